@@ -1,0 +1,1 @@
+int phim_cdcmtk_placeholder(void){return 0;}
