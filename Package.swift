@@ -16,6 +16,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
@@ -43,28 +44,29 @@ let package = Package(
         // Layer 0: values and bytes.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CLinux"),
         room("DICOMCore", ["CZlib"]),
-        room("Telemetry", [metrics]),
+        room("Telemetry", [.product(name: "CoreMetrics", package: "swift-metrics")]),
 
         // Layer 1: the DICOM toolkit. Only CDCMTK includes DCMTK headers, only DICOMToolkit imports CDCMTK.
         .target(
             name: "CDCMTK",
             linkerSettings: [
                 .linkedLibrary("dcmnet"), .linkedLibrary("dcmjpeg"), .linkedLibrary("dcmjpls"),
-                .linkedLibrary("dcmdata"), .linkedLibrary("oflog"), .linkedLibrary("ofstd"),
+                .linkedLibrary("dcmdata"), .linkedLibrary("oflog"), .linkedLibrary("ofstd"), .linkedLibrary("openjp2"),
             ]
         ),
         room("DICOMToolkit", ["CDCMTK", "DICOMCore"]),
         room("DICOMNetwork", ["DICOMCore", "DICOMToolkit", logging]),
 
         // Layer 2: persistence.
-        room("Volumes", [crypto], path: "Storage/Volumes"),
+        room("Volumes", ["CLinux", crypto], path: "Storage/Volumes"),
         room("Catalog", ["DICOMCore", "Volumes", grdb], path: "Storage/Catalog"),
         room("Records", [grdb], path: "Storage/Records"),
 
         // Layer 3: services; none knows DIMSE or HTTP codes.
         room("Ingest", ["DICOMCore", "Volumes", "Catalog", crypto, logging, metrics]),
-        room("Retrieval", ["DICOMCore", "DICOMToolkit", "Volumes", "Catalog", logging, metrics]),
+        room("Retrieval", ["DICOMCore", "Volumes", "Catalog"]),
         room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog"]),
 
         // Layer 4: edges translate, call, answer.
@@ -72,11 +74,15 @@ let package = Package(
         room("Portal", ["Telemetry", .product(name: "Hummingbird", package: "hummingbird"), logging]),
 
         // Layer 5: configuration, wiring, command line.
+        room("Archive", [
+            "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer", "Portal",
+            "Telemetry", "Yams", lifecycle, signals, logging, metrics,
+        ]),
         .executableTarget(
             name: "phim",
             dependencies: [
-                "DICOMCore", "DICOMToolkit", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval",
-                "Media", "DIMSEServer", "Portal", "Telemetry", "Yams", lifecycle, logging, metrics,
+                "Archive", "DICOMCore", "DICOMToolkit", "Volumes", "Catalog", "Records", "Ingest", "Retrieval",
+                "DIMSEServer", "Telemetry", logging, metrics,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house

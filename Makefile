@@ -1,0 +1,60 @@
+# The door to Phim. `make run` and `make test` work on a fresh Debian 12 with a Swift toolchain, git and make.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# A Swift toolchain that is not on PATH is looked for in the usual places.
+SWIFT := $(shell scripts/find-swift)
+SWIFT_FLAGS ?=
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+BUILD = $(SWIFT) build -c release -j $(JOBS) $(SWIFT_FLAGS)
+
+# Where `make run` keeps the archive: never inside the source tree.
+PHIM_DATA ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/phim
+PHIM_ARGS ?=
+PYTEST_ARGS ?=
+
+SOURCES = Sources Storage Tests Benchmarks Package.swift
+
+.PHONY: help run build test lint format bench clean setup setup-build setup-test check-swift
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
+
+run: build ## install what is missing, build, start the archive (PHIM_DATA, PHIM_ARGS)
+	@mkdir -p "$(PHIM_DATA)"
+	@exec .build/release/phim serve --data "$(PHIM_DATA)" $(PHIM_ARGS)
+
+build: setup-build ## the release build of phim
+	$(BUILD) --product phim
+
+test: setup-build setup-test ## every test, unit to interop, and a summary
+	@SWIFT="$(SWIFT)" JOBS="$(JOBS)" SWIFT_FLAGS="$(SWIFT_FLAGS)" scripts/run-tests $(PYTEST_ARGS)
+
+lint: check-swift ## formatting, layers, sizes, words
+	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
+	scripts/check-imports
+	scripts/check-sizes
+	scripts/check-words
+	scripts/check-scripts
+
+format: check-swift ## rewrite the sources in house format
+	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)
+
+bench: build setup-test ## a first number for speed, against DCMTK's storescp
+	.venv/bin/python Benchmarks/first-number $(BENCH_ARGS)
+
+setup: setup-build setup-test ## install what building and testing need
+
+setup-build: check-swift
+	@scripts/setup-packages build
+
+setup-test:
+	@scripts/setup-packages test
+	@scripts/setup-python
+
+check-swift:
+	@test -n "$(SWIFT)" || { echo "No Swift 6.2 or later found: put swift on PATH, or set SWIFT=/path/to/swift." >&2; exit 1; }
+
+clean: ## remove everything built
+	rm -rf .build .venv

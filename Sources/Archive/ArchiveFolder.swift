@@ -1,0 +1,72 @@
+// The data directory: what lies where.
+
+import Foundation
+import Glibc
+
+/// Paths inside one data directory.
+package struct ArchiveFolder: Sendable {
+    package let path: String
+
+    package init(_ path: String) {
+        self.path = URL(fileURLWithPath: path, isDirectory: true).standardizedFileURL.path
+    }
+
+    package var configuration: String { path + "/phim.yaml" }
+    package var volumes: String { path + "/volumes" }
+    package var catalog: String { path + "/catalog.sqlite" }
+    package var records: String { path + "/records.sqlite" }
+    package var scratch: String { path + "/scratch" }
+    package var runningServer: String { path + "/server.json" }
+    package var serverLock: String { path + "/server.lock" }
+    package var maintenanceLock: String { path + "/maintenance.lock" }
+
+    /// Whether an archive lives here already.
+    package var exists: Bool { FileManager.default.fileExists(atPath: volumes) }
+
+    /// Makes the folders, readable by their owner only, and a commented configuration file.
+    package func create() throws(ArchiveError) {
+        do {
+            for folder in [path, volumes, scratch] {
+                try FileManager.default.createDirectory(
+                    atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            }
+            if !FileManager.default.fileExists(atPath: configuration) {
+                try Configuration.template.write(toFile: configuration, atomically: true, encoding: .utf8)
+            }
+        } catch {
+            throw .unusable("\(path): cannot be created: \(error.localizedDescription)")
+        }
+    }
+}
+
+/// Why an archive cannot be opened or worked on; the text is for the person at the terminal.
+package enum ArchiveError: Error, CustomStringConvertible, Sendable {
+    case noArchive(String)
+    case unusable(String)
+    case inUse(String)
+
+    package var description: String {
+        switch self {
+        case .noArchive(let path):
+            "\(path): there is no archive here. Start one with: phim serve --data \(path)"
+        case .unusable(let why), .inUse(let why): why
+        }
+    }
+}
+
+/// A lock between processes that the system lets go of when its holder ends, however it ends.
+package final class FolderLock: Sendable {
+    private let descriptor: Int32
+
+    /// - Returns: nil when another process holds it and `waits` is false.
+    package init?(_ path: String, waits: Bool = false) throws(ArchiveError) {
+        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .unusable("\(path): cannot be opened") }
+        guard flock(descriptor, waits ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            return nil
+        }
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,19 @@
+// Numbers that are asked for rather than counted, read when the metrics are.
+
+import Catalog
+import Ingest
+import Metrics
+import Volumes
+
+enum ArchiveGauges {
+    static func refresh(_ archive: OpenArchive) {
+        Meter(label: "phim_ingest_queue_instances").set(archive.ingest.queueDepth)
+        if let free = try? archive.volumes.freeBytes() { Meter(label: "phim_storage_free_bytes").set(free) }
+        guard let counts = try? archive.catalog.statistics(perModality: false) else { return }
+        Meter(label: "phim_catalog_studies").set(counts.studies)
+        Meter(label: "phim_catalog_series").set(counts.series)
+        Meter(label: "phim_catalog_instances").set(counts.instances)
+        Meter(label: "phim_catalog_bytes").set(counts.bytes)
+        Meter(label: "phim_catalog_conflicts").set(counts.conflicts)
+    }
+}

@@ -1,0 +1,114 @@
+// The one place where the rooms are wired together into a running server.
+
+import Catalog
+import DICOMNetwork
+import DIMSEServer
+import Foundation
+import Ingest
+import Logging
+import Portal
+import Records
+import ServiceLifecycle
+package import Telemetry
+import UnixSignals
+import Volumes
+
+/// Runs the archive until it is told to stop.
+package struct ArchiveServer: Sendable {
+    private let archive: OpenArchive
+    private let registry: PrometheusRegistry
+    private let logger: Logger
+
+    package init(archive: OpenArchive, registry: PrometheusRegistry) {
+        self.archive = archive
+        self.registry = registry
+        logger = archive.logger
+    }
+
+    /// Catches up with the volumes, opens both listeners, calls `ready` once, and returns after SIGTERM or SIGINT.
+    package func run(ready: @escaping @Sendable (RunningServer) -> Void) async throws {
+        guard let lock = try FolderLock(archive.folder.serverLock) else {
+            throw ArchiveError.inUse("\(archive.folder.path): a server is running here already")
+        }
+        defer { withExtendedLifetime(lock) {} }
+        defer { try? FileManager.default.removeItem(atPath: archive.folder.runningServer) }
+        let replayed = try archive.catchUp()
+        if replayed > 0 { logger.notice("enrolled what the volumes held", metadata: ["instances": "\(replayed)"]) }
+
+        let dicom = archive.configuration.dicom
+        let dimse = try DIMSEServer(
+            host: dicom.host, port: dicom.port,
+            services: DIMSEServices(
+                ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
+                records: archive.records),
+            policy: AdmissionPolicy(configuration: archive.configuration),
+            options: ListenerOptions(
+                maxPDU: UInt32(dicom.maxPDU), maxAssociations: dicom.maxAssociations,
+                timeouts: AssociationTimeouts(
+                    negotiation: .seconds(dicom.negotiationTimeout), idle: .seconds(dicom.idleTimeout)),
+                identity: .phim),
+            logger: logger)
+        let announce = announcement(dicomPort: dimse.port, ready: ready)
+        let http = archive.configuration.http
+        let web = WebServer.application(
+            host: http.host, port: http.port, sources: sources(dicomPort: dimse.port), logger: logger,
+            onServerRunning: announce)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: dimse), .init(service: web)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        archive.close()
+    }
+
+    private func announcement(
+        dicomPort: Int, ready: @escaping @Sendable (RunningServer) -> Void
+    ) -> @Sendable (Int) async -> Void {
+        let folder = archive.folder
+        let (dicom, http) = (archive.configuration.dicom, archive.configuration.http)
+        return { httpPort in
+            let server = RunningServer(
+                pid: ProcessInfo.processInfo.processIdentifier, aeTitle: dicom.aeTitle, dicomHost: dicom.host,
+                dicomPort: dicomPort, httpHost: http.host, httpPort: httpPort, data: folder.path,
+                version: Version.current)
+            try? Data((server.jsonLine + "\n").utf8).write(
+                to: URL(fileURLWithPath: folder.runningServer), options: .atomic)
+            ready(server)
+        }
+    }
+
+    private func sources(dicomPort: Int) -> WebServerSources {
+        let (archive, registry) = (archive, registry)
+        return WebServerSources(
+            landing: Landing(
+                version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort),
+            readiness: {
+                do { _ = try archive.catalog.statistics() } catch { return .notReady(reason: "catalogue: \(error)") }
+                guard archive.volumes.hasSpace else { return .notReady(reason: "storage is full; reading goes on") }
+                return .ready
+            },
+            metrics: {
+                ArchiveGauges.refresh(archive)
+                return registry.exposition()
+            })
+    }
+}
+
+extension AdmissionPolicy {
+    package init(configuration: Configuration) {
+        let dicom = configuration.dicom
+        self.init(
+            aeTitle: dicom.aeTitle, trustsLoopback: dicom.trustLoopback, checksCalledAETitle: dicom.checkCalledAETitle,
+            acceptsUnknownSOPClasses: dicom.acceptUnknownSOPClasses, characterSet: dicom.characterSet,
+            configuredPeers: configuration.peers.map(KnownPeer.init), maxAssociationsPerPeer: dicom.maxAssociationsPerPeer
+        )
+    }
+}
+
+extension KnownPeer {
+    package init(_ entry: PeerEntry) {
+        self.init(
+            name: entry.name, aeTitle: entry.aeTitle, host: entry.host, port: entry.port,
+            characterSet: entry.characterSet, maxAssociations: entry.maxAssociations)
+    }
+}

@@ -1,0 +1,203 @@
+// The one configuration file, phim.yaml: its sections, their defaults, and the rules for each value.
+
+package import DICOMCore
+import Foundation
+import Records
+import Yams
+
+/// A configuration that cannot be used; the text says where and what to write instead.
+package struct ConfigurationError: Error, CustomStringConvertible, Sendable {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// Everything that can be configured.
+package struct Configuration: Decodable, Sendable, Equatable {
+    package var dicom = DICOMSection()
+    package var http = HTTPSection()
+    package var storage = StorageSection()
+    package var peers: [PeerEntry] = []
+
+    package init() {}
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case dicom, http, storage, peers }
+
+    package init(from decoder: any Decoder) throws {
+        try decoder.refuseUnknownKeys(CodingKeys.self)
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        dicom = try values.decodeIfPresent(DICOMSection.self, forKey: .dicom) ?? dicom
+        http = try values.decodeIfPresent(HTTPSection.self, forKey: .http) ?? http
+        storage = try values.decodeIfPresent(StorageSection.self, forKey: .storage) ?? storage
+        peers = try values.decodeIfPresent([PeerEntry].self, forKey: .peers) ?? peers
+    }
+
+    /// Reads a file; an empty file is a valid configuration.
+    package static func load(_ path: String) throws(ConfigurationError) -> Configuration {
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw ConfigurationError("\(path): cannot be read as UTF-8 text")
+        }
+        return try parse(text, name: path)
+    }
+
+    package static func parse(_ text: String, name: String) throws(ConfigurationError) -> Configuration {
+        do {
+            if try Yams.compose(yaml: text) == nil { return Configuration() }
+            return try YAMLDecoder().decode(Configuration.self, from: text)
+        } catch let error as ConfigurationError {
+            throw ConfigurationError("\(name): \(error.description)")
+        } catch let error as DecodingError {
+            throw ConfigurationError("\(name): \(Self.explain(error))")
+        } catch {
+            throw ConfigurationError("\(name): \(error)")
+        }
+    }
+
+    private static func explain(_ error: DecodingError) -> String {
+        let (path, what): ([any CodingKey], String)
+        switch error {
+        case .typeMismatch(_, let at): (path, what) = (at.codingPath, "has a value of another kind: \(at.debugDescription)")
+        case .valueNotFound(_, let at): (path, what) = (at.codingPath, "has no value")
+        case .keyNotFound(let key, let at): (path, what) = (at.codingPath + [key], "is missing")
+        case .dataCorrupted(let at):
+            if let cause = at.underlyingError as? ConfigurationError { return cause.description }
+            (path, what) = (at.codingPath, at.underlyingError.map { "\($0)" } ?? at.debugDescription)
+        @unknown default: return "\(error)"
+        }
+        let place = path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+        return place.isEmpty ? what : "\(place) \(what)"
+    }
+}
+
+/// `dicom:` who we are on the network and whom we serve.
+package struct DICOMSection: Decodable, Sendable, Equatable {
+    package var aeTitle = "PHIM"
+    package var host = "0.0.0.0"
+    package var port = 11112
+    package var trustLoopback = true
+    package var checkCalledAETitle = false
+    package var acceptUnknownSOPClasses = true
+    package var characterSet = OutputCharacterSet.utf8
+    package var maxAssociations = 100
+    package var maxAssociationsPerPeer = 32
+    package var maxPDU = 131_072
+    /// Seconds.
+    package var idleTimeout = 60
+    package var negotiationTimeout = 10
+
+    package init() {}
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case aeTitle, host, port, trustLoopback, checkCalledAETitle, acceptUnknownSOPClasses, characterSet
+        case maxAssociations, maxAssociationsPerPeer, maxPDU, idleTimeout, negotiationTimeout
+    }
+
+    package init(from decoder: any Decoder) throws {
+        try decoder.refuseUnknownKeys(CodingKeys.self)
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        aeTitle = try values.decodeIfPresent(String.self, forKey: .aeTitle) ?? aeTitle
+        host = try values.decodeIfPresent(String.self, forKey: .host) ?? host
+        port = try values.decodeIfPresent(Int.self, forKey: .port) ?? port
+        trustLoopback = try values.decodeIfPresent(Bool.self, forKey: .trustLoopback) ?? trustLoopback
+        checkCalledAETitle = try values.decodeIfPresent(Bool.self, forKey: .checkCalledAETitle) ?? checkCalledAETitle
+        acceptUnknownSOPClasses =
+            try values.decodeIfPresent(Bool.self, forKey: .acceptUnknownSOPClasses) ?? acceptUnknownSOPClasses
+        if let name = try values.decodeIfPresent(String.self, forKey: .characterSet) {
+            guard let known = OutputCharacterSet(rawValue: name) else {
+                throw ConfigurationError("dicom.characterSet: \(name) is none of utf8, latin1, ascii")
+            }
+            characterSet = known
+        }
+        maxAssociations = try values.integer(.maxAssociations, 1...10_000, maxAssociations, "dicom")
+        maxAssociationsPerPeer = try values.integer(.maxAssociationsPerPeer, 1...10_000, maxAssociationsPerPeer, "dicom")
+        maxPDU = try values.integer(.maxPDU, 4096...131_072, maxPDU, "dicom")
+        idleTimeout = try values.integer(.idleTimeout, 1...86_400, idleTimeout, "dicom")
+        negotiationTimeout = try values.integer(.negotiationTimeout, 1...3600, negotiationTimeout, "dicom")
+        port = try values.integer(.port, 0...65_535, port, "dicom")
+        try Self.check(aeTitle: aeTitle)
+    }
+
+    /// An application entity title (PS3.5 Table 6.2-1, VR AE).
+    package static func check(aeTitle: String) throws(ConfigurationError) {
+        let isLawful =
+            (1...16).contains(aeTitle.utf8.count) && aeTitle.utf8.allSatisfy { (0x20..<0x7F).contains($0) && $0 != 0x5C }
+            && aeTitle.contains { $0 != " " }
+        guard isLawful else {
+            throw ConfigurationError("AE title: 1 to 16 printable ASCII characters, no backslash")
+        }
+    }
+}
+
+/// `http:` where health, metrics and the web pages are served.
+package struct HTTPSection: Decodable, Sendable, Equatable {
+    package var host = "127.0.0.1"
+    package var port = 8080
+
+    package init() {}
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case host, port }
+
+    package init(from decoder: any Decoder) throws {
+        try decoder.refuseUnknownKeys(CodingKeys.self)
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        host = try values.decodeIfPresent(String.self, forKey: .host) ?? host
+        port = try values.integer(.port, 0...65_535, port, "http")
+    }
+}
+
+/// `storage:` sizes in bytes.
+package struct StorageSection: Decodable, Sendable, Equatable {
+    package var volumeSize = ByteSize(1 << 30)
+    package var streamThreshold = ByteSize(64 << 20)
+    package var reserve = ByteSize(64 << 20)
+
+    package init() {}
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case volumeSize, streamThreshold, reserve }
+
+    package init(from decoder: any Decoder) throws {
+        try decoder.refuseUnknownKeys(CodingKeys.self)
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        volumeSize = try values.decodeIfPresent(ByteSize.self, forKey: .volumeSize) ?? volumeSize
+        streamThreshold = try values.decodeIfPresent(ByteSize.self, forKey: .streamThreshold) ?? streamThreshold
+        reserve = try values.decodeIfPresent(ByteSize.self, forKey: .reserve) ?? reserve
+        guard volumeSize.bytes >= 1 << 20 else { throw ConfigurationError("storage.volumeSize: at least 1MiB") }
+        guard streamThreshold.bytes >= 64 << 10, streamThreshold.bytes <= volumeSize.bytes / 2 else {
+            throw ConfigurationError("storage.streamThreshold: from 64KiB to half of storage.volumeSize")
+        }
+        guard streamThreshold.bytes <= 1 << 30 else {
+            throw ConfigurationError("storage.streamThreshold: at most 1GiB, it is held in memory")
+        }
+    }
+}
+
+/// One entry of `peers:`.
+package struct PeerEntry: Decodable, Sendable, Equatable {
+    package let name: String
+    package let aeTitle: String
+    package let host: String
+    package let port: Int
+    package let characterSet: OutputCharacterSet?
+    package let maxAssociations: Int?
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case name, aeTitle, host, port, charset, maxAssociations }
+
+    package init(from decoder: any Decoder) throws {
+        try decoder.refuseUnknownKeys(CodingKeys.self)
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        name = try values.decode(String.self, forKey: .name)
+        aeTitle = try values.decode(String.self, forKey: .aeTitle)
+        host = try values.decode(String.self, forKey: .host)
+        port = try values.decode(Int.self, forKey: .port)
+        maxAssociations = try values.decodeIfPresent(Int.self, forKey: .maxAssociations)
+        let charset = try values.decodeIfPresent(String.self, forKey: .charset)
+        characterSet = try charset.map { name in
+            guard let known = OutputCharacterSet(rawValue: name) else {
+                throw ConfigurationError("peers: charset \(name) is none of utf8, latin1, ascii")
+            }
+            return known
+        }
+        try DICOMSection.check(aeTitle: aeTitle)
+        guard (1...65_535).contains(port) else { throw ConfigurationError("peers: port \(port) is not 1 to 65535") }
+    }
+}

@@ -1,0 +1,37 @@
+// The commented configuration file that a first start writes.
+
+extension Configuration {
+    /// Every setting with its default, commented out, so that a default can change with a later version.
+    package static let template = """
+        # Phim configuration. Every setting is optional; what is commented out shows the default.
+        # Sizes take KiB, MiB, GiB. Command line options of `phim serve` win over this file.
+        # The server reads this file when it starts.
+
+        dicom:
+          # aeTitle: PHIM              # our application entity title, at most 16 characters
+          # host: 0.0.0.0              # address to listen on
+          # port: 11112
+          # trustLoopback: true        # programs on this machine may call without being a peer
+          # checkCalledAETitle: false  # true: refuse callers that ask for another AE title than ours
+          # acceptUnknownSOPClasses: true  # also keep private and future kinds of objects
+          # characterSet: utf8         # answers to queries: utf8, latin1 or ascii; settable per peer
+          # maxAssociations: 100       # in total
+          # maxAssociationsPerPeer: 32
+          # maxPDU: 131072             # bytes
+          # idleTimeout: 60            # seconds without a message before an association is aborted
+          # negotiationTimeout: 10     # seconds that a caller has to introduce itself
+
+        http:
+          # host: 127.0.0.1
+          # port: 8080
+
+        storage:
+          # volumeSize: 1GiB           # size of one tar volume
+          # streamThreshold: 64MiB     # larger objects go to a volume of their own
+          # reserve: 64MiB             # free space below which new objects are refused (A700H), reading goes on
+
+        # Peers may also be added while the server runs: phim peer add NAME --ae-title AET --host HOST --port PORT
+        # peers:
+        #   - { name: ct1, aeTitle: CT1, host: 192.0.2.10, port: 104, charset: latin1 }
+        """ + "\n"
+}

@@ -1,0 +1,103 @@
+// Makes the catalogue anew from the volumes alone, beside the old one, and swaps it in at the end.
+
+import Catalog
+import Foundation
+import Ingest
+import Logging
+import Records
+import Volumes
+
+/// The outcome of a rebuild.
+package struct RebuildResult: Sendable, Equatable {
+    package let instances: Int
+    /// Entries whose header cannot be read.
+    package let unreadable: Int
+}
+
+/// One rebuild of one archive's index. Works while a server runs, which meanwhile goes on with the old index.
+package struct IndexRebuild {
+    private let folder: ArchiveFolder
+    private let configuration: Configuration
+
+    package init(_ folder: ArchiveFolder, configuration: Configuration) {
+        self.folder = folder
+        self.configuration = configuration
+    }
+
+    package func run(progress: (Int) -> Void) throws -> RebuildResult {
+        guard folder.exists else { throw ArchiveError.noArchive(folder.path) }
+        guard let lock = try FolderLock(folder.maintenanceLock) else {
+            throw ArchiveError.inUse("\(folder.path): another rebuild or deletion is running")
+        }
+        defer { withExtendedLifetime(lock) {} }
+        let volumes = try VolumeStore(
+            directory: folder.volumes,
+            options: VolumeOptions(
+                volumeSize: configuration.storage.volumeSize.bytes, reserve: configuration.storage.reserve.bytes))
+        defer { volumes.close() }
+        try setDamagedAside()
+        let live = try Catalog(path: folder.catalog)
+        let fresh = folder.catalog + ".rebuilding"
+        removeDatabase(fresh)
+        defer { removeDatabase(fresh) }
+        let rebuilt = try Catalog(path: fresh)
+        let limits = IngestLimits(configuration)
+        let summary = try Replay(volumes: volumes, catalog: rebuilt, limits: limits).everything(progress: progress)
+        try restoreDecisions(in: rebuilt)
+        try live.replace(with: rebuilt)
+        try rebuilt.close()
+        // What was received while we read is behind the positions that the new index knows.
+        let late = try Replay(volumes: volumes, catalog: live, limits: limits).everything(after: live.enrolledPositions())
+        try restoreDecisions(in: live)
+        let instances = try live.statistics().instances
+        try live.close()
+        return RebuildResult(instances: instances, unreadable: summary.unreadable + late.unreadable)
+    }
+
+    /// A catalogue that cannot even be opened is kept for whoever wants to know why, under another name.
+    private func setDamagedAside() throws {
+        do {
+            let catalog = try Catalog(path: folder.catalog)
+            let complaints = try catalog.integrityCheck()
+            try catalog.close()
+            if complaints.isEmpty { return }
+        } catch CatalogError.newerSchema(let version) {
+            throw CatalogError.newerSchema(version: version)
+        } catch {
+            // Cannot be opened or read: the reason does not matter for what follows.
+        }
+        guard let lock = try FolderLock(folder.serverLock) else {
+            throw ArchiveError.inUse("the catalogue is damaged; stop the server, then rebuild")
+        }
+        defer { withExtendedLifetime(lock) {} }
+        let stamp = Int(Date().timeIntervalSince1970)
+        for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: folder.catalog + suffix) {
+            try FileManager.default.moveItem(
+                atPath: folder.catalog + suffix, toPath: folder.catalog + ".damaged-\(stamp)" + suffix)
+        }
+    }
+
+    /// People's choices between conflicting copies are in the records, since no volume knows them.
+    private func restoreDecisions(in catalog: Catalog) throws {
+        let records = try Records(path: folder.records)
+        for decision in try records.decisions() {
+            do { _ = try catalog.resolveConflict(sopInstanceUID: decision.sopInstanceUID, keep: decision.digest) } catch
+                CatalogError.notFound
+            {
+                // The copy was deleted since.
+            }
+        }
+    }
+
+    private func removeDatabase(_ path: String) {
+        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+    }
+}
+
+extension IngestLimits {
+    package init(_ configuration: Configuration) {
+        self.init()
+        streamThreshold = Int(configuration.storage.streamThreshold.bytes)
+        acceptsUnknownSOPClasses = configuration.dicom.acceptUnknownSOPClasses
+    }
+}

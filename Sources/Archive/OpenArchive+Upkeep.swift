@@ -1,0 +1,104 @@
+// What a technician does to an open archive: catch up, verify, delete, look peers up.
+
+package import Catalog
+package import DIMSEServer
+import Ingest
+import Logging
+import Records
+package import Volumes
+
+/// An instance that is not as it arrived.
+package struct Rot: Sendable, Equatable {
+    package let sopInstanceUID: String
+    package let place: Place
+    package let reason: String
+}
+
+/// The outcome of reading everything again.
+package struct VerificationResult: Sendable, Equatable {
+    package var checked = 0
+    package var bytes: Int64 = 0
+    package var rot: [Rot] = []
+}
+
+extension OpenArchive {
+    /// Takes over volumes that nobody writes and enrolls what a crash left behind; finishes erasures cut short.
+    @discardableResult
+    package func catchUp() throws -> Int {
+        try finishErasures()
+        let summary = try Replay(volumes: volumes, catalog: catalog, limits: limits).catchUp()
+        for flaw in summary.flaws { logger.error("a volume is damaged", metadata: ["failure": "\(flaw)"]) }
+        if summary.unreadable > 0 {
+            logger.error("entries cannot be read", metadata: ["count": "\(summary.unreadable)"])
+        }
+        return summary.enrolled
+    }
+
+    /// Digests every copy of every instance anew, the hidden ones of conflicts included.
+    package func verifyAll(progress: (_ done: Int, _ total: Int) -> Void) throws -> VerificationResult {
+        var result = VerificationResult()
+        let total = try catalog.statistics().instances
+        var last: Int64 = 0
+        while true {
+            let page = try catalog.instances(after: last)
+            guard let end = page.last else { break }
+            for instance in page {
+                check(instance.sopInstanceUID, instance.place, instance.digest, &result)
+                progress(result.checked, total)
+            }
+            last = end.id
+        }
+        for conflict in try catalog.conflicts(limit: .max) {
+            for copy in conflict.copies where !copy.isPrimary {
+                check(conflict.sopInstanceUID, copy.place, copy.digest, &result)
+            }
+        }
+        return result
+    }
+
+    private func check(_ uid: String, _ place: Place, _ digest: [UInt8], _ result: inout VerificationResult) {
+        result.checked += 1
+        result.bytes += place.length
+        do throws(VolumeFailure) {
+            guard try !volumes.verify(place, digest: digest) else { return }
+            result.rot.append(Rot(sopInstanceUID: uid, place: place, reason: "digest differs"))
+        } catch {
+            // Deleted by another process since the page was read: gone from the catalogue as well.
+            if error == .erased, (try? catalog.primary(sopInstanceUID: uid)) == nil { return }
+            result.rot.append(Rot(sopInstanceUID: uid, place: place, reason: "\(error)"))
+        }
+    }
+
+    /// Takes instances out of sight, then out of their volumes.
+    package func delete(_ scope: Scope) throws -> (count: Int, bytes: Int64) {
+        guard let lock = try FolderLock(folder.maintenanceLock) else {
+            throw ArchiveError.inUse("the index is being rebuilt; delete when that is done")
+        }
+        defer { withExtendedLifetime(lock) {} }
+        let erasures = try catalog.beginErasure(scope)
+        try finishErasures()
+        return (erasures.count, erasures.reduce(0) { $0 + $1.place.length })
+    }
+
+    /// Erases from the volumes what has left the catalogue; a crash in between is made good here.
+    func finishErasures() throws {
+        let pending = try catalog.pendingErasures()
+        guard !pending.isEmpty else { return }
+        try volumes.erase(pending.map(\.place))
+        try catalog.finishErasure(pending.map(\.id))
+        try volumes.refreshSeals()
+    }
+
+    /// Every peer with where it is from.
+    package func allPeers() throws -> [(peer: KnownPeer, origin: String)] {
+        try records.peers().map { (KnownPeer($0), "added") }
+            + configuration.peers.map { (KnownPeer($0), "configuration file") }
+    }
+
+    package func peer(named name: String) throws -> KnownPeer {
+        guard let found = try allPeers().first(where: { $0.peer.name.lowercased() == name.lowercased() }) else {
+            throw ArchiveError.unusable("there is no peer \(name); phim peer list shows those there are")
+        }
+        return found.peer
+    }
+}

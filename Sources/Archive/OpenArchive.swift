@@ -1,0 +1,57 @@
+// Opens the rooms over one data directory, once, for the server and for every command.
+
+package import Catalog
+import DICOMCore
+import Foundation
+package import Ingest
+package import Logging
+package import Records
+package import Retrieval
+package import Volumes
+
+/// An archive that is open in this process. Several processes may have it open at once.
+package final class OpenArchive: Sendable {
+    package let folder: ArchiveFolder
+    package let configuration: Configuration
+    package let volumes: VolumeStore
+    package let catalog: Catalog
+    package let records: Records
+    package let ingest: Ingest
+    package let retrieval: Retrieval
+    package let logger: Logger
+    let limits: IngestLimits
+
+    package init(_ folder: ArchiveFolder, configuration: Configuration, logger: Logger) throws {
+        self.folder = folder
+        self.configuration = configuration
+        self.logger = logger
+        volumes = try VolumeStore(
+            directory: folder.volumes,
+            options: VolumeOptions(
+                volumeSize: configuration.storage.volumeSize.bytes, reserve: configuration.storage.reserve.bytes))
+        catalog = try Catalog(path: folder.catalog)
+        records = try Records(path: folder.records)
+        limits = IngestLimits(configuration)
+        ingest = Ingest(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
+        retrieval = Retrieval(
+            volumes: volumes,
+            converter: Converter(executable: Self.thisProgram, scratch: folder.scratch))
+    }
+
+    /// Opens an archive that exists; commands never create one by a misspelt path.
+    package static func existing(
+        _ folder: ArchiveFolder, configuration: Configuration, logger: Logger
+    ) throws -> OpenArchive {
+        guard folder.exists else { throw ArchiveError.noArchive(folder.path) }
+        return try OpenArchive(folder, configuration: configuration, logger: logger)
+    }
+
+    package func close() {
+        ingest.stop()
+        volumes.close()
+    }
+
+    private static var thisProgram: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    }
+}

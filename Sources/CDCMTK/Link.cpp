@@ -1,0 +1,210 @@
+// The socket under an association: TCP_NODELAY, TCP_QUICKACK before each read, deadlines, read-ahead, interruption.
+#include "Link.hpp"
+
+#include "dcmtk/dcmnet/dul.h"
+
+#include <cerrno>
+#include <chrono>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace phim {
+
+int64_t now_ms() {
+    using namespace std::chrono;
+    return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+int wait_for(int fd, short events, int64_t timeout_ms) {
+    const int64_t end = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+    for (;;) {
+        pollfd p{fd, events, 0};
+        const int64_t left = end < 0 ? -1 : end - now_ms();
+        const int n = ::poll(&p, 1, end < 0 ? -1 : static_cast<int>(left < 0 ? 0 : (left > 3600000 ? 3600000 : left)));
+        if (n > 0) return 1;
+        if (n < 0 && errno != EINTR) return -1;
+        if (end >= 0 && now_ms() >= end) return 0;
+    }
+}
+
+void Link::adopt(int fd) {
+    const int on = 1;
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    std::lock_guard<std::mutex> guard(lock_);
+    fd_ = fd;
+    if (interrupted_) (void)::shutdown(fd_, SHUT_RDWR);
+}
+
+void Link::close() {
+    std::lock_guard<std::mutex> guard(lock_);
+    if (fd_ >= 0) (void)::close(fd_);
+    fd_ = -1;
+}
+
+bool Link::interrupted() {
+    std::lock_guard<std::mutex> guard(lock_);
+    return interrupted_;
+}
+
+void Link::interrupt() {
+    std::lock_guard<std::mutex> guard(lock_);
+    interrupted_ = true;
+    // Only the reading side: the thread that owns the association may still say A-ABORT.
+    if (fd_ >= 0) (void)::shutdown(fd_, SHUT_RD);
+}
+
+int64_t Link::patience() const {
+    if (deadline_ < 0) return stall_ms_;
+    const int64_t left = deadline_ - now_ms();
+    return left > 0 ? left : 0;
+}
+
+ssize_t Link::failed(int32_t code) {
+    failure_ = interrupted() ? static_cast<int32_t>(PHIM_INTERRUPTED) : code;
+    errno = code == PHIM_TIMED_OUT ? ETIMEDOUT : ECONNRESET;
+    return code == PHIM_CLOSED ? 0 : -1;
+}
+
+int32_t Link::wait_readable(int64_t ms) {
+    if (buffered() > 0) return PHIM_OK;
+    const int ready = fd_ < 0 ? -1 : wait_for(fd_, POLLIN, ms);
+    if (interrupted()) return PHIM_INTERRUPTED;
+    return ready == 0 ? PHIM_TIMED_OUT : PHIM_OK;  // an error is for the read that follows to find
+}
+
+ssize_t Link::receive(void *bytes, size_t count) {
+    const int on = 1;
+    for (;;) {
+        if (fd_ < 0) return failed(PHIM_CLOSED);
+        (void)::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+        const ssize_t n = ::recv(fd_, bytes, count, MSG_DONTWAIT);
+        if (n > 0) return n;
+        if (n == 0) return failed(PHIM_CLOSED);
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN && errno != EWOULDBLOCK) return failed(PHIM_CLOSED);
+        const int ready = wait_for(fd_, POLLIN, patience());
+        if (ready == 0) {
+            // DCMTK closes without a word when a read fails, so the word is said here.
+            send_abort(2, 0);
+            return failed(PHIM_TIMED_OUT);
+        }
+        if (ready < 0) return failed(PHIM_CLOSED);
+    }
+}
+
+ssize_t Link::read(void *bytes, size_t count) {
+    if (buffered() == 0) {
+        if (count >= read_ahead) return receive(bytes, count);
+        if (buffer_.size() < read_ahead) buffer_.resize(read_ahead);
+        start_ = end_ = 0;
+        const ssize_t n = receive(buffer_.data(), read_ahead);
+        if (n <= 0) return n;
+        end_ = static_cast<size_t>(n);
+    }
+    const size_t n = count < buffered() ? count : buffered();
+    std::memcpy(bytes, data(), n);
+    start_ += n;
+    return static_cast<ssize_t>(n);
+}
+
+int32_t Link::fill(size_t count) {
+    if (buffer_.size() < start_ + count) buffer_.resize(start_ + count);
+    while (buffered() < count) {
+        const ssize_t n = receive(buffer_.data() + end_, start_ + count - end_);
+        if (n <= 0) return failure_;
+        end_ += static_cast<size_t>(n);
+    }
+    return PHIM_OK;
+}
+
+ssize_t Link::write(const void *bytes, size_t count) {
+    // DCMTK writes the 12 bytes before a fragment by themselves; sent together they cost one segment less.
+    if (!head_held_ && count == sizeof(head_) && *static_cast<const uint8_t *>(bytes) == DUL_TYPEDATA) {
+        std::memcpy(head_, bytes, sizeof(head_));
+        head_held_ = true;
+        return static_cast<ssize_t>(count);
+    }
+    iovec parts[2] = {{head_, head_held_ ? sizeof(head_) : 0}, {const_cast<void *>(bytes), count}};
+    head_held_ = false;
+    while (parts[0].iov_len + parts[1].iov_len > 0) {
+        if (fd_ < 0 || interrupted()) return failed(PHIM_CLOSED) - 1;
+        msghdr message{};
+        message.msg_iov = parts;
+        message.msg_iovlen = 2;
+        ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more_ ? MSG_MORE : 0));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            const int ready = wait_for(fd_, POLLOUT, patience());
+            if (ready == 0) return failed(PHIM_TIMED_OUT);
+            if (ready < 0) return failed(PHIM_CLOSED) - 1;
+            continue;
+        }
+        if (n < 0) return failed(PHIM_CLOSED) - 1;
+        for (iovec &part : parts) {
+            const size_t taken = static_cast<size_t>(n) < part.iov_len ? static_cast<size_t>(n) : part.iov_len;
+            part.iov_base = static_cast<uint8_t *>(part.iov_base) + taken;
+            part.iov_len -= taken;
+            n -= static_cast<ssize_t>(taken);
+        }
+    }
+    return static_cast<ssize_t>(count);
+}
+
+void Link::send_abort(uint8_t source, uint8_t reason) {
+    const uint8_t pdu[10] = {DUL_TYPEABORT, 0, 0, 0, 0, 4, 0, 0, source, reason};
+    if (fd_ >= 0) (void)::send(fd_, pdu, sizeof(pdu), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void Link::abort(uint8_t source, uint8_t reason) {
+    send_abort(source, reason);
+    linger(500);
+}
+
+void Link::linger(int32_t ms) {
+    if (fd_ >= 0) {
+        // Closing with unread bytes sends RST, which can overtake our last PDU: read them away first.
+        (void)::shutdown(fd_, SHUT_WR);
+        uint8_t waste[16 * 1024];
+        const int64_t end = now_ms() + ms;
+        for (int rounds = 0; rounds < 1024; rounds++) {
+            const int64_t left = end - now_ms();
+            if (left <= 0 || wait_for(fd_, POLLIN, left) <= 0) break;
+            if (::recv(fd_, waste, sizeof(waste), MSG_DONTWAIT) <= 0) break;
+        }
+    }
+    close();
+}
+
+Connection::Connection(int fd, std::shared_ptr<Link> link) : DcmTCPConnection(fd), link_(std::move(link)) {
+    link_->adopt(fd);
+}
+
+Connection::~Connection() { closeTransportConnection(); }
+
+void Connection::closeTransportConnection() {
+    // The link owns the descriptor; without it the base class has nothing left to close.
+    setSocket(DCMNET_INVALID_SOCKET);
+    link_->close();
+}
+
+OFBool Connection::networkDataAvailable(int timeout) {
+    return link_->wait_readable(static_cast<int64_t>(timeout) * 1000) == PHIM_OK;
+}
+
+thread_local Layer::Pending Layer::pending;
+
+DcmTransportConnection *Layer::createConnection(DcmNativeSocketType fd, OFBool) {
+    Pending taken = std::move(pending);
+    pending = Pending();
+    if (taken.external_socket) {
+        dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
+        taken.external_socket->unlock();
+    }
+    return taken.link ? new Connection(fd, taken.link) : nullptr;
+}
+
+}  // namespace phim

@@ -1,0 +1,104 @@
+// The socket under an association: buffered, with deadlines, cured of delayed acknowledgement, interruptible.
+#pragma once
+
+#include "Internal.hpp"
+
+#include "dcmtk/config/osconfig.h"
+#include "dcmtk/dcmnet/dcmlayer.h"
+#include "dcmtk/dcmnet/dcmtrans.h"
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace phim {
+
+/// Owned by the C handle and by DCMTK's connection object together, because DCMTK deletes its object when it likes.
+class Link {
+public:
+    explicit Link(int32_t stall_ms) : stall_ms_(stall_ms) {}
+    ~Link() { close(); }
+    Link(const Link &) = delete;
+    Link &operator=(const Link &) = delete;
+
+    void adopt(int fd);
+    int fd() const { return fd_; }
+    void close();
+
+    /// One deadline for everything until `clear_deadline`: the ARTIM timer (PS3.8 Section 9.1.5).
+    void set_deadline(int32_t ms) { deadline_ = now_ms() + ms; }
+    void clear_deadline() { deadline_ = -1; }
+
+    /// Waits until a byte can be read; PHIM_OK, PHIM_TIMED_OUT or PHIM_INTERRUPTED.
+    int32_t wait_readable(int64_t ms);
+    bool readable() { return buffered() > 0 || fd_ < 0 || wait_for(fd_, POLL_IN, 0) != 0; }
+
+    ssize_t read(void *bytes, size_t count);
+    ssize_t write(const void *bytes, size_t count);
+    /// Reads into the buffer until it holds `count` bytes; PHIM_OK or why not.
+    int32_t fill(size_t count);
+    const uint8_t *data() const { return buffer_.data() + start_; }
+    size_t buffered() const { return end_ - start_; }
+
+    /// Holds the next PDU back for what follows at once.
+    void hold(bool more) { more_ = more; }
+
+    /// Sends A-ABORT, waits a moment for the peer to take it, closes.
+    void abort(uint8_t source, uint8_t reason);
+    /// Waits for the peer to close (at most `ms`), then closes.
+    void linger(int32_t ms);
+    void interrupt();
+    bool interrupted();
+
+    /// Why the last read or write failed: PHIM_TIMED_OUT, PHIM_CLOSED, PHIM_INTERRUPTED; PHIM_OK when none did.
+    int32_t failure() const { return failure_; }
+
+private:
+    static constexpr short POLL_IN = 1;
+    static constexpr size_t read_ahead = 32 * 1024;
+
+    int64_t patience() const;
+    ssize_t failed(int32_t code);
+    ssize_t receive(void *bytes, size_t count);
+    void send_abort(uint8_t source, uint8_t reason);
+
+    std::mutex lock_;  // guards fd_ against interrupt() from another thread, and interrupted_
+    int fd_ = -1;
+    bool interrupted_ = false;
+    int32_t stall_ms_;
+    int64_t deadline_ = -1;
+    int32_t failure_ = PHIM_OK;
+    std::vector<uint8_t> buffer_;
+    size_t start_ = 0, end_ = 0;
+    uint8_t head_[12];
+    bool head_held_ = false;
+    bool more_ = false;
+};
+
+/// DCMTK's view of a link.
+class Connection final : public DcmTCPConnection {
+public:
+    Connection(int fd, std::shared_ptr<Link> link);
+    ~Connection() override;
+    ssize_t read(void *bytes, size_t count) override { return link_->read(bytes, count); }
+    ssize_t write(void *bytes, size_t count) override { return link_->write(bytes, count); }
+    void close() override { closeTransportConnection(); }
+    void closeTransportConnection() override;
+    OFBool networkDataAvailable(int timeout) override;
+
+private:
+    std::shared_ptr<Link> link_;
+};
+
+/// The transport layer of both networks: gives the link waiting in `pending` to the connection made on this thread.
+class Layer final : public DcmTransportLayer {
+public:
+    struct Pending {
+        std::shared_ptr<Link> link;
+        std::unique_lock<std::mutex> *external_socket = nullptr;  // released as soon as the socket is taken
+    };
+    static thread_local Pending pending;
+    DcmTransportConnection *createConnection(DcmNativeSocketType fd, OFBool secure) override;
+};
+
+}  // namespace phim

@@ -1,0 +1,230 @@
+// Both sides of association establishment: receiving and answering a request, and making one.
+#include "AssociateRequest.hpp"
+#include "Association.hpp"
+
+#include "dcmtk/dcmnet/cond.h"
+#include "dcmtk/ofstd/ofstd.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+using namespace phim;
+
+namespace {
+
+/// Reads the whole A-ASSOCIATE-RQ into the link's buffer, having looked at its type and length first.
+int32_t read_request(Link &link, phim_error *error) {
+    int32_t code = link.fill(6);
+    if (code != PHIM_OK) {
+        return fail(error, code, code == PHIM_TIMED_OUT ? "no A-ASSOCIATE-RQ in time" : "closed before A-ASSOCIATE-RQ");
+    }
+    const uint8_t *head = link.data();
+    const size_t length = static_cast<size_t>(head[2]) << 24 | head[3] << 16 | head[4] << 8 | head[5];
+    if (head[0] != DUL_TYPEASSOCIATERQ) {
+        const bool known = head[0] > 0 && head[0] <= DUL_MAXTYPE;
+        link.abort(2, known ? 2 : 1);
+        return fail(error, PHIM_MALFORMED, "first PDU is not an A-ASSOCIATE-RQ");
+    }
+    if (length > associate_limit) {
+        link.abort(2, 6);
+        return fail(error, PHIM_MALFORMED, "A-ASSOCIATE-RQ announces " + std::to_string(length) + " bytes");
+    }
+    code = link.fill(6 + length);
+    if (code != PHIM_OK) {
+        return fail(error, code, code == PHIM_TIMED_OUT ? "A-ASSOCIATE-RQ not complete in time" : "closed in A-ASSOCIATE-RQ");
+    }
+    if (const char *flaw = associate_request_flaw(link.data(), 6 + length)) {
+        link.abort(2, 6);
+        return fail(error, PHIM_MALFORMED, flaw);
+    }
+    return PHIM_OK;
+}
+
+OFCondition hand_over(int fd, phim_association &a, T_ASC_Network *network) {
+    std::unique_lock<std::mutex> turn(external_socket_lock());
+    dcmExternalSocketHandle.set(fd);
+    Layer::pending.link = a.link;
+    Layer::pending.external_socket = &turn;
+    const OFCondition condition = ASC_receiveAssociation(
+        network, &a.dcmtk, static_cast<long>(a.options.max_pdu), nullptr, nullptr, OFFalse, DUL_NOBLOCK, 1);
+    // Still held only when DCMTK gave up before it took the socket.
+    if (turn.owns_lock()) dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
+    Layer::pending = Layer::Pending();
+    return condition;
+}
+
+SOPClassExtendedNegotiationSubItem *extended_item(const char *uid, const uint8_t *bytes, size_t count) {
+    auto *item = new SOPClassExtendedNegotiationSubItem;
+    item->sopClassUID = uid;
+    item->sopClassUIDLength = static_cast<unsigned short>(item->sopClassUID.length());
+    item->serviceClassAppInfo = new unsigned char[count > 0 ? count : 1];
+    if (count > 0) std::memcpy(item->serviceClassAppInfo, bytes, count);
+    item->serviceClassAppInfoLength = static_cast<unsigned short>(count);
+    return item;
+}
+
+void copy_identity(const phim_association &a, char *uid, char *version) {
+    OFStandard::strlcpy(uid, a.class_uid.c_str(), DICOM_UI_LENGTH + 1);
+    OFStandard::strlcpy(version, a.version_name.c_str(), 16 + 1);
+}
+
+}  // namespace
+
+int32_t phim_acceptor_receive(int32_t fd, const phim_options *options, phim_association **out, phim_error *error) {
+    auto link = std::make_shared<Link>(options->stall_ms);
+    link->adopt(fd);
+    return guarded(error, [&]() -> int32_t {
+        auto a = std::make_unique<phim_association>();
+        a->take(*options);
+        a->link = link;
+        T_ASC_Network *network = acceptor_network(error);
+        if (!network) return PHIM_FAILED;
+        link->set_deadline(options->negotiation_ms);
+        if (const int32_t code = read_request(*link, error)) return code;
+        const OFCondition condition = hand_over(fd, *a, network);
+        if (condition.bad()) {
+            const int32_t code = outcome(*a, condition, error);
+            link->abort(2, 6);
+            return code;
+        }
+        *out = a.release();
+        return PHIM_OK;
+    });
+}
+
+int32_t phim_acceptor_accept_context(phim_association *a, uint8_t id, const char *syntax, int8_t scu, int8_t scp) {
+    return guarded(nullptr, [&] {
+        // DCMTK answers a role by comparison with the proposed one; the decision is already made, so it is set plainly.
+        const OFCondition condition =
+            ASC_acceptPresentationContext(a->parameters(), id, syntax, ASC_SC_ROLE_DEFAULT, OFTrue);
+        if (condition.bad()) return static_cast<int32_t>(PHIM_FAILED);
+        LST_HEAD **list = &a->service().acceptedPresentationContext;
+        auto *context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Head(list));
+        if (context) (void)LST_Position(list, context);
+        for (; context; context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Next(list))) {
+            if (context->presentationContextID == id) {
+                context->acceptedSCRole = static_cast<DUL_SC_ROLE>(role_of(scu, scp));
+            }
+        }
+        return static_cast<int32_t>(PHIM_OK);
+    });
+}
+
+int32_t phim_acceptor_refuse_context(phim_association *a, uint8_t id, uint8_t reason) {
+    return guarded(nullptr, [&] {
+        const OFCondition condition =
+            ASC_refusePresentationContext(a->parameters(), id, static_cast<T_ASC_P_ResultReason>(reason));
+        return static_cast<int32_t>(condition.good() ? PHIM_OK : PHIM_FAILED);
+    });
+}
+
+int32_t phim_acceptor_add_extended(phim_association *a, const char *uid, const uint8_t *bytes, size_t count) {
+    return guarded(nullptr, [&] {
+        SOPClassExtendedNegotiationSubItemList *&list = a->service().acceptedExtNegList;
+        if (!list) list = new SOPClassExtendedNegotiationSubItemList;
+        list->push_back(extended_item(uid, bytes, count));
+        return static_cast<int32_t>(PHIM_OK);
+    });
+}
+
+int32_t phim_acceptor_acknowledge(phim_association *a, phim_error *error) {
+    return guarded(error, [&] {
+        copy_identity(*a, a->service().calledImplementationClassUID, a->service().calledImplementationVersionName);
+        const OFCondition condition = DUL_AcknowledgeAssociationRQ(&a->dcmtk->DULassociation, &a->service(), 0);
+        a->link->clear_deadline();
+        return outcome(*a, condition, error);
+    });
+}
+
+int32_t phim_acceptor_reject(phim_association *a, uint8_t result, uint8_t source, uint8_t reason, phim_error *error) {
+    return guarded(error, [&] {
+        DUL_ABORTITEMS items = {result, source, reason};
+        const OFCondition condition = DUL_RejectAssociationRQ(&a->dcmtk->DULassociation, &items, 0);
+        const int32_t code = outcome(*a, condition, error);
+        a->link->linger(1000);
+        return code;
+    });
+}
+
+int32_t phim_requestor_create(
+    const char *calling, const char *called, const phim_options *options, phim_association **out, phim_error *error) {
+    return guarded(error, [&] {
+        auto a = std::make_unique<phim_association>();
+        a->take(*options);
+        a->link = std::make_shared<Link>(options->stall_ms);
+        if (const OFCondition condition =
+                ASC_createAssociationParameters(&a->params, static_cast<long>(options->max_pdu));
+            condition.bad()) {
+            return fail(error, PHIM_FAILED, condition.text());
+        }
+        (void)ASC_setAPTitles(a->params, calling, called, nullptr);
+        copy_identity(*a, a->params->ourImplementationClassUID, a->params->ourImplementationVersionName);
+        *out = a.release();
+        return static_cast<int32_t>(PHIM_OK);
+    });
+}
+
+int32_t phim_requestor_add_context(
+    phim_association *a, uint8_t id, const char *abstract_syntax, const char *const *syntaxes, size_t count, int8_t scu,
+    int8_t scp, phim_error *error) {
+    return guarded(error, [&] {
+        const OFCondition condition = ASC_addPresentationContext(
+            a->params, id, abstract_syntax, const_cast<const char **>(syntaxes), static_cast<int>(count),
+            role_of(scu, scp));
+        return condition.good() ? static_cast<int32_t>(PHIM_OK) : fail(error, PHIM_FAILED, condition.text());
+    });
+}
+
+int32_t phim_requestor_add_extended(phim_association *a, const char *uid, const uint8_t *bytes, size_t count) {
+    return guarded(nullptr, [&] {
+        SOPClassExtendedNegotiationSubItemList *&list = a->service().requestedExtNegList;
+        if (!list) list = new SOPClassExtendedNegotiationSubItemList;
+        list->push_back(extended_item(uid, bytes, count));
+        return static_cast<int32_t>(PHIM_OK);
+    });
+}
+
+static int32_t resolve(const char *host, uint16_t port, std::string &address, phim_error *error) {
+    addrinfo hints{};
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo *list = nullptr;
+    if (const int rc = ::getaddrinfo(host, nullptr, &hints, &list)) {
+        return fail(error, PHIM_UNREACHABLE, ::gai_strerror(rc));
+    }
+    char numeric[NI_MAXHOST] = "";
+    (void)::getnameinfo(list->ai_addr, list->ai_addrlen, numeric, sizeof(numeric), nullptr, 0, NI_NUMERICHOST);
+    ::freeaddrinfo(list);
+    address = std::string(numeric) + ":" + std::to_string(port);
+    return PHIM_OK;
+}
+
+int32_t phim_requestor_connect(phim_association *a, const char *host, uint16_t port, phim_error *error) {
+    return guarded(error, [&]() -> int32_t {
+        T_ASC_Network *network = requestor_network(error);
+        if (!network) return PHIM_FAILED;
+        std::string address;
+        if (const int32_t code = resolve(host, port, address, error)) return code;
+        (void)ASC_setPresentationAddresses(a->params, "localhost", address.c_str());
+        const int32_t seconds = (a->options.negotiation_ms + 999) / 1000;
+        dcmConnectionTimeout.set(seconds);
+        a->link->set_deadline(a->options.negotiation_ms);
+        Layer::pending.link = a->link;
+        const OFCondition condition =
+            ASC_requestAssociation(network, a->params, &a->dcmtk, nullptr, nullptr, DUL_NOBLOCK, seconds);
+        Layer::pending = Layer::Pending();
+        a->link->clear_deadline();
+        if (condition.good()) return PHIM_OK;
+        if (condition == DUL_ASSOCIATIONREJECTED) {
+            fail(error, PHIM_REJECTED, "association rejected");
+            error->result = static_cast<uint8_t>(a->service().result);
+            error->source = static_cast<uint8_t>(a->service().resultSource);
+            error->reason = static_cast<uint8_t>(a->service().diagnostic);
+            return PHIM_REJECTED;
+        }
+        if (a->link->failure() == PHIM_OK && a->link->fd() < 0 && condition != DUL_PEERABORTEDASSOCIATION) {
+            return fail(error, PHIM_UNREACHABLE, "cannot connect to " + address);
+        }
+        return outcome(*a, condition, error);
+    });
+}

@@ -1,1 +1,0 @@
-int phim_cdcmtk_placeholder(void){return 0;}

@@ -1,0 +1,107 @@
+// Which characters the bytes of a text are: Specific Character Set (0008,0005) (PS3.3 Section C.12.1.1.2).
+
+/// The character sets of a data set, as declared. (`CharacterSet` is Foundation's name.)
+package struct SpecificCharacterSet: Hashable, Sendable {
+    /// The default repertoire (PS3.5 Section 6.1.2.1).
+    package static let `default` = SpecificCharacterSet(terms: [])
+
+    /// The declared defined terms, as they are written.
+    package let terms: [String]
+    /// What is in force before any escape sequence.
+    let initial: Repertoire
+    /// Whether a term is not one of the standard's, nor a known misspelling of one.
+    package let isUnknown: Bool
+
+    package init(terms: [String]) {
+        self.terms = terms
+        let known = terms.map(Repertoire.init(term:))
+        initial = (known.first ?? .ascii) ?? .ascii
+        isUnknown = known.contains { $0 == nil }
+    }
+
+    /// Splits the value of Specific Character Set.
+    package static func terms(in value: ArraySlice<UInt8>) -> [String] {
+        let text = String(decoding: value, as: UTF8.self)
+        let terms = text.split(separator: "\\", omittingEmptySubsequences: false).map { term in
+            String(term.drop { $0 == " " || $0 == "\0" }.reversed().drop { $0 == " " || $0 == "\0" }.reversed())
+        }
+        return terms == [""] ? [] : terms
+    }
+
+    /// The text that bytes stand for; what cannot be read becomes U+FFFD. `isPersonName` makes `^` and `=` end an
+    /// extension as backslash and line ends do (PS3.5 Section 6.1.2.5.3).
+    package func decode(_ bytes: ArraySlice<UInt8>, isPersonName: Bool = false) -> String {
+        var isPlain = true
+        var hasEscape = false
+        for byte in bytes {
+            if byte >= 0x80 { isPlain = false }
+            if byte == 0x1B { hasEscape = true }
+        }
+        if isPlain && !hasEscape { return String(decoding: bytes, as: UTF8.self) }
+        switch initial {
+        case .utf8: return String(decoding: bytes, as: UTF8.self)
+        case .gb18030: return Iconv.decode(bytes, from: "GB18030") ?? SpecificCharacterSet.guess(bytes)
+        case .gbk: return Iconv.decode(bytes, from: "GBK") ?? SpecificCharacterSet.guess(bytes)
+        case .ascii where !hasEscape: return SpecificCharacterSet.guess(bytes)
+        case .latin1 where !hasEscape: return SpecificCharacterSet.latin1(bytes)
+        default:
+            var decoder = ISO2022Decoder(initial: initial, isPersonName: isPersonName)
+            return decoder.decode(bytes)
+        }
+    }
+
+    /// Text beyond ASCII that nothing declares: UTF-8 where it is valid, else Latin-1.
+    static func guess(_ bytes: ArraySlice<UInt8>) -> String {
+        String(validating: bytes, as: UTF8.self) ?? latin1(bytes)
+    }
+
+    static func latin1(_ bytes: ArraySlice<UInt8>) -> String {
+        var text = String.UnicodeScalarView()
+        for byte in bytes { text.append(Unicode.Scalar(byte)) }
+        return String(text)
+    }
+}
+
+/// A set of characters and its code (PS3.3 Tables C.12-2 to C.12-5).
+enum Repertoire: Hashable, Sendable {
+    case ascii
+    case latin1
+    /// Another single-byte set, by the name that iconv knows it under.
+    case singleByte(String)
+    case jisX0201
+    case ksX1001
+    case gb2312
+    case utf8
+    case gb18030
+    case gbk
+
+    /// The repertoire of a defined term; spaces, hyphens and underscores do not count, so that the misspellings seen in
+    /// the field (`ISO-IR 100`, `ISO_IR100`, `ISO 8859-1`, `UTF-8`) are understood. Nil for an unknown term.
+    init?(term: String) {
+        let key = term.uppercased().filter { $0.isLetter || $0.isNumber }
+        guard let known = Repertoire.byTerm[key] else { return nil }
+        self = known
+    }
+
+    private static let byTerm: [String: Repertoire] = {
+        var table: [String: Repertoire] = [
+            "": .ascii, "ISOIR192": .utf8, "ISO2022IR192": .utf8, "UTF8": .utf8, "GB18030": .gb18030, "GBK": .gbk,
+            "ISO2022GB18030": .gb18030, "ISO2022GBK": .gbk, "LATIN1": .latin1, "ASCII": .ascii, "USASCII": .ascii,
+        ]
+        // ISO 2022 IR 87 and 159 replace G0 by escape only; before one it is ASCII.
+        let registered: [(Int, Repertoire)] = [
+            (6, .ascii), (13, .jisX0201), (58, .gb2312), (87, .ascii), (100, .latin1), (101, .singleByte("ISO-8859-2")),
+            (109, .singleByte("ISO-8859-3")), (110, .singleByte("ISO-8859-4")), (126, .singleByte("ISO-8859-7")),
+            (127, .singleByte("ISO-8859-6")), (138, .singleByte("ISO-8859-8")), (144, .singleByte("ISO-8859-5")),
+            (148, .singleByte("ISO-8859-9")), (149, .ksX1001), (159, .ascii), (166, .singleByte("TIS-620")),
+            (203, .singleByte("ISO-8859-15")),
+        ]
+        for (number, repertoire) in registered {
+            table["ISOIR\(number)"] = repertoire
+            table["ISO2022IR\(number)"] = repertoire
+            if case .singleByte(let name) = repertoire { table[name.filter { $0 != "-" }] = repertoire }
+        }
+        table["ISO88591"] = .latin1
+        return table
+    }()
+}

@@ -1,0 +1,154 @@
+// Greets callers: admits or refuses them, and hands each message to its service.
+
+package import Catalog
+import DICOMCore
+import DICOMNetwork
+package import Ingest
+import Logging
+import Metrics
+package import Records
+package import Retrieval
+import Synchronization
+
+/// What the DIMSE edge calls.
+package struct DIMSEServices: Sendable {
+    let ingest: Ingest
+    let retrieval: Retrieval
+    let catalog: Catalog
+    let records: Records
+
+    package init(ingest: Ingest, retrieval: Retrieval, catalog: Catalog, records: Records) {
+        self.ingest = ingest
+        self.retrieval = retrieval
+        self.catalog = catalog
+        self.records = records
+    }
+}
+
+/// Serves every association, each on its own thread.
+final class Reception: AssociationServer {
+    private let services: DIMSEServices
+    private let policy: AdmissionPolicy
+    private let callers: Callers
+    private let logger: Logger
+    /// Open associations by peer name.
+    private let openByPeer = Mutex<[String: Int]>([:])
+
+    init(services: DIMSEServices, policy: AdmissionPolicy, logger: Logger) {
+        self.services = services
+        self.policy = policy
+        self.logger = logger
+        callers = Callers(policy: policy, records: services.records)
+    }
+
+    func negotiate(_ request: AssociationRequest) -> NegotiationAnswer {
+        switch callers.admission(of: request) {
+        case .refused(let rejection, let reason):
+            noteKnock(request, reason)
+            return .reject(rejection)
+        case .admitted(let peer):
+            if let peer, isFull(peer) {
+                noteKnock(request, "peer \(peer.name) has all its associations open already")
+                return .reject(.localLimitExceeded)
+            }
+            return Negotiation.answer(request, acceptsUnknown: policy.acceptsUnknownSOPClasses)
+        }
+    }
+
+    func serve(_ association: Association) {
+        let peer = if case .admitted(let known) = callers.admission(of: association.request) { known } else { nil as KnownPeer? }
+        if let peer { openByPeer.withLock { $0[peer.name, default: 0] += 1 } }
+        defer { if let peer { openByPeer.withLock { $0[peer.name, default: 1] -= 1 } } }
+        do throws(NetworkError) {
+            while let message = try association.nextMessage() {
+                try serve(message, on: association, peer)
+            }
+        } catch {
+            // The listener reports how the association ended.
+        }
+    }
+
+    func record(_ event: AssociationEvent) {
+        switch event {
+        case .accepted(let request):
+            DIMSEMetrics.associations("accepted")
+            logger.debug("association accepted", metadata: ["from": "\(request.remoteAddress)"])
+        case .rejected(let request, let rejection):
+            DIMSEMetrics.associations("rejected")
+            logger.warning(
+                "association rejected", metadata: ["from": "\(request.remoteAddress)", "why": "\(rejection)"])
+        case .overLimit(let address, let rejection, let hungUp):
+            DIMSEMetrics.associations("over limit")
+            logger.warning(
+                "too many associations",
+                metadata: ["from": "\(address)", "why": "\(rejection)", "hungUp": "\(hungUp)"])
+        case .failed(let address, let error):
+            DIMSEMetrics.associations("failed")
+            logger.warning("no association", metadata: ["from": "\(address)", "why": "\(error.words)"])
+        case .ended(let request, .some(let failure)):
+            DIMSEMetrics.associations("broken")
+            logger.notice(
+                "association ended badly", metadata: ["from": "\(request.remoteAddress)", "why": "\(failure.words)"])
+        case .ended(let request, nil):
+            DIMSEMetrics.associations("released")
+            logger.debug("association released", metadata: ["from": "\(request.remoteAddress)"])
+        case .acceptFailed(let why):
+            logger.error("cannot accept connections", metadata: ["why": "\(why)"])
+        }
+    }
+
+    private func isFull(_ peer: KnownPeer) -> Bool {
+        openByPeer.withLock { $0[peer.name, default: 0] } >= peer.maxAssociations ?? policy.maxAssociationsPerPeer
+    }
+
+    private func noteKnock(_ request: AssociationRequest, _ reason: String) {
+        let asked = Set(
+            request.contexts.map { context in
+                SOPClass.name(of: context.abstractSyntax) ?? context.abstractSyntax
+            })
+        try? services.records.noteKnock(
+            callingAETitle: request.callingAETitle.trimmingSpaces, calledAETitle: request.calledAETitle.trimmingSpaces,
+            address: request.remoteAddress, reason: reason,
+            asked: String(asked.sorted().joined(separator: ", ").prefix(200)))
+    }
+
+    private func serve(
+        _ message: Message, on association: Association, _ peer: KnownPeer?
+    ) throws(NetworkError) {
+        let service = ServiceTable.service(
+            for: message.context.abstractSyntax, acceptsUnknown: policy.acceptsUnknownSOPClasses)
+        let retrieve = RetrieveSCP(
+            catalog: services.catalog, retrieval: services.retrieval, callers: callers, logger: logger)
+        switch (message.command.field, service) {
+        case (.cEchoRequest, .verification):
+            try association.send(CommandSet(answering: message.command, status: .success), on: message.contextID)
+        case (.cStoreRequest, .storage):
+            try StoreSCP(ingest: services.ingest, logger: logger).serve(message, on: association)
+        case (.cFindRequest, .find(let model)):
+            let find = FindSCP(
+                catalog: services.catalog, retrieval: services.retrieval, aeTitle: policy.aeTitle,
+                characterSet: peer?.characterSet ?? policy.characterSet, logger: logger)
+            try find.serve(message, model, on: association)
+        case (.cMoveRequest, .move(let model)): try retrieve.serveMove(message, model, on: association)
+        case (.cGetRequest, .get(let model)): try retrieve.serveGet(message, model, on: association)
+        default:
+            logger.warning("unexpected command", metadata: ["from": "\(association.request.remoteAddress)"])
+            try association.discardDataSet()
+            try association.send(
+                CommandSet(answering: message.command, status: .unrecognizedOperation), on: message.contextID)
+        }
+        DIMSEMetrics.served(message.command.field)
+    }
+}
+
+/// Counters of the edge; labels come from fixed sets.
+enum DIMSEMetrics {
+    static func associations(_ outcome: String) {
+        Counter(label: "phim_associations_total", dimensions: [("outcome", outcome)]).increment()
+    }
+
+    static func served(_ field: CommandField?) {
+        let name = field.map { "\($0)" } ?? "unknown"
+        Counter(label: "phim_dimse_requests_total", dimensions: [("request", name)]).increment()
+    }
+}

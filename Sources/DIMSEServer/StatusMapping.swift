@@ -1,0 +1,61 @@
+// The one place where failures of the services become DIMSE statuses (PS3.7 Annex C, PS3.4 Annexes B and C).
+
+import Catalog
+import DICOMNetwork
+import Ingest
+import Retrieval
+
+/// A status and the words that go with it in ErrorComment (0000,0902).
+struct Outcome: Sendable, Equatable {
+    let status: Status
+    let comment: String?
+
+    static let success = Outcome(status: .success, comment: nil)
+
+    init(status: Status, comment: String?) {
+        self.status = status
+        self.comment = comment
+    }
+}
+
+extension Outcome {
+    /// C-STORE (PS3.4 Table B.2-1).
+    init(_ failure: IngestFailure) {
+        switch failure {
+        case .outOfSpace: self.init(status: .outOfResources, comment: "Storage is full")
+        case .busy: self.init(status: .outOfResources, comment: "Too busy, try again")
+        case .stopped: self.init(status: .outOfResources, comment: "Server is stopping")
+        case .unreadable: self.init(status: .cannotUnderstand, comment: "Data set cannot be read")
+        case .invalidIdentifier(let attribute):
+            self.init(status: .invalidSOPInstance, comment: "\(attribute) is absent or not a UID")
+        case .identifierMismatch(let attribute):
+            self.init(status: .dataSetDoesNotMatchSOPClass, comment: "\(attribute) differs between command and data set")
+        case .refused(let reason): self.init(status: .sopClassNotSupported, comment: reason)
+        case .storage: self.init(status: .outOfResources, comment: "Storage failed")
+        }
+    }
+
+    /// C-FIND, C-MOVE and C-GET when the catalogue does not answer (PS3.4 Tables C.4-1 to C.4-3).
+    init(_ failure: CatalogError) {
+        switch failure {
+        case .busy: self.init(status: .outOfResources, comment: "Too busy, try again")
+        case .full, .corrupt, .newerSchema, .notFound, .failed: self.init(status: .unableToProcess, comment: "Catalogue failed")
+        }
+    }
+
+    /// An identifier that breaks the rules of its information model.
+    init(_ fault: IdentifierFault) {
+        self.init(status: .identifierDoesNotMatch, comment: fault.comment)
+    }
+}
+
+extension RetrievalFailure {
+    /// Why one sub-operation failed, for ErrorComment and the log; no patient data.
+    var comment: String {
+        switch self {
+        case .absent: "Instance is gone"
+        case .notConvertible(let from, let reason): "Transfer syntax \(from) not accepted: \(reason)"
+        case .unreadable(let reason): "Instance cannot be read: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// C-STORE: carries the data set into the archive and tells the sender when it is safe (PS3.7 Section 9.3.1, PS3.4 Annex B).
+
+import DICOMCore
+import DICOMNetwork
+import Ingest
+import Logging
+
+struct StoreSCP {
+    let ingest: Ingest
+    let logger: Logger
+
+    func serve(_ message: Message, on association: Association) throws(NetworkError) {
+        let command = message.command
+        let outcome = try receive(message, association)
+        try association.send(
+            CommandSet(answering: command, status: outcome.status, comment: outcome.comment), on: message.contextID)
+    }
+
+    private func receive(_ message: Message, _ association: Association) throws(NetworkError) -> Outcome {
+        let command = message.command
+        guard message.hasDataSet, let sopClassUID = command.affectedSOPClassUID
+        else {
+            return Outcome(status: .cannotUnderstand, comment: "No data set or no SOP class")
+        }
+        guard let sopInstanceUID = command.affectedSOPInstanceUID, UID.isValid(sopInstanceUID),
+            UID.isValid(sopClassUID)
+        else {
+            try association.discardDataSet()
+            return refuse(.invalidIdentifier(attribute: "AffectedSOPInstanceUID"), association)
+        }
+        guard sopClassUID == message.context.abstractSyntax else {
+            try association.discardDataSet()
+            return refuse(.identifierMismatch(attribute: "AffectedSOPClassUID"), association)
+        }
+        let origin = Origin(
+            source: association.request.callingAETitle.trimmingSpaces,
+            announced: AnnouncedIdentity(
+                sopClassUID: sopClassUID, sopInstanceUID: sopInstanceUID, transferSyntaxUID: message.context.transferSyntax))
+        var arrival = ingest.begin(origin)
+        do {
+            // When the sink refuses, the rest is read and dropped: the association stays usable for the next object.
+            try unsafe association.readDataSet { fragment in try unsafe arrival.append(fragment) }
+        } catch let refusal as IngestFailure {
+            return refuse(refusal, association)
+        } catch let failure as NetworkError {
+            throw failure
+        } catch {
+            throw .failed("reading the data set failed")
+        }
+        do throws(IngestFailure) {
+            let receipt = try ingest.accept(arrival)
+            note(receipt)
+            return .success
+        } catch {
+            return refuse(error, association)
+        }
+    }
+
+    private func refuse(_ failure: IngestFailure, _ association: Association) -> Outcome {
+        let outcome = Outcome(failure)
+        logger.warning(
+            "C-STORE refused",
+            metadata: [
+                "from": "\(association.request.remoteAddress)", "status": "\(outcome.status)", "why": "\(failure)",
+            ])
+        return outcome
+    }
+
+    private func note(_ receipt: Receipt) {
+        if receipt.outcome == .conflict {
+            logger.warning(
+                "another object has this SOP Instance UID; both are kept",
+                metadata: ["sopInstance": "\(receipt.sopInstanceUID.prefix(24))…"])
+        }
+        if !receipt.flaws.isEmpty {
+            logger.notice("kept with flaws", metadata: ["flaws": "\(receipt.flaws.prefix(4).joined(separator: "; "))"])
+        }
+    }
+}

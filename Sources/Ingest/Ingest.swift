@@ -1,0 +1,133 @@
+// The straight line: Arrival ─▶ Inspected ─▶ admitted ─▶ volume ─▶ catalogue ─▶ Receipt.
+
+package import Catalog
+import Crypto
+import DICOMCore
+import Dispatch
+import Glibc
+package import Logging
+package import Volumes
+
+/// Takes objects in: durable on a volume and enrolled in the catalogue before anyone is told of success.
+///
+/// Blocking calls throughout; callers bring their own threads.
+package final class Ingest: Sendable {
+    let volumes: VolumeStore
+    let catalog: Catalog
+    let limits: IngestLimits
+    private let budget: MemoryBudget
+    private let pool = BufferPool()
+    private let line: CommitLine
+    private let logger: Logger
+
+    package init(volumes: VolumeStore, catalog: Catalog, limits: IngestLimits = .init(), logger: Logger) {
+        self.volumes = volumes
+        self.catalog = catalog
+        self.limits = limits
+        self.logger = logger
+        budget = MemoryBudget(limit: limits.memoryBudget)
+        line = CommitLine(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
+    }
+
+    /// Opens the way in for one object.
+    package func begin(_ origin: Origin) -> Arrival {
+        Arrival(origin: origin, buffer: pool.take(), budget: budget, limits: limits) {
+            [volumes] () throws(VolumeFailure) in try volumes.beginStream()
+        }
+    }
+
+    /// Carries an object to its end. Success means durable and enrolled.
+    package func accept(_ arrival: consuming Arrival) throws(IngestFailure) -> Receipt {
+        let started = DispatchTime.now()
+        try arrival.flush()
+        let reading = try Inspected.reading(
+            of: arrival.buffer, isWhole: arrival.stream == nil, announced: arrival.origin.announced)
+        let inspected = Inspected(
+            facts: reading.facts, dataSetOffset: reading.dataSetOffset, digest: Array(arrival.hash.finalize()), length: arrival.length)
+        try admit(inspected)
+        let outcome: Receipt.Outcome
+        if try isHeld(inspected, stored: arrival) {
+            outcome = .duplicate
+        } else {
+            outcome = try commit(inspected, arrival)
+        }
+        IngestMetrics.finished(outcome, bytes: inspected.length, since: started)
+        return Receipt(
+            outcome: outcome, sopClassUID: reading.facts.sopClassUID, sopInstanceUID: reading.facts.sopInstanceUID,
+            flaws: reading.flaws)
+    }
+
+    /// Finishes what waits, then ends both threads of the pipeline.
+    package func stop() { line.stop() }
+
+    /// Objects waiting for the writer.
+    package var queueDepth: Int { line.depth }
+
+    private func admit(_ inspected: Inspected) throws(IngestFailure) {
+        guard limits.acceptsUnknownSOPClasses || SOPClass.isStorage(inspected.facts.sopClassUID) else {
+            throw .refused(reason: "SOP class not on the list")
+        }
+    }
+
+    private func commit(_ inspected: Inspected, _ arrival: consuming Arrival) throws(IngestFailure) -> Receipt.Outcome {
+        let now = Self.microsecondsNow()
+        if let stream = arrival.stream {
+            return try commit(stream, EntryFacts(inspected, receivedAt: now, source: arrival.origin.source), inspected)
+        }
+        let entry = NewEntry(inspected, receivedAt: now, source: arrival.origin.source, parts: [arrival.buffer])
+        let outcome = try line.commit(entry, inspected)
+        pool.give(&arrival.buffer, budget)
+        return outcome
+    }
+
+    /// A streamed object is durable in a volume of its own first; only then, and only if it is enrolled, is it kept.
+    private func commit(
+        _ stream: StreamedEntry, _ facts: EntryFacts, _ inspected: Inspected
+    ) throws(IngestFailure) -> Receipt.Outcome {
+        let place: Place
+        do throws(VolumeFailure) { place = try stream.commit(facts) } catch { throw IngestFailure(error) }
+        let outcome: Receipt.Outcome
+        do throws(IngestFailure) {
+            outcome = try line.enroll(
+                Enrollment(
+                    inspected, place, receivedAt: facts.receipt.receivedAt, source: facts.receipt.source))
+        } catch {
+            stream.abort()
+            throw error
+        }
+        if outcome == .duplicate { stream.abort() } else { stream.keep() }
+        return outcome
+    }
+
+    /// Whether a copy of these very bytes is kept already.
+    ///
+    /// A file may come once over the network and once from a disc: same data set, other file header. So where digests
+    /// differ but transfer syntax and length agree, the data sets themselves are compared.
+    private func isHeld(_ inspected: Inspected, stored arrival: borrowing Arrival) throws(IngestFailure) -> Bool {
+        let copies: [StoredCopy]
+        do throws(CatalogError) {
+            copies = try catalog.copies(sopInstanceUID: inspected.facts.sopInstanceUID)
+        } catch { throw IngestFailure(error) }
+        for copy in copies {
+            if copy.digest == inspected.digest { return true }
+            // A streamed object is not in memory any more; it is then told from its copy by its digest alone.
+            if arrival.stream == nil, isSameDataSet(copy, inspected, arrival.buffer) { return true }
+        }
+        return false
+    }
+
+    private func isSameDataSet(_ copy: StoredCopy, _ inspected: Inspected, _ bytes: [UInt8]) -> Bool {
+        // File headers differ by less than this.
+        guard abs(copy.place.length - inspected.length) < 4096,
+            let kept = try? volumes.read(copy.place, from: 0, count: Int(copy.place.length)),
+            let file = try? Part10.parse(kept), file.transferSyntax.uid == inspected.facts.transferSyntaxUID
+        else { return false }
+        return kept[file.dataSetOffset...].elementsEqual(bytes[inspected.dataSetOffset...])
+    }
+
+    static func microsecondsNow() -> Int64 {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        return Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1000
+    }
+}

@@ -1,0 +1,41 @@
+// The bounds of the pipeline: what is held in memory, how much may wait, how large a batch grows.
+
+import Synchronization
+
+/// Sizes in bytes unless said otherwise.
+package struct IngestLimits: Sendable {
+    /// Objects above this size stream to a volume of their own.
+    package var streamThreshold = 64 << 20
+    /// The same while memory is tight.
+    package var tightStreamThreshold = 4 << 20
+    /// How much of a streamed object is kept in memory to read its header.
+    package var inspectedPrefix = 8 << 20
+    /// Bytes of arriving objects in memory above which memory counts as tight.
+    package var memoryBudget = 128 << 20
+    /// Larger objects are refused.
+    package var maximumObjectSize: Int64 = 64 << 30
+    /// Objects that may wait for the writer; a sender waits for its place for at most `patience` seconds.
+    package var queueCapacity = 256
+    package var patience = 30
+    /// One group commit takes at most this many objects and bytes.
+    package var batchCount = 64
+    package var batchBytes = 64 << 20
+    /// Also take SOP classes that the standard does not list (private and future ones).
+    package var acceptsUnknownSOPClasses = true
+
+    package init() {}
+}
+
+/// Counts the bytes of objects in memory over all senders.
+final class MemoryBudget: Sendable {
+    private let used = Atomic<Int>(0)
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    var bytes: Int { used.load(ordering: .relaxed) }
+    var isTight: Bool { bytes > limit }
+
+    func add(_ count: Int) { used.wrappingAdd(count, ordering: .relaxed) }
+    func remove(_ count: Int) { used.wrappingSubtract(count, ordering: .relaxed) }
+}

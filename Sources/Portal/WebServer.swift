@@ -1,0 +1,78 @@
+// The HTTP edge: health, metrics and the landing page; later resources join the same router.
+
+package import Hummingbird
+package import Logging
+
+/// What the health resources report.
+package enum Readiness: Sendable, Equatable {
+    case ready
+    /// Not able to take new studies; the reason is for the technician and holds no patient data.
+    case notReady(reason: String)
+}
+
+/// The questions that HTTP asks of the rest of the archive.
+package struct WebServerSources: Sendable {
+    package let landing: Landing
+    package let readiness: @Sendable () -> Readiness
+    package let metrics: @Sendable () -> String
+
+    package init(
+        landing: Landing, readiness: @escaping @Sendable () -> Readiness, metrics: @escaping @Sendable () -> String
+    ) {
+        self.landing = landing
+        self.readiness = readiness
+        self.metrics = metrics
+    }
+}
+
+/// Builds the HTTP application; it is a `Service` for the group that `serve` runs.
+package enum WebServer {
+    /// - Parameter onServerRunning: called with the port once the listener is bound (port 0 picks a free one).
+    package static func application(
+        host: String, port: Int, sources: WebServerSources, logger: Logger,
+        onServerRunning: @escaping @Sendable (Int) async -> Void
+    ) -> some ApplicationProtocol {
+        Application(
+            router: router(sources),
+            configuration: .init(address: .hostname(host, port: port), serverName: "Phim"),
+            onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? port) },
+            logger: logger
+        )
+    }
+
+    private static func router(_ sources: WebServerSources) -> Router<BasicRequestContext> {
+        let router = Router()
+        router.get("/") { _, _ in
+            content(sources.landing.html, type: "text/html; charset=utf-8")
+        }
+        router.get("/health/live") { _, _ in
+            content("alive\n", type: "text/plain; charset=utf-8")
+        }
+        router.get("/health/ready") { _, _ in
+            switch sources.readiness() {
+            case .ready: content("ready\n", type: "text/plain; charset=utf-8")
+            case .notReady(let reason):
+                content(reason + "\n", type: "text/plain; charset=utf-8", status: .serviceUnavailable)
+            }
+        }
+        router.get("/metrics") { _, _ in
+            content(sources.metrics(), type: "text/plain; version=0.0.4; charset=utf-8")
+        }
+        return router
+    }
+
+    private static func content(
+        _ text: String, type: String, status: HTTPResponse.Status = .ok
+    ) -> Response {
+        Response(
+            status: status,
+            headers: [
+                .contentType: type,
+                .cacheControl: "no-store",
+                .contentSecurityPolicy: "default-src 'none'; style-src 'unsafe-inline'",
+                .xContentTypeOptions: "nosniff",
+            ],
+            body: .init(byteBuffer: ByteBuffer(string: text))
+        )
+    }
+}

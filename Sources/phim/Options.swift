@@ -1,0 +1,56 @@
+// Options that many commands share, and how they open the archive.
+
+import Archive
+import ArgumentParser
+import Foundation
+import Logging
+
+/// `--data`, `--config`.
+struct ArchiveOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("The archive's data directory.", valueName: "dir"))
+    var data: String
+
+    @Option(name: .long, help: ArgumentHelp("Configuration file; DIR/phim.yaml when not given.", valueName: "file"))
+    var config: String?
+
+    var folder: ArchiveFolder { ArchiveFolder(data) }
+
+    /// The configuration file's settings, or the defaults where there is no file.
+    func configuration() throws -> Configuration {
+        if let config { return try Configuration.load(config) }
+        guard FileManager.default.fileExists(atPath: folder.configuration) else { return Configuration() }
+        return try Configuration.load(folder.configuration)
+    }
+
+    /// Opens the archive for a command and closes it afterwards.
+    func withArchive<Answer>(_ body: (OpenArchive) throws -> Answer) throws -> Answer {
+        let archive: OpenArchive
+        do {
+            var logger = Logger(label: "phim") { StreamLogHandler.standardError(label: $0) }
+            logger.logLevel = .error
+            archive = try OpenArchive.existing(folder, configuration: try configuration(), logger: logger)
+        } catch {
+            throw CannotBegin("\(error)")
+        }
+        defer { archive.close() }
+        return try body(archive)
+    }
+}
+
+/// `--json`.
+struct OutputOptions: ParsableArguments {
+    @Flag(name: .long, help: "Print the answer as JSON, for scripts.")
+    var json = false
+}
+
+/// Exit statuses (see `phim --help`).
+enum ExitStatus {
+    static let incomplete = ExitCode(1)
+    static let cannotBegin = ExitCode(2)
+}
+
+/// A fault before any work was done: said on standard error, exit status 2.
+func CannotBegin(_ message: String) -> ExitCode {
+    Terminal.error(message)
+    return ExitStatus.cannotBegin
+}

@@ -1,0 +1,211 @@
+// phim peer: whom the archive talks to.
+
+import Archive
+import ArgumentParser
+import DICOMCore
+import DICOMNetwork
+import DIMSEServer
+import Foundation
+import Records
+
+struct PeerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "peer",
+        abstract: "Add, list, remove and try peers; see who was refused.",
+        discussion: "A change counts from the next association on; the server need not be restarted.",
+        subcommands: [Add.self, List.self, Remove.self, Echo.self, Knocks.self])
+}
+
+extension OutputCharacterSet: ExpressibleByArgument {}
+
+extension PeerCommand {
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Add a peer.",
+            discussion: """
+                A peer may call us from its host, may be asked for by C-MOVE, and may be sent to.
+                Example: phim peer add ct1 --ae-title CT1 --host 192.0.2.10 --port 104 --data DIR
+                """)
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "A name for people.") var name: String
+        @Option(help: "The peer's application entity title.") var aeTitle: String
+        @Option(help: "Its address: a name or a number.") var host: String
+        @Option(help: "Its DICOM port.") var port: Int
+        @Option(help: "Character set of our answers: utf8, latin1 or ascii.") var charset: OutputCharacterSet?
+        @Option(help: "At most this many associations at once.") var maxAssociations: Int?
+
+        func run() throws {
+            let peer: Peer
+            do throws(RecordsError) {
+                peer = try Peer(
+                    name: name, aeTitle: aeTitle, host: host, port: port, characterSet: charset.flatMap { Peer.CharacterSet(rawValue: $0.rawValue) } ?? .utf8,
+                    maxAssociations: maxAssociations)
+            } catch { throw CannotBegin(Self.words(error)) }
+            try options.withArchive { archive in
+                do throws(RecordsError) { try archive.records.addPeer(peer) } catch { throw CannotBegin(Self.words(error)) }
+            }
+            if output.json { try Terminal.printJSON(PeerReport(KnownPeer(peer), origin: "added")) }
+        }
+
+        private static func words(_ error: RecordsError) -> String {
+            switch error {
+            case .invalid(let field, let reason): "\(field): \(reason)"
+            case .nameTaken: "a peer of this name exists already; phim peer remove it first, or choose another name"
+            default: "\(error)"
+            }
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the peers, added and configured.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let peers = try options.withArchive { try $0.allPeers() }
+            if output.json { return try Terminal.printJSON(peers.map { PeerReport($0.peer, origin: $0.origin) }) }
+            guard !peers.isEmpty else { return Terminal.note("No peers yet: phim peer add --help") }
+            Terminal.print(
+                Terminal.table(
+                    ["NAME", "AE TITLE", "HOST", "PORT", "CHARSET", "FROM"],
+                    peers.map {
+                        [
+                            $0.peer.name, $0.peer.aeTitle, $0.peer.host, String($0.peer.port),
+                            $0.peer.characterSet?.rawValue ?? "-", $0.origin,
+                        ]
+                    }))
+        }
+    }
+
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Remove a peer that was added.")
+
+        @OptionGroup var options: ArchiveOptions
+        @Argument(help: "The peer's name.") var name: String
+
+        func run() throws {
+            try options.withArchive { archive in
+                do throws(RecordsError) { try archive.records.removePeer(named: name) } catch {
+                    guard error == .notFound else { throw CannotBegin("\(error)") }
+                    let isConfigured = archive.configuration.peers.contains { $0.name == name }
+                    throw CannotBegin(
+                        isConfigured ? "\(name) is in the configuration file; remove it there" : "there is no peer \(name)")
+                }
+            }
+        }
+    }
+
+    struct Echo: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Ask a peer whether it hears us (C-ECHO).",
+            discussion: "Exit status 1 when it does not; the answer says at which step.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "The peer's name.") var name: String
+
+        struct Report: Encodable {
+            let peer: String
+            let isReached: Bool
+            let reason: String?
+            let milliseconds: Int
+        }
+
+        func run() throws {
+            let (peer, calling) = try options.withArchive { archive in
+                do { return (try archive.peer(named: name), archive.configuration.dicom.aeTitle) } catch {
+                    throw CannotBegin("\(error)")
+                }
+            }
+            let started = ContinuousClock.now
+            let failure = PeerCall.echo(peer, callingAETitle: calling)
+            let elapsed = (ContinuousClock.now - started).components
+            let milliseconds = Int(elapsed.seconds) * 1000 + Int(elapsed.attoseconds / 1_000_000_000_000_000)
+            if output.json {
+                try Terminal.printJSON(
+                    Report(peer: name, isReached: failure == nil, reason: failure, milliseconds: milliseconds))
+            } else if let failure {
+                Terminal.error("\(name) (\(peer.aeTitle) at \(peer.host):\(peer.port)): \(failure)")
+            } else {
+                Terminal.print("\(name) answered in \(milliseconds) ms")
+            }
+            if failure != nil { throw ExitStatus.incomplete }
+        }
+    }
+
+    struct Knocks: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List callers that were refused, why, and the command that admits them.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+
+        struct Report: Encodable {
+            let callingAETitle: String
+            let calledAETitle: String
+            let address: String
+            let reason: String
+            let asked: String
+            let count: Int
+            let lastAt: Date
+            let admit: String
+        }
+
+        func run() throws {
+            let reports = try options.withArchive { archive in
+                try archive.records.knocks().map { knock in
+                    Report(
+                        callingAETitle: knock.callingAETitle, calledAETitle: knock.calledAETitle, address: knock.address,
+                        reason: knock.reason, asked: knock.asked, count: knock.count,
+                        lastAt: Date(timeIntervalSince1970: Double(knock.lastAt) / 1e6),
+                        admit: Self.admission(of: knock, data: options.data))
+                }
+            }
+            if output.json { return try Terminal.printJSON(reports) }
+            guard !reports.isEmpty else { return Terminal.note("Nobody was refused.") }
+            for report in reports {
+                Terminal.print(
+                    """
+                    \(report.callingAETitle) at \(report.address), \(report.count) times, last \(report.lastAt.ISO8601Format())
+                      why    \(report.reason)
+                      asked  \(report.asked)
+                      admit  \(report.admit)
+                    """)
+            }
+        }
+
+        /// The command that would let this caller in; the port is a guess, as a caller does not tell where it listens.
+        static func admission(of knock: Knock, data: String) -> String {
+            func quoted(_ text: String) -> String {
+                let plain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-/".contains($0)) }
+                return plain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+            }
+            let name = String(knock.callingAETitle.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "-" })
+            return "phim peer add \(quoted(name)) --ae-title \(quoted(knock.callingAETitle)) --host \(knock.address) "
+                + "--port 104 --data \(quoted(data))"
+        }
+    }
+
+    struct PeerReport: Encodable {
+        let name: String
+        let aeTitle: String
+        let host: String
+        let port: Int
+        let charset: String?
+        let maxAssociations: Int?
+        let origin: String
+
+        init(_ peer: KnownPeer, origin: String) {
+            name = peer.name
+            aeTitle = peer.aeTitle
+            host = peer.host
+            port = peer.port
+            charset = peer.characterSet?.rawValue
+            maxAssociations = peer.maxAssociations
+            self.origin = origin
+        }
+    }
+}

@@ -1,0 +1,112 @@
+// phim serve: runs the archive.
+
+import Archive
+import ArgumentParser
+import Foundation
+import Glibc
+import Logging
+import Metrics
+import Telemetry
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the archive until SIGTERM or Ctrl-C.",
+        discussion: """
+            The first start makes the data directory with a commented configuration file, DIR/phim.yaml.
+            When both listeners are up, one line of JSON goes to standard output with "dicomPort" and "httpPort"; \
+            logs go to standard error. Port 0 picks a free port.
+            SIGTERM lets running work finish and exits within 10 seconds.
+            """)
+
+    @OptionGroup var options: ArchiveOptions
+
+    @Option(help: ArgumentHelp("Our application entity title.", valueName: "aet"))
+    var aeTitle: String?
+
+    @Option(help: ArgumentHelp("Address to listen on for DICOM.", valueName: "host"))
+    var dicomHost: String?
+
+    @Option(help: ArgumentHelp("Port to listen on for DICOM (11112).", valueName: "port"))
+    var dicomPort: Int?
+
+    @Option(help: ArgumentHelp("Address to listen on for HTTP (127.0.0.1).", valueName: "host"))
+    var httpHost: String?
+
+    @Option(help: ArgumentHelp("Port to listen on for HTTP (8080).", valueName: "port"))
+    var httpPort: Int?
+
+    @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error.", valueName: "level"))
+    var logLevel: String = "info"
+
+    func run() async throws {
+        // A peer that closes while we write must cost its association, not the process.
+        signal(SIGPIPE, SIG_IGN)
+        let registry = PrometheusRegistry()
+        MetricsSystem.bootstrap(registry)
+        guard let level = Logger.Level(rawValue: logLevel) else { throw CannotBegin("--log-level: \(logLevel) is no level") }
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        let archive: OpenArchive
+        do {
+            try options.folder.create()
+            archive = try OpenArchive(options.folder, configuration: try settings(), logger: Logger(label: "phim"))
+        } catch {
+            throw CannotBegin("\(error)")
+        }
+        do {
+            try await ArchiveServer(archive: archive, registry: registry).run { server in
+                Terminal.print(server.jsonLine)
+                Terminal.note(Banner.text(server))
+            }
+        } catch {
+            throw CannotBegin("\(error)")
+        }
+    }
+
+    /// The file's settings with the command line's on top.
+    private func settings() throws -> Configuration {
+        var settings = try options.configuration()
+        if let aeTitle {
+            try DICOMSection.check(aeTitle: aeTitle)
+            settings.dicom.aeTitle = aeTitle
+        }
+        if let dicomHost { settings.dicom.host = dicomHost }
+        if let dicomPort { settings.dicom.port = dicomPort }
+        if let httpHost { settings.http.host = httpHost }
+        if let httpPort { settings.http.port = httpPort }
+        for (name, port) in [("--dicom-port", settings.dicom.port), ("--http-port", settings.http.port)]
+        where !(0...65_535).contains(port) {
+            throw ConfigurationError("\(name): \(port) is not 0 to 65535")
+        }
+        return settings
+    }
+}
+
+/// What a person sees when the server is up.
+enum Banner {
+    static func text(_ server: RunningServer) -> String {
+        let host = server.dicomHost == "0.0.0.0" ? "all addresses of this machine" : server.dicomHost
+        return """
+
+            Phim \(server.version) is running.
+
+              DICOM     AE title \(server.aeTitle), port \(server.dicomPort), \(host)
+              HTTP      http://\(server.httpHost):\(server.httpPort)/
+              Data      \(server.data)
+              Settings  \(server.data)/phim.yaml
+
+              Send a first study from this machine:
+                dcmsend -aec \(server.aeTitle) 127.0.0.1 \(server.dicomPort) --scan-directories FOLDER
+              or bring in files, folders, zip files or discs:
+                phim import --data \(server.data) FOLDER
+              Let another machine send (no restart needed):
+                phim peer add NAME --ae-title AET --host HOST --port PORT --data \(server.data)
+
+              Stop with Ctrl-C, or: kill \(server.pid)
+
+            """
+    }
+}

@@ -1,0 +1,52 @@
+// Conflicts: one SOP Instance UID with several contents, listed until a person decides.
+
+import GRDB
+import Volumes
+
+extension Catalog {
+    /// Undecided conflicts, by UID.
+    package func conflicts(limit: Int = 1_000) throws(CatalogError) -> [Conflict] {
+        try read { db in
+            let select = "SELECT DISTINCT uid FROM secondary WHERE settled = 0 ORDER BY uid LIMIT ?"
+            return try db.all(select, [limit.sql]).map { row in
+                Conflict(sopInstanceUID: row[0], copies: try Self.copies(db, uid: row[0]))
+            }
+        }
+    }
+
+    /// Makes the copy with this digest the primary and takes the UID off the list of conflicts. The decision lives in
+    /// the catalogue only: a rebuild lists the conflict again, unless the other copies are erased with it.
+    /// - Returns: the erasures begun, empty unless `erasingOthers`.
+    package func resolveConflict(
+        sopInstanceUID uid: String, keep digest: [UInt8], erasingOthers: Bool = false
+    ) throws(CatalogError) -> [Erasure] {
+        let at = now()
+        return try write { db in
+            guard let primary = try Enrollment.instance(db, uid: uid) else { throw CatalogError.notFound }
+            var batch = try EnrollmentBatch(db)
+            if primary.3.digest == digest {
+                try db.run("UPDATE instance SET chosen = 1 WHERE id = ?", [primary.id.sql])
+            } else {
+                let others = try Enrollment.secondaries(db, uid: uid)
+                guard let copy = others.first(where: { $0.1.digest == digest }) else { throw CatalogError.notFound }
+                try batch.choose(copy, over: primary)
+                batch.note(.resolved, copy.1.facts)
+            }
+            batch.note(.resolved, primary.3.facts)
+            try db.run("UPDATE secondary SET settled = 1 WHERE uid = ?", [uid.sql])
+            try batch.changes.write(db, at: at)
+            guard erasingOthers else { return [] }
+            let select = "SELECT id, uid, volume, entryOffset, bodyOffset, length FROM secondary WHERE uid = ?"
+            return try db.all(select, [uid.sql]).map { try Self.withdraw(db, $0, from: "secondary", at: at) }
+        }
+    }
+}
+
+extension Catalog {
+    /// Studies whose instances name more than one patient: kept whole with the earliest, for a person to look at.
+    package func mixedStudies(limit: Int = 1_000) throws(CatalogError) -> [String] {
+        try read { db in
+            try db.all("SELECT uid FROM study WHERE flaws & 1 ORDER BY uid LIMIT ?", [limit.sql]).map { $0[0] }
+        }
+    }
+}

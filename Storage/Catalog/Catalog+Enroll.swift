@@ -1,0 +1,57 @@
+// Enrolment: a batch of durable instances becomes visible in one transaction.
+
+import GRDB
+
+extension Catalog {
+    /// Enrols a batch, in order, and remembers how far each volume is enrolled. All of it happens or nothing does.
+    /// - Parameter enrolledTo: for each volume the offset behind the last entry of the batch; positions never go back.
+    package func enroll(
+        _ batch: [Enrollment], enrolledTo: [Int: Int64]
+    ) throws(CatalogError) -> [EnrollmentOutcome] {
+        let at = now()
+        return try write { db in
+            var session = try EnrollmentBatch(db)
+            let outcomes = try batch.map { try session.enroll($0) }
+            try session.changes.write(db, at: at)
+            for (volume, offset) in enrolledTo {
+                try db.run(
+                    """
+                    INSERT INTO volume (number, enrolledTo) VALUES (?, ?)
+                    ON CONFLICT (number) DO UPDATE SET enrolledTo = max(enrolledTo, excluded.enrolledTo)
+                    """, [volume.sql, offset.sql])
+            }
+            return outcomes
+        }
+    }
+
+    /// How far each volume is enrolled: start-up replays entries from there.
+    package func enrolledPositions() throws(CatalogError) -> [Int: Int64] {
+        try read { db in
+            let rows = try db.all("SELECT number, enrolledTo FROM volume")
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0[0] as Int, $0[1] as Int64) })
+        }
+    }
+
+    /// Empties the catalogue for a rebuild. The change feed stays; erasures stay too, for a rebuild must not bring
+    /// back what a person deleted.
+    package func clear() throws(CatalogError) {
+        try write { db in
+            for table in ["instance", "secondary", "claim", "series", "study", "patient", "volume"] {
+                try db.execute(sql: "DELETE FROM \(table)")
+            }
+        }
+    }
+
+    /// Forgets every instance of one volume, which is then enrolled anew or lost.
+    package func forgetVolume(_ number: Int) throws(CatalogError) {
+        try write { db in
+            let primaries = try db.all("SELECT id, uid, series FROM instance WHERE volume = ?", [number.sql])
+            for row in primaries { try db.run("DELETE FROM instance WHERE id = ?", [row[0] as DatabaseValue]) }
+            try db.run("DELETE FROM secondary WHERE volume = ?", [number.sql])
+            try db.run("DELETE FROM volume WHERE number = ?", [number.sql])
+            try Upkeep.refresh(db, series: Set(primaries.map { $0[2] as Int64 }))
+            var session = try EnrollmentBatch(db)
+            for row in primaries { try session.promote(uid: row[1]) }
+        }
+    }
+}

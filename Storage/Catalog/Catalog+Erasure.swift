@@ -1,0 +1,75 @@
+// Deletion in two steps: out of sight in one transaction, then out of the volume, restartable in between.
+
+import GRDB
+import Volumes
+
+extension Catalog {
+    /// Takes every copy in scope out of the catalogue and lists its place for erasure. Copies of the same UID outside
+    /// the scope stay, and the earliest of them becomes the primary. An empty scope erases nothing.
+    package func beginErasure(_ scope: Scope) throws(CatalogError) -> [Erasure] {
+        guard !scope.isEmpty else { return [] }
+        let at = now()
+        return try write { db in
+            let condition = scope.condition
+            let select = """
+                SELECT instance.id, instance.uid, instance.volume, instance.entryOffset, instance.bodyOffset,
+                    instance.length, study.uid, series.uid, instance.series
+                FROM \(StoredInstance.tables) JOIN patient ON patient.id = study.patient WHERE \(condition.sql)
+                """
+            let primaries = try Row.fetchAll(db, sql: select, arguments: StatementArguments(condition.arguments))
+            let secondaries = try Self.secondaries(db, in: scope, besides: primaries)
+            var tally = ChangeTally()
+            for row in primaries + secondaries { tally.add(.erased, study: row[6], series: row[7]) }
+            try tally.write(db, at: at)
+            let erasures =
+                try primaries.map { try Self.withdraw(db, $0, from: "instance", at: at) }
+                + secondaries.map { try Self.withdraw(db, $0, from: "secondary", at: at) }
+            try Upkeep.refresh(db, series: Set(primaries.map { $0[8] as Int64 }))
+            var batch = try EnrollmentBatch(db)
+            for row in primaries { try batch.promote(uid: row[1]) }
+            try batch.changes.write(db, at: at)
+            return erasures
+        }
+    }
+
+    /// Erasures begun and not finished: start-up erases their places again, which is harmless, and finishes them.
+    package func pendingErasures() throws(CatalogError) -> [Erasure] {
+        try read { db in
+            let select = "SELECT id, uid, volume, entryOffset, bodyOffset, length FROM erasure ORDER BY id"
+            return try db.all(select).map { Erasure(id: $0[0], sopInstanceUID: $0[1], place: Place($0, at: 2)) }
+        }
+    }
+
+    /// Drops erasures whose places are marked erased on stable storage.
+    package func finishErasure(_ ids: [Int64]) throws(CatalogError) {
+        try write { db in
+            for id in ids { try db.run("DELETE FROM erasure WHERE id = ?", [id.sql]) }
+        }
+    }
+
+    /// Secondary copies whose own study, series and UID are in scope. With a Patient ID in scope, those of its
+    /// studies: the studies of the primaries found.
+    private static func secondaries(_ db: Database, in scope: Scope, besides primaries: [Row]) throws -> [Row] {
+        var parts: [SQLCondition] = []
+        if scope.patientID != nil { parts.append(.any(of: Set(primaries.map { $0[6] as String }).sorted(), in: "studyUID")) }
+        if !scope.studyUIDs.isEmpty { parts.append(.any(of: scope.studyUIDs, in: "studyUID")) }
+        if !scope.seriesUIDs.isEmpty { parts.append(.any(of: scope.seriesUIDs, in: "seriesUID")) }
+        if !scope.sopUIDs.isEmpty { parts.append(.any(of: scope.sopUIDs, in: "uid")) }
+        let condition = SQLCondition.all(parts)
+        let select = """
+            SELECT id, uid, volume, entryOffset, bodyOffset, length, studyUID, seriesUID FROM secondary
+            WHERE \(condition.sql)
+            """
+        return try Row.fetchAll(db, sql: select, arguments: StatementArguments(condition.arguments))
+    }
+
+    /// Moves one row (id, uid, place) into the list of erasures.
+    static func withdraw(_ db: Database, _ row: Row, from table: String, at: Int64) throws -> Erasure {
+        let place = Place(row, at: 2)
+        try db.run("DELETE FROM \(table) WHERE id = ?", [row[0] as DatabaseValue])
+        try db.run(
+            "INSERT INTO erasure (uid, volume, entryOffset, bodyOffset, length, begunAt) VALUES (?, ?, ?, ?, ?, ?)",
+            [row[1] as DatabaseValue] + place.sql + [at.sql])
+        return Erasure(id: db.lastInsertedRowID, sopInstanceUID: row[1], place: place)
+    }
+}

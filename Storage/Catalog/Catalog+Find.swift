@@ -1,0 +1,118 @@
+// Answering a query: the matching rows first, then their values page by page, so that no transaction waits for a peer.
+
+import DICOMCore
+import GRDB
+
+extension Catalog {
+    /// Everything that matches, in the order of `find(_:visit:)`.
+    package func find(_ query: Query) throws(CatalogError) -> [Match] {
+        var matches: [Match] = []
+        try find(query) { match in
+            matches.append(match)
+            return true
+        }
+        return matches
+    }
+
+    /// Visits what matches until the visitor returns false: patients by name, studies from the newest, series and
+    /// instances by number. Entities that leave the archive meanwhile are passed over.
+    package func find(_ query: Query, visit: (Match) -> Bool) throws(CatalogError) {
+        let ids = try matchingRows(query)
+        let reader = MatchReader(query)
+        for start in stride(from: 0, to: ids.count, by: 128) {
+            let page = ids[start..<min(start + 128, ids.count)]
+            let matches = try read { db in try page.compactMap { try reader.match(db, id: $0) } }
+            for match in matches where !visit(match) { return }
+        }
+    }
+
+    /// How many entities match.
+    package func count(_ query: Query) throws(CatalogError) -> Int { try matchingRows(query).count }
+
+    private func matchingRows(_ query: Query) throws(CatalogError) -> [Int64] {
+        let statement = Self.statement(query)
+        return try read { db in
+            try Int64.fetchAll(db, sql: statement.sql, arguments: StatementArguments(statement.arguments))
+        }
+    }
+
+    static func statement(_ query: Query) -> SQLCondition {
+        let compiler = MatchCompiler(query)
+        let condition = compiler.condition
+        var sql = "SELECT \(query.level.table).id FROM \(query.level.table)"
+        var level = query.level
+        while let top = compiler.tables.min(), level > top {
+            let above = MatchCompiler.above(level)
+            sql += " JOIN \(above.table) ON \(above.table).id = \(level.table).\(above.table)"
+            level = above
+        }
+        sql += " WHERE \(condition.sql) ORDER BY \(order(query.level)) LIMIT ? OFFSET ?"
+        return SQLCondition(sql, condition.arguments + [(query.limit ?? -1).sql, query.offset.sql])
+    }
+
+    private static func order(_ level: QueryLevel) -> String {
+        switch level {
+        case .patient: "patient.patientNameKey, patient.id"
+        case .study: "study.studyDate DESC, study.studyTimeKey DESC, study.id DESC"
+        case .series: "series.study, series.seriesNumber, series.id"
+        case .image: "instance.series, instance.instanceNumber, instance.id"
+        }
+    }
+}
+
+/// Reads the values of matches of one query.
+private struct MatchReader {
+    private let attributes: [Attribute]
+    private let sql: String
+    private let representative: String?
+    private let wantsAvailability: Bool
+
+    init(_ query: Query) {
+        let level = query.level
+        let wanted = Set(query.returnKeys + [level.uniqueKey])
+        attributes = Attribute.table.filter {
+            $0.level <= level && (query.returnKeys.isEmpty || wanted.contains($0.tag))
+        }
+        wantsAvailability = query.returnKeys.isEmpty || wanted.contains(Match.instanceAvailability)
+        var from = level.table
+        for upper in QueryLevel.allCases.reversed() where upper < level {
+            let lower = QueryLevel.allCases[upper.rawValue + 1]
+            from += " JOIN \(upper.table) ON \(upper.table).id = \(lower.table).\(upper.table)"
+        }
+        let columns = attributes.map(\.column).joined(separator: ", ")
+        sql = "SELECT \(columns) FROM \(from) WHERE \(level.table).id = ?"
+        representative = query.wantsRepresentative ? Self.representative(level) : nil
+    }
+
+    func match(_ db: Database, id: Int64) throws -> Match? {
+        guard let row = try db.first(sql, [id.sql]) else { return nil }
+        var values: [Tag: String] = [:]
+        values.reserveCapacity(attributes.count + 1)
+        for (column, attribute) in attributes.enumerated() {
+            values[attribute.tag] = (row[column] as DatabaseValue).text
+        }
+        if wantsAvailability { values[Match.instanceAvailability] = "ONLINE" }
+        let instance = try representative.flatMap { try db.first($0, [id.sql]) }
+        return Match(values: values, representative: instance.map(StoredInstance.init))
+    }
+
+    /// The first instance of the first series below an entity.
+    private static func representative(_ level: QueryLevel) -> String {
+        let series: String
+        switch level {
+        case .patient:
+            series = """
+                SELECT s.id FROM series AS s JOIN study AS t ON t.id = s.study WHERE t.patient = ?
+                ORDER BY t.studyDate DESC, t.id DESC, s.seriesNumber, s.id LIMIT 1
+                """
+        case .study: series = "SELECT s.id FROM series AS s WHERE s.study = ? ORDER BY s.seriesNumber, s.id LIMIT 1"
+        case .series: series = "?"
+        case .image:
+            return "SELECT \(StoredInstance.columns) FROM \(StoredInstance.tables) WHERE instance.id = ?"
+        }
+        return """
+            SELECT \(StoredInstance.columns) FROM \(StoredInstance.tables) WHERE instance.series = (\(series))
+            ORDER BY instance.instanceNumber, instance.id LIMIT 1
+            """
+    }
+}

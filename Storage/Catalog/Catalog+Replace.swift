@@ -1,0 +1,30 @@
+// Swapping in a catalogue that was rebuilt beside the live one.
+
+import Foundation
+import GRDB
+
+extension Catalog {
+    /// Takes over the whole content of another catalogue in one step: readers see the old or the new one. The change
+    /// feed and the erasures that wait stay as they are here, for no volume knows them.
+    package func replace(with other: Catalog) throws(CatalogError) {
+        try other.adoptHistory(of: path)
+        do { try other.pool.backup(to: pool) } catch { throw CatalogError(error) }
+    }
+
+    /// Copies what a rebuild cannot bring back from the catalogue in another file.
+    private func adoptHistory(of path: String) throws(CatalogError) {
+        do {
+            try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "ATTACH DATABASE ? AS live", arguments: [path])
+                defer { try? db.execute(sql: "DETACH DATABASE live") }
+                try db.inTransaction(.immediate) {
+                    for table in ["change", "erasure"] {
+                        try db.execute(sql: "DELETE FROM main.\(table)")
+                        try db.execute(sql: "INSERT INTO main.\(table) SELECT * FROM live.\(table)")
+                    }
+                    return .commit
+                }
+            }
+        } catch { throw CatalogError(error) }
+    }
+}

@@ -1,0 +1,75 @@
+// The change feed: what happened to which series, in order, for whoever follows the archive.
+
+import GRDB
+
+/// One entry of the change feed. Entries are never altered; their numbers only grow.
+package struct Change: Hashable, Sendable {
+    /// What happened to instances of the series.
+    package enum Kind: String, Sendable {
+        /// Instances became visible.
+        case stored
+        /// Another content came under a known SOP Instance UID, or a person decided between contents.
+        case conflict, resolved
+        /// Instances left the catalogue.
+        case erased
+    }
+
+    package let sequence: Int64
+    package let kind: Kind
+    package let studyInstanceUID: String
+    package let seriesInstanceUID: String
+    package let instances: Int
+    /// Microseconds since 1970.
+    package let at: Int64
+}
+
+/// Counts changes per series until the batch is written.
+struct ChangeTally {
+    private struct Key: Hashable {
+        let kind: Change.Kind
+        let study: String
+        let series: String
+    }
+
+    private var order: [Key] = []
+    private var counts: [Key: Int] = [:]
+
+    mutating func add(_ kind: Change.Kind, study: String, series: String) {
+        let key = Key(kind: kind, study: study, series: series)
+        if counts.updateValue((counts[key] ?? 0) + 1, forKey: key) == nil { order.append(key) }
+    }
+
+    mutating func add(_ kind: Change.Kind, _ facts: InstanceFacts) {
+        add(kind, study: facts.studyInstanceUID, series: facts.seriesInstanceUID)
+    }
+
+    func write(_ db: Database, at: Int64) throws {
+        for key in order {
+            try db.run(
+                "INSERT INTO change (kind, studyUID, seriesUID, instances, at) VALUES (?, ?, ?, ?, ?)",
+                [key.kind.rawValue.sql, key.study.sql, key.series.sql, (counts[key] ?? 0).sql, at.sql])
+        }
+    }
+}
+
+extension Catalog {
+    /// Changes after a sequence number, oldest first.
+    package func changes(after sequence: Int64, limit: Int = 1_000) throws(CatalogError) -> [Change] {
+        try read { db in
+            let select = """
+                SELECT seq, kind, studyUID, seriesUID, instances, at FROM change WHERE seq > ? ORDER BY seq LIMIT ?
+                """
+            return try db.all(select, [sequence.sql, limit.sql]).compactMap { row in
+                guard let kind = Change.Kind(rawValue: row[1]) else { return nil }
+                return Change(
+                    sequence: row[0], kind: kind, studyInstanceUID: row[2], seriesInstanceUID: row[3],
+                    instances: row[4], at: row[5])
+            }
+        }
+    }
+
+    /// Drops entries that every follower has seen.
+    package func forgetChanges(through sequence: Int64) throws(CatalogError) {
+        try write { db in try db.run("DELETE FROM change WHERE seq <= ?", [sequence.sql]) }
+    }
+}

@@ -1,0 +1,134 @@
+// Reading a volume from its headers: the walk that rebuilds a catalogue, finds a tail and counts entries.
+
+import Crypto
+
+/// Where a walk through a volume ended, and what it stumbled over.
+package struct ScanSummary: Equatable, Sendable {
+    /// End of the last entry seen.
+    package let end: Int64
+    /// Damage that the walk passed by; each is `.corrupt`.
+    package let flaws: [VolumeFailure]
+}
+
+/// A walk from header to header. Bodies are skipped over unless asked for.
+struct VolumeScan {
+    private static let chunk = 1 << 20
+    private static let nearby = 4_096
+    private static let farAhead = 256 << 10
+
+    let file: VolumeFile
+    let size: Int64
+    private var window: [UInt8] = []
+    private var windowStart: Int64 = 0
+    private var readAhead = nearby
+
+    init(file: VolumeFile, size: Int64) {
+        self.file = file
+        self.size = size
+    }
+
+    private mutating func bytes(at offset: Int64, count: Int) throws(VolumeFailure) -> ArraySlice<UInt8> {
+        if offset < windowStart || offset + Int64(count) > windowStart + Int64(window.count) {
+            let wanted = Int(min(Int64(max(count, readAhead)), max(0, size - offset)))
+            window = wanted > 0 ? try file.read(at: offset, count: wanted) : []
+            windowStart = offset
+        }
+        let start = Int(offset - windowStart)
+        return window[start..<min(start + count, window.count)]
+    }
+
+    /// What stands at `offset`; an entry that runs past the end of the file is bad.
+    mutating func header(at offset: Int64) throws(VolumeFailure) -> HeaderReading {
+        let reading = try EntryHeader.read(volume: file.number, at: offset) { (position, count) throws(VolumeFailure) in
+            try bytes(at: position, count: count)
+        }
+        guard case .entry(let entry) = reading else { return reading }
+        if entry.place.end > size { return .bad(reason: "cut off") }
+        // Small entries share one read; large ones do not drag their bodies in.
+        readAhead = entry.place.length < 32 << 10 ? Self.farAhead : Self.nearby
+        return reading
+    }
+
+    /// Whether the body of an entry has the digest that its header says.
+    func isIntact(_ entry: VolumeEntry) throws(VolumeFailure) -> Bool {
+        try digest(of: entry.place) == entry.facts.digest
+    }
+
+    /// SHA-256 of a body.
+    func digest(of place: Place) throws(VolumeFailure) -> [UInt8] {
+        var digest = SHA256()
+        var done: Int64 = 0
+        while done < place.length {
+            let bytes = try file.read(at: place.bodyOffset + done, count: Int(min(Int64(Self.chunk), place.length - done)))
+            if bytes.isEmpty { break }
+            digest.update(data: bytes)
+            done += Int64(bytes.count)
+        }
+        return Array(digest.finalize())
+    }
+
+    /// Visits entries from `start` until a zero block that is the end, or until `visit` returns false. Damage is
+    /// passed by: the walk goes on at the next header that can be read.
+    mutating func run(
+        from start: Int64, verifyBodies: Bool, isSealed: Bool, visit: (VolumeEntry) -> Bool
+    ) throws(VolumeFailure) -> ScanSummary {
+        var flaws: [VolumeFailure] = []
+        var position = start
+        var end = start
+        while true {
+            switch try header(at: position) {
+            case .end:
+                // A sealed volume ends where its size says; zeros before that are lost entries.
+                guard isSealed, TarBlock.archiveSize(tail: position) < size, let next = try nextHeader(after: position)
+                else { return ScanSummary(end: end, flaws: flaws) }
+                flaws.append(.corrupt(volume: file.number, offset: position, reason: "zeros between entries"))
+                position = next
+            case .bad(let reason):
+                flaws.append(.corrupt(volume: file.number, offset: position, reason: reason))
+                guard let next = try nextHeader(after: position + 512) else {
+                    return ScanSummary(end: end, flaws: flaws)
+                }
+                position = next
+            case .entry(var entry):
+                if verifyBodies && !entry.isErased {
+                    let isIntact = try isIntact(entry)
+                    entry.isIntact = isIntact
+                    if !isIntact {
+                        let reason = "body has another digest"
+                        flaws.append(.corrupt(volume: file.number, offset: position, reason: reason))
+                    }
+                }
+                position = entry.place.end
+                end = position
+                guard visit(entry) else { return ScanSummary(end: end, flaws: flaws) }
+            }
+        }
+    }
+
+    /// Number of entries.
+    mutating func count() throws(VolumeFailure) -> Int {
+        var entries = 0
+        _ = try run(from: 0, verifyBodies: false, isSealed: true) { _ in
+            entries += 1
+            return true
+        }
+        return entries
+    }
+
+    /// Offset of the next entry that can be read, at or after `offset`; holes are skipped.
+    mutating func nextHeader(after offset: Int64) throws(VolumeFailure) -> Int64? {
+        var position = TarBlock.padded(offset)
+        while position < size, let data = try file.fileSystem.nextData(file.descriptor, from: position) {
+            position = max(position, data / 512 * 512)
+            let bytes = try file.read(at: position, count: Int(min(Int64(Self.chunk), size - position)))
+            if bytes.count < 512 { return nil }
+            for start in stride(from: 0, through: bytes.count - 512, by: 512)
+            where bytes[start + 156] == TarBlock.extendedHeader && bytes[start + 257] == UInt8(ascii: "u") {
+                let candidate = position + Int64(start)
+                if case .entry = try header(at: candidate) { return candidate }
+            }
+            position += Int64(bytes.count / 512 * 512)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,195 @@
+// The appending side of a store: which volume is written, when it is handed over, and what happens on failure.
+
+import Dispatch
+import Synchronization
+
+/// The volumes that a store may append to. Used under the store's lock only.
+struct Writer: Sendable {
+    private let directory: VolumeDirectory
+    private let options: VolumeOptions
+    private let sealer: Sealer
+    private let queue: DispatchQueue
+    private let spare: SpareVolume
+
+    private var active: OwnVolume?
+    /// Recovered volumes that wait for their turn.
+    private var idle: [OwnVolume] = []
+    /// Volumes whose tail could not be cleared. Their locks are kept; the next start recovers them.
+    private var abandoned: [OwnVolume] = []
+    private var lastBatch: (start: Int64, end: Int64)?
+    private var staging = Staging()
+    private(set) var isClosed = false
+
+    init(directory: VolumeDirectory, options: VolumeOptions, sealer: Sealer) {
+        self.directory = directory
+        self.options = options
+        self.sealer = sealer
+        queue = DispatchQueue(label: "phim.volumes.ahead", qos: .utility)
+        spare = SpareVolume(directory: directory, options: options, queue: queue)
+    }
+
+    /// Tails of the volumes that this process holds.
+    var tails: [Int: Int64] {
+        let volumes = idle + abandoned + (active.map { [$0] } ?? [])
+        return Dictionary(uniqueKeysWithValues: volumes.map { ($0.number, $0.tail) })
+    }
+
+    /// Takes a recovered volume into the rota.
+    mutating func adopt(_ file: VolumeFile, tail: Int64, size: Int64) {
+        let volume = OwnVolume(
+            file: file, filler: try? directory.open(file.number, .readWrite), tail: tail, size: size,
+            options: options, queue: queue)
+        idle.append(volume)
+    }
+
+    /// See `VolumeStore.append`.
+    mutating func append(_ entries: [NewEntry]) throws(VolumeFailure) -> [Place] {
+        guard !isClosed else { throw .closed }
+        guard !entries.isEmpty else { return [] }
+        let free = try directory.fileSystem.freeSpace(directory.path)
+        guard free >= options.reserve else { throw .noSpace }
+        if active == nil { active = try nextVolume() }
+        guard var volume = active else { return [] }
+        lastBatch = nil
+        var plan = try BatchPlan(entries, volume: volume.number, at: volume.tail)
+        if !volume.fits(plan.length, options: options) {
+            // The successor first: while there is none, smaller batches still find room in the old one.
+            let successor = try nextVolume()
+            sealer.seal(volume)
+            volume = successor
+            active = successor
+            plan = try BatchPlan(entries, volume: volume.number, at: volume.tail)
+        }
+        try volume.makeRoom(for: plan.length, free: free, options: options)
+        active = volume
+        let start = volume.tail
+        do throws(VolumeFailure) {
+            try volume.append(plan, staging: &staging)
+        } catch {
+            undo(from: start, length: plan.length)
+            throw error
+        }
+        active = volume
+        lastBatch = (start, volume.tail)
+        if volume.tail > options.volumeSize / 4 * 3 { spare.prepare() }
+        return plan.places
+    }
+
+    private mutating func undo(from start: Int64, length: Int64) {
+        do throws(VolumeFailure) {
+            try active?.rollBack(to: start, end: start + length)
+        } catch {
+            // The disk refuses even zeros here. Nothing more is appended behind bytes that may be torn.
+            abandon()
+        }
+    }
+
+    private mutating func abandon() {
+        active?.zeroAhead?.stop()
+        if let volume = active.take() { abandoned.append(volume) }
+    }
+
+    /// See `VolumeStore.rollBack`.
+    mutating func rollBack() throws(VolumeFailure) {
+        guard let batch = lastBatch, active != nil else { return }
+        lastBatch = nil
+        do throws(VolumeFailure) {
+            try active?.rollBack(to: batch.start, end: batch.end)
+        } catch {
+            abandon()
+            throw error
+        }
+    }
+
+    private mutating func nextVolume() throws(VolumeFailure) -> OwnVolume {
+        if !idle.isEmpty { return idle.removeFirst() }
+        if let volume = spare.take() { return volume }
+        return try SpareVolume.make(in: directory, options: options, queue: queue)
+    }
+
+    /// Hands all volumes back: reserved space is released, locks too.
+    mutating func close() {
+        isClosed = true
+        lastBatch = nil
+        spare.stop()
+        for volume in idle + (active.map { [$0] } ?? []) { volume.release(in: directory) }
+        for volume in abandoned { volume.zeroAhead?.stop() }
+        queue.sync {}
+        idle = []
+        abandoned = []
+        active = nil
+    }
+}
+
+/// The next volume, made ready ahead of need.
+final class SpareVolume: Sendable {
+    private struct State: Sendable {
+        var volume: OwnVolume?
+        var isMaking = false
+        var isStopped = false
+    }
+
+    private let directory: VolumeDirectory
+    private let options: VolumeOptions
+    private let queue: DispatchQueue
+    private let state = Mutex(State())
+
+    init(directory: VolumeDirectory, options: VolumeOptions, queue: DispatchQueue) {
+        self.directory = directory
+        self.options = options
+        self.queue = queue
+    }
+
+    /// A new volume, locked and empty.
+    static func make(
+        in directory: VolumeDirectory, options: VolumeOptions, queue: DispatchQueue
+    ) throws(VolumeFailure) -> OwnVolume {
+        let file = try directory.createVolume()
+        return OwnVolume(
+            file: file, filler: try? directory.open(file.number, .readWrite), tail: 0, size: 0, options: options,
+            queue: queue)
+    }
+
+    /// Starts making a volume in background, unless there is one. Failure is left to the moment of need.
+    func prepare() {
+        let starts = state.withLock { state in
+            guard state.volume == nil, !state.isMaking, !state.isStopped else { return false }
+            state.isMaking = true
+            return true
+        }
+        guard starts else { return }
+        queue.async {
+            let made = self.makeWithRoom()
+            let surplus = self.state.withLock { state -> OwnVolume? in
+                state.isMaking = false
+                if state.isStopped { return made }
+                state.volume = made
+                return nil
+            }
+            surplus?.release(in: self.directory)
+        }
+    }
+
+    private func makeWithRoom() -> OwnVolume? {
+        guard let free = try? directory.fileSystem.freeSpace(directory.path),
+            free - options.reserve > 2 * options.volumeSize,
+            var volume = try? Self.make(in: directory, options: options, queue: queue)
+        else { return nil }
+        try? volume.makeRoom(for: 0, free: free, options: options)
+        return volume
+    }
+
+    /// The volume that is ready, if any.
+    func take() -> OwnVolume? {
+        state.withLock { $0.volume.take() }
+    }
+
+    /// Removes a volume that was made for nothing; none is made any more.
+    func stop() {
+        let volume = state.withLock { state in
+            state.isStopped = true
+            return state.volume.take()
+        }
+        volume?.release(in: directory)
+    }
+}
