@@ -16,6 +16,7 @@ PYTEST_ARGS ?=
 
 SOURCES = Sources Storage Tests Benchmarks Package.swift
 
+.NOTPARALLEL:
 .PHONY: help run build test lint format bench clean setup setup-build setup-test check-swift
 
 help: ## this list

@@ -45,7 +45,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CLinux"),
-        room("DICOMCore", ["CZlib"]),
+        room("DICOMCore", ["CZlib", crypto]),
         room("Telemetry", [.product(name: "CoreMetrics", package: "swift-metrics")]),
 
         // Layer 1: the DICOM toolkit. Only CDCMTK includes DCMTK headers, only DICOMToolkit imports CDCMTK.
@@ -67,7 +67,7 @@ let package = Package(
         // Layer 3: services; none knows DIMSE or HTTP codes.
         room("Ingest", ["DICOMCore", "Volumes", "Catalog", crypto, logging, metrics]),
         room("Retrieval", ["DICOMCore", "Volumes", "Catalog"]),
-        room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog"]),
+        room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog", crypto]),
 
         // Layer 4: edges translate, call, answer.
         room("DIMSEServer", ["DICOMCore", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle, logging, metrics]),
@@ -81,7 +81,7 @@ let package = Package(
         .executableTarget(
             name: "phim",
             dependencies: [
-                "Archive", "DICOMCore", "DICOMToolkit", "Volumes", "Catalog", "Records", "Ingest", "Retrieval",
+                "Archive", "DICOMCore", "DICOMToolkit", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "Media",
                 "DIMSEServer", "Telemetry", logging, metrics,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -90,9 +90,13 @@ let package = Package(
 
         tests("DICOMCoreTests", ["DICOMCore"]),
         tests("DICOMNetworkTests", ["DICOMNetwork", "DICOMToolkit", "DICOMCore"]),
+        tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore"]),
         tests("VolumesTests", ["Volumes", crypto]),
         tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore"]),
-        tests("IngestTests", ["Ingest", "Retrieval", "Media", "Catalog", "Volumes", "DICOMCore", "Telemetry"]),
+        tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", crypto, logging]),
+        tests("MediaTests", ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
+        tests("ArchiveTests", ["Archive"]),
+        tests("TelemetryTests", ["Telemetry", .product(name: "CoreMetrics", package: "swift-metrics")]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -2,7 +2,9 @@
 
 /// One element: where its value lies.
 package struct DataElement: Hashable, Sendable {
+    /// Its attribute.
     package let tag: Tag
+    /// Its VR as encoded; the dictionary's in implicit VR, and where the encoded one is illegal.
     package let vr: VR
     /// Offset of the value in the bytes of the data set.
     package let offset: Int
@@ -13,6 +15,7 @@ package struct DataElement: Hashable, Sendable {
     /// How items are encoded, when there are any.
     let itemEncoding: Encoding
 
+    /// An element of known place.
     package init(
         tag: Tag, vr: VR, offset: Int, length: Int, isUndefinedLength: Bool, itemEncoding: Encoding
     ) {
@@ -27,7 +30,9 @@ package struct DataElement: Hashable, Sendable {
 
 /// Where the pixel data of an object begins; the header reader stops there (PS3.5 Section 8).
 package struct PixelData: Hashable, Sendable {
+    /// Pixel Data, Float Pixel Data or Double Float Pixel Data.
     package let tag: Tag
+    /// Its VR.
     package let vr: VR
     /// Offset of the element.
     package let elementOffset: Int
@@ -80,6 +85,10 @@ package struct DataSet: Sendable {
         characterSet = own
         characterSets = own.terms
     }
+
+    /// A data set without elements.
+    package static let empty = DataSet(
+        bytes: [], elements: [], encoding: .implicitLittle, inherited: .default, limits: .standard, depth: 0)
 
     /// The element with a tag, nil when absent.
     package subscript(_ tag: Tag) -> DataElement? { DataSet.element(tag, in: elements) }

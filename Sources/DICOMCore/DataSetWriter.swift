@@ -9,7 +9,9 @@ package struct DataSetWriter: Sendable {
         let value: [UInt8]
     }
 
+    /// How the data set is encoded.
     package let transferSyntax: TransferSyntax
+    /// What text is written in.
     package let characterSet: OutputCharacterSet
     private var entries: [Entry] = []
     private var declaresCharacterSet = false
@@ -17,6 +19,7 @@ package struct DataSetWriter: Sendable {
 
     private var encoding: Encoding { transferSyntax.encoding }
 
+    /// A writer of a data set without elements yet.
     package init(transferSyntax: TransferSyntax, characterSet: OutputCharacterSet) {
         self.transferSyntax = transferSyntax
         self.characterSet = characterSet
@@ -29,6 +32,7 @@ package struct DataSetWriter: Sendable {
         return item
     }
 
+    /// Whether nothing has been put.
     package var isEmpty: Bool { entries.isEmpty }
 
     /// One value under the VR of the dictionary; numbers are given as decimal text.
@@ -38,7 +42,9 @@ package struct DataSetWriter: Sendable {
     package mutating func put(_ tag: Tag, _ values: [String]) { put(tag, DataDictionary.vr(of: tag), values) }
 
     /// An element of zero length.
-    package mutating func putEmpty(_ tag: Tag, _ vr: VR? = nil) { put(tag, vr ?? DataDictionary.vr(of: tag), bytes: []) }
+    package mutating func putEmpty(_ tag: Tag, _ vr: VR? = nil) {
+        put(tag, vr ?? DataDictionary.vr(of: tag), bytes: [])
+    }
 
     /// Values as texts. For binary VRs each is a decimal number, or eight hexadecimal digits for AT; what is no number is
     /// left out.
@@ -137,7 +143,9 @@ package struct DataSetWriter: Sendable {
             // A value too long for the short form goes out as UN (PS3.5 Section 6.2.2).
             let vr = entry.vr.hasLongLength || entry.value.count <= 0xFFFE ? entry.vr : .UN
             bytes += [vr.code.0, vr.code.1]
-            bytes += vr.hasLongLength ? [0, 0] + number(UInt32(clamping: entry.value.count)) : number(UInt16(entry.value.count))
+            bytes +=
+                vr.hasLongLength
+                ? [0, 0] + number(UInt32(clamping: entry.value.count)) : number(UInt16(entry.value.count))
         } else {
             bytes += number(UInt32(clamping: entry.value.count))
         }

@@ -7,6 +7,7 @@ package struct DateRange: Hashable, Sendable {
     /// Last day, nil when open.
     package let upper: String?
 
+    /// A range of normalised ends.
     package init(lower: String?, upper: String?) {
         self.lower = lower
         self.upper = upper
@@ -57,6 +58,7 @@ package struct TimeRange: Hashable, Sendable {
     /// Last instant, nil when open.
     package let upper: String?
 
+    /// A range of normalised ends.
     package init(lower: String?, upper: String?) {
         self.lower = lower
         self.upper = upper

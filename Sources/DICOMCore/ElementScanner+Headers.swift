@@ -92,7 +92,9 @@ extension ElementScanner {
     /// 6.2.2); the first element of the first item corrects either expectation.
     func sequenceEncoding(_ header: ElementHeader, at start: Int, end: Int, encoding: Encoding) -> Encoding {
         let expected = header.vr == .UN && encoding.isExplicitVR ? Encoding.implicitLittle : encoding
-        guard end - start >= 16, !expected.isBigEndian, tag(at: start, bigEndian: false) == .item else { return expected }
+        guard end - start >= 16, !expected.isBigEndian, tag(at: start, bigEndian: false) == .item else {
+            return expected
+        }
         guard tag(at: start + 8, bigEndian: false).group != 0xFFFE else { return expected }
         let isExplicit = VR(bytes[start + 12], bytes[start + 13]) != nil
         if isExplicit == expected.isExplicitVR { return expected }

@@ -132,7 +132,8 @@ struct ElementScanner {
         } else if length & 1 == 1 {
             mark(.oddLength, header.tag, at: at)
         }
-        let content = header.vr == .SQ || header.vr == .UN
+        let content =
+            header.vr == .SQ || header.vr == .UN
             ? sequenceEncoding(header, at: header.valueOffset, end: header.valueOffset + length, encoding: encoding)
             : encoding
         scan.elements.append(

@@ -5,27 +5,63 @@ package enum Fold {
     /// Marks dropped (ễ to E, đ to D) whether composed or not, upper case, `^` and runs of white space one space,
     /// trimmed. Component groups stay apart by `=`; empty ones at the end are dropped.
     package static func fold(_ text: String) -> String {
-        var result = String.UnicodeScalarView()
+        // Only Hangul is compared composed; elsewhere marks are dropped.
+        let hasJamo = text.unicodeScalars.contains { (0x1100...0x11FF).contains($0.value) }
+        var result: [UInt8] = []
+        result.reserveCapacity(text.utf8.count)
         var pendingSpace = false
         var isGroupStart = true
-        for scalar in text.unicodeScalars {
+        for scalar in (hasJamo ? Normalization.composed(text) : text).unicodeScalars {
             if scalar == "=" {
-                result.append(scalar)
+                result.append(0x3D)
                 isGroupStart = true
                 pendingSpace = false
-            } else if scalar == "^" || scalar.value <= 0x20 || scalar.properties.isWhitespace {
+                continue
+            }
+            if scalar == "^" || scalar.value <= 0x20 || scalar.value >= 0x80 && scalar.properties.isWhitespace {
                 pendingSpace = !isGroupStart
-            } else {
-                let folded = foldedScalars(scalar)
-                guard !folded.isEmpty else { continue }
-                if pendingSpace { result.append(" ") }
+                continue
+            }
+            let before = result.count
+            if pendingSpace { result.append(0x20) }
+            append(scalar, to: &result)
+            if result.count > before + (pendingSpace ? 1 : 0) {
                 pendingSpace = false
                 isGroupStart = false
-                result.append(contentsOf: folded)
+            } else {
+                result.removeLast(result.count - before)
             }
         }
-        while result.last == "=" { result.removeLast() }
-        return String(result)
+        while result.last == 0x3D { result.removeLast() }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func append(_ scalar: Unicode.Scalar, to result: inout [UInt8]) {
+        if scalar.value < 0x80 {
+            let byte = UInt8(scalar.value)
+            result.append(byte &- 0x61 < 26 ? byte - 0x20 : byte)
+        } else if let index = latinIndex(scalar), latin[index] != 0 {
+            result.append(latin[index])
+        } else {
+            result += String(foldedScalars(scalar)).utf8
+        }
+    }
+
+    /// The Latin letters with marks that fold to one ASCII letter, 0 for all else: Vietnamese never leaves this table.
+    private static let latin: [UInt8] = (0..<0x290).map { index in
+        guard let scalar = Unicode.Scalar(UInt32(index < 0x190 ? index + 0xC0 : index - 0x190 + 0x1E00)) else {
+            return 0
+        }
+        let folded = Array(String(foldedScalars(scalar)).utf8)
+        return folded.count == 1 ? folded[0] : 0
+    }
+
+    private static func latinIndex(_ scalar: Unicode.Scalar) -> Int? {
+        switch scalar.value {
+        case 0xC0..<0x250: Int(scalar.value) - 0xC0
+        case 0x1E00..<0x1F00: Int(scalar.value) - 0x1E00 + 0x190
+        default: nil
+        }
     }
 
     /// A letter without its marks, case kept: what an ASCII-only reader is given. Nil when there is no such letter.

@@ -42,7 +42,7 @@ package struct Part10: Sendable {
         }
         let declared = meta?.string(.transferSyntaxUID).flatMap { UID.isValid($0) ? TransferSyntax($0) : nil }
         if declared == nil {
-            guard meta != nil || looksLikeDataSet(scanner, at: dataSetOffset) else {
+            guard meta != nil || hasPreamble || looksLikeDataSet(scanner, at: dataSetOffset) else {
                 throw .notDICOM(offset: dataSetOffset)
             }
             if meta != nil { scanner.mark(.missingTransferSyntax, .transferSyntaxUID, at: start) }
@@ -106,8 +106,9 @@ package struct Part10: Sendable {
             && scanner.isPlausible(first, end: end, encoding: encoding)
     }
 
-    /// The class that writes our files (0002,0012), and its name (0002,0013) (PS3.7 Section D.3.3.2).
+    /// The class of the program that writes our files (0002,0012) (PS3.7 Section D.3.3.2).
     package static let implementationClassUID = "2.25.330879553092293481499467654470473438095"
+    /// The name of this version (0002,0013).
     package static let implementationVersionName = "PHIM_1"
 
     /// Preamble, prefix and the least meta information, the same bytes for the same arguments: no titles, no dates, so

@@ -16,6 +16,7 @@ package struct PersonNamePattern: Hashable, Sendable {
     /// More words than a name has; beyond it only the whole pattern is compared.
     private static let mostWords = 24
 
+    /// Folds a key as it was asked.
     package init(_ query: String) {
         folded = Fold.fold(query)
         groups = folded.split(separator: "=").map { group in

@@ -11,6 +11,7 @@ package enum ReadFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The deflated data set does not inflate (PS3.5 Section A.5).
     case notDeflated(offset: Int)
 
+    /// One line for a log: what and where, never a value.
     package var description: String {
         switch self {
         case .empty: "no bytes"
@@ -59,18 +60,21 @@ package struct Flaw: Hashable, Sendable, CustomStringConvertible {
         case missingTransferSyntax
     }
 
+    /// What is wrong.
     package let kind: Kind
     /// The element, where one is known.
     package let tag: Tag?
     /// Offset of the element in the bytes that were read.
     package let offset: Int
 
+    /// A flaw of an element.
     package init(_ kind: Kind, _ tag: Tag?, at offset: Int) {
         self.kind = kind
         self.tag = tag
         self.offset = offset
     }
 
+    /// One line for a log: what and where, never a value.
     package var description: String {
         "\(kind.rawValue)\(tag.map { " \($0)" } ?? "") at offset \(offset)"
     }
@@ -87,6 +91,7 @@ package struct ReadLimits: Hashable, Sendable {
     /// Bytes that a deflated data set may grow to.
     package var inflatedBytes: Int
 
+    /// Limits other than the standard ones.
     package init(depth: Int = 64, elements: Int = 500_000, flaws: Int = 32, inflatedBytes: Int = 64 << 20) {
         self.depth = depth
         self.elements = elements
@@ -94,5 +99,6 @@ package struct ReadLimits: Hashable, Sendable {
         self.inflatedBytes = inflatedBytes
     }
 
+    /// What no honest object exceeds.
     package static let standard = ReadLimits()
 }

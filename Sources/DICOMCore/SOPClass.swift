@@ -30,7 +30,9 @@ package enum SOPClass {
     package static let secondaryCaptureImageStorage = "1.2.840.10008.5.1.4.1.1.7"
 
     /// Every registered storage class, the retired ones too, in order of UID (PS3.4 Table B.5-1, PS3.6 Table A-1).
-    package static let storage: [(uid: String, name: String)] = UIDTable.storageClasses.entries.map { ($0.uid, $0.name) }
+    package static let storage: [(uid: String, name: String)] = UIDTable.storageClasses.entries.map {
+        ($0.uid, $0.name)
+    }
 
     /// Whether the class is a registered storage class.
     package static func isStorage(_ uid: String) -> Bool { UIDTable.storageClasses.name(of: uid) != nil }

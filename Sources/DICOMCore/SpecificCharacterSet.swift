@@ -12,6 +12,7 @@ package struct SpecificCharacterSet: Hashable, Sendable {
     /// Whether a term is not one of the standard's, nor a known misspelling of one.
     package let isUnknown: Bool
 
+    /// The character sets of defined terms.
     package init(terms: [String]) {
         self.terms = terms
         let known = terms.map(Repertoire.init(term:))

@@ -5,13 +5,17 @@ package struct Tag: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Group in the upper, element in the lower sixteen bits.
     package let rawValue: UInt32
 
+    /// A tag from both numbers in one.
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+    /// A tag from its group and element number.
     package init(_ group: UInt16, _ element: UInt16) {
         rawValue = UInt32(group) << 16 | UInt32(element)
     }
 
+    /// The group number.
     package var group: UInt16 { UInt16(rawValue >> 16) }
+    /// The element number.
     package var element: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
 
     /// An odd group belongs to a manufacturer (PS3.5 Section 7.8).

@@ -1,5 +1,7 @@
 // Unique identifiers: validity, and the two kinds that the archive makes itself (PS3.5 Section 9 and Annex B).
 
+import Crypto
+
 /// Rules of unique identifiers.
 package enum UID {
     /// 1 to 64 characters of digits and dots without an empty component (PS3.5 Section 9.1). Leading zeros are
@@ -22,7 +24,7 @@ package enum UID {
     /// The same UID for the same text, for an identifier that an object should have had (PS3.5 Section B.2; the UUID
     /// is of RFC 9562 version 8 over SHA-256).
     package static func derived(from text: String) -> String {
-        let digest = SHA256.digest(Array("phim:".utf8) + Array(text.utf8))
+        let digest = SHA256.hash(data: Array("phim:".utf8) + Array(text.utf8))
         var number = digest.prefix(16).reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
         number = number & ~(0xF << 76) | 8 << 76
         return uuidDerived(number)

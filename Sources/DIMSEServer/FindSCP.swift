@@ -21,7 +21,10 @@ struct FindSCP {
         let ending: Outcome
         do throws(IdentifierFault) {
             let identifier = try Identifier(bytes, transferSyntax: message.context.transferSyntax, model: model)
-            ending = find(identifier, message, association)
+            let agreement = QueryAgreement(
+                association.acceptedExtendedNegotiation, for: message.context.abstractSyntax)
+            try identifier.checkHierarchy(isRelational: agreement.isRelational)
+            ending = find(identifier, agreement, message, association)
         } catch {
             ending = Outcome(error)
         }
@@ -34,8 +37,9 @@ struct FindSCP {
             on: message.contextID)
     }
 
-    private func find(_ identifier: Identifier, _ message: Message, _ association: Association) -> Outcome {
-        let agreement = QueryAgreement(association.acceptedExtendedNegotiation, for: message.context.abstractSyntax)
+    private func find(
+        _ identifier: Identifier, _ agreement: QueryAgreement, _ message: Message, _ association: Association
+    ) -> Outcome {
         let query = Query(
             identifier: identifier.dataSet, level: identifier.level, isRelational: agreement.isRelational,
             combinesDateAndTime: agreement.combinesDateTime)

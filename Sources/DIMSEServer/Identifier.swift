@@ -16,7 +16,7 @@ enum IdentifierFault: Error, Equatable {
         case .unreadable: "Identifier cannot be read"
         case .noLevel: "QueryRetrieveLevel is missing"
         case .levelNotInModel(let level): "QueryRetrieveLevel \(level) is not in this information model"
-        case .uniqueKeyMissing(let key): "\(key) is required"
+        case .uniqueKeyMissing(let key): "One \(key) is required"
         }
     }
 }
@@ -37,6 +37,20 @@ struct Identifier {
         dataSet = header.dataSet
         self.level = level
         self.model = model
+    }
+
+    /// Holds a query against the hierarchy (PS3.4 Section C.4.1.2.2.1): without relational queries, the unique keys above
+    /// its level must each have one value. Patient ID is not demanded, nor anything of a query that names the unique
+    /// key of its own level: its answer is bounded.
+    func checkHierarchy(isRelational: Bool) throws(IdentifierFault) {
+        guard !isRelational, dataSet.string(level.uniqueKey) == nil else { return }
+        let above = QueryLevel.allCases.filter { $0 > .patient && $0 < level }.map(\.uniqueKey)
+        for key in above {
+            let values = dataSet.strings(key).filter { !$0.isEmpty }
+            guard values.count == 1, !values[0].contains(where: { "*?".contains($0) }) else {
+                throw .uniqueKeyMissing(key.keyword ?? "unique key")
+            }
+        }
     }
 
     /// What a C-MOVE or C-GET selects (PS3.4 Section C.4.2.1.4.1): the key of its own level must be there.

@@ -31,7 +31,7 @@ final class Reception: AssociationServer {
     private let policy: AdmissionPolicy
     private let callers: Callers
     private let logger: Logger
-    /// Open associations by peer name.
+    /// Open associations by caller.
     private let openByPeer = Mutex<[String: Int]>([:])
 
     init(services: DIMSEServices, policy: AdmissionPolicy, logger: Logger) {
@@ -47,8 +47,8 @@ final class Reception: AssociationServer {
             noteKnock(request, reason)
             return .reject(rejection)
         case .admitted(let peer):
-            if let peer, isFull(peer) {
-                noteKnock(request, "peer \(peer.name) has all its associations open already")
+            if isFull(request, peer) {
+                noteKnock(request, "this caller has all its associations open already")
                 return .reject(.localLimitExceeded)
             }
             return Negotiation.answer(request, acceptsUnknown: policy.acceptsUnknownSOPClasses)
@@ -57,8 +57,14 @@ final class Reception: AssociationServer {
 
     func serve(_ association: Association) {
         let peer = if case .admitted(let known) = callers.admission(of: association.request) { known } else { nil as KnownPeer? }
-        if let peer { openByPeer.withLock { $0[peer.name, default: 0] += 1 } }
-        defer { if let peer { openByPeer.withLock { $0[peer.name, default: 1] -= 1 } } }
+        let caller = Self.caller(association.request, peer)
+        openByPeer.withLock { $0[caller, default: 0] += 1 }
+        defer {
+            openByPeer.withLock { open in
+                let left = open[caller, default: 1] - 1
+                open[caller] = left > 0 ? left : nil
+            }
+        }
         do throws(NetworkError) {
             while let message = try association.nextMessage() {
                 try serve(message, on: association, peer)
@@ -97,8 +103,14 @@ final class Reception: AssociationServer {
         }
     }
 
-    private func isFull(_ peer: KnownPeer) -> Bool {
-        openByPeer.withLock { $0[peer.name, default: 0] } >= peer.maxAssociations ?? policy.maxAssociationsPerPeer
+    private func isFull(_ request: AssociationRequest, _ peer: KnownPeer?) -> Bool {
+        let caller = Self.caller(request, peer)
+        return openByPeer.withLock { $0[caller, default: 0] } >= peer?.maxAssociations ?? policy.maxAssociationsPerPeer
+    }
+
+    /// Who counts as one caller: a peer, or what calls itself by one title from one address.
+    private static func caller(_ request: AssociationRequest, _ peer: KnownPeer?) -> String {
+        peer?.name ?? "\(request.callingAETitle.trimmingSpaces)@\(request.remoteAddress)"
     }
 
     private func noteKnock(_ request: AssociationRequest, _ reason: String) {

@@ -138,7 +138,30 @@ final class CommitLine: Sendable {
         }
         erase(surplus)
         for (index, outcome) in outcomes.enumerated() {
-            batch.answers[index].give(.success(Receipt.Outcome(outcome, of: batch.enrollments[index].place)))
+            let enrollment = batch.enrollments[index]
+            var told = Receipt.Outcome(outcome, of: enrollment.place)
+            if told == .conflict, !batch.isStreamed, settle(enrollment) { told = .duplicate }
+            batch.answers[index].give(.success(told))
+        }
+    }
+
+    /// Two senders may bring one data set at the same moment under different file headers, so that neither met the other
+    /// at admission. What came to two copies of it is brought back to one.
+    private func settle(_ enrollment: Enrollment) -> Bool {
+        let uid = enrollment.facts.sopInstanceUID
+        do {
+            let copies = try catalog.copies(sopInstanceUID: uid)
+            guard copies.count == 2, DataSetComparison.areEqual(copies[0].place, copies[1].place, in: volumes) else {
+                return false
+            }
+            let erasures = try catalog.resolveConflict(
+                sopInstanceUID: uid, keep: copies[0].digest, erasingOthers: true)
+            erase(erasures.map(\.place))
+            try catalog.finishErasure(erasures.map(\.id))
+            return true
+        } catch {
+            logger.warning("two copies of one data set are listed as a conflict", metadata: ["failure": "\(error)"])
+            return false
         }
     }
 

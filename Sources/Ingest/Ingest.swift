@@ -99,10 +99,7 @@ package final class Ingest: Sendable {
         return outcome
     }
 
-    /// Whether a copy of these very bytes is kept already.
-    ///
-    /// A file may come once over the network and once from a disc: same data set, other file header. So where digests
-    /// differ but transfer syntax and length agree, the data sets themselves are compared.
+    /// Whether a copy of these very bytes, or of this very data set, is kept already.
     private func isHeld(_ inspected: Inspected, stored arrival: borrowing Arrival) throws(IngestFailure) -> Bool {
         let copies: [StoredCopy]
         do throws(CatalogError) {
@@ -111,18 +108,14 @@ package final class Ingest: Sendable {
         for copy in copies {
             if copy.digest == inspected.digest { return true }
             // A streamed object is not in memory any more; it is then told from its copy by its digest alone.
-            if arrival.stream == nil, isSameDataSet(copy, inspected, arrival.buffer) { return true }
+            if arrival.stream == nil, DataSetComparison.mayBeEqual(copy.place.length, inspected.length),
+                let kept = try? volumes.read(copy.place, count: Int(copy.place.length)),
+                DataSetComparison.areEqual(kept, arrival.buffer)
+            {
+                return true
+            }
         }
         return false
-    }
-
-    private func isSameDataSet(_ copy: StoredCopy, _ inspected: Inspected, _ bytes: [UInt8]) -> Bool {
-        // File headers differ by less than this.
-        guard abs(copy.place.length - inspected.length) < 4096,
-            let kept = try? volumes.read(copy.place, from: 0, count: Int(copy.place.length)),
-            let file = try? Part10.parse(kept), file.transferSyntax.uid == inspected.facts.transferSyntaxUID
-        else { return false }
-        return kept[file.dataSetOffset...].elementsEqual(bytes[inspected.dataSetOffset...])
     }
 
     static func microsecondsNow() -> Int64 {

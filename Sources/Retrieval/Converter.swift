@@ -23,6 +23,15 @@ package final class Converter: Sendable {
         permits = DispatchSemaphore(value: concurrency)
     }
 
+    /// Transfer syntaxes that the worker can read: uncompressed ones, and those with a decoder in DCMTK or OpenJPEG.
+    package static let decodableSyntaxes: Set<String> = Set(
+        [
+            TransferSyntax.implicitVRLittleEndian, .explicitVRLittleEndian, .explicitVRBigEndian,
+            .deflatedExplicitVRLittleEndian, .jpegBaseline, .jpegExtended, .jpegSpectralSelection,
+            .jpegFullProgression, .jpegLossless, .jpegLosslessSV1, .jpegLSLossless, .jpegLSNearLossless,
+            .jpeg2000Lossless, .jpeg2000, .htj2kLossless, .htj2kLosslessRPCL, .htj2k, .rleLossless,
+        ].map(\.uid))
+
     /// Exit statuses of the worker.
     package enum WorkerExit {
         package static let unsupported: Int32 = 3
@@ -30,6 +39,8 @@ package final class Converter: Sendable {
     }
 
     func convert(_ object: StoredObject, to transferSyntaxUID: String) throws(RetrievalFailure) -> ConvertedObject {
+        let stored = object.instance.transferSyntaxUID
+        guard Self.decodableSyntaxes.contains(stored) else { throw .notConvertible(from: stored, reason: "no codec") }
         permits.wait()
         defer { permits.signal() }
         let input = try TemporaryFile(in: scratch)
@@ -38,7 +49,7 @@ package final class Converter: Sendable {
         let status = try run([input.path, output.path, transferSyntaxUID])
         guard status == 0 else {
             let reason = status == WorkerExit.unsupported ? "no codec" : "decoding failed"
-            throw .notConvertible(from: object.instance.transferSyntaxUID, reason: reason)
+            throw .notConvertible(from: stored, reason: reason)
         }
         return try ConvertedObject(file: output)
     }

@@ -22,7 +22,8 @@ struct Phim: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Find.self, Send.self, Status.self, Verify.self, RebuildIndex.self,
-            Delete.self, Conflict.self, PeerCommand.self, CodecWorker.self,
+            Serve.self, Import.self, Export.self, Find.self, Send.self, Status.self, Verify.self, RebuildIndex.self,
+            Delete.self, Conflict.self, PeerCommand.self, ConformanceStatementCommand.self,
+            CodecWorker.self,
         ])
 }

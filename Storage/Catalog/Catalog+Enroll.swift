@@ -45,13 +45,20 @@ extension Catalog {
     /// Forgets every instance of one volume, which is then enrolled anew or lost.
     package func forgetVolume(_ number: Int) throws(CatalogError) {
         try write { db in
-            let primaries = try db.all("SELECT id, uid, series FROM instance WHERE volume = ?", [number.sql])
-            for row in primaries { try db.run("DELETE FROM instance WHERE id = ?", [row[0] as DatabaseValue]) }
-            try db.run("DELETE FROM secondary WHERE volume = ?", [number.sql])
+            try Self.forget(db, SQLCondition("volume = ?", [number.sql]))
             try db.run("DELETE FROM volume WHERE number = ?", [number.sql])
-            try Upkeep.refresh(db, series: Set(primaries.map { $0[2] as Int64 }))
-            var session = try EnrollmentBatch(db)
-            for row in primaries { try session.promote(uid: row[1]) }
         }
+    }
+
+    /// Drops the copies whose place meets a condition on volume and entryOffset; others of their UIDs step in.
+    static func forget(_ db: Database, _ places: SQLCondition) throws {
+        let arguments = StatementArguments(places.arguments)
+        let select = "SELECT id, uid, series FROM instance WHERE \(places.sql)"
+        let primaries = try Row.fetchAll(db, sql: select, arguments: arguments)
+        for row in primaries { try db.run("DELETE FROM instance WHERE id = ?", [row[0] as DatabaseValue]) }
+        try db.execute(sql: "DELETE FROM secondary WHERE \(places.sql)", arguments: arguments)
+        try Upkeep.refresh(db, series: Set(primaries.map { $0[2] as Int64 }))
+        var batch = try EnrollmentBatch(db)
+        for row in primaries { try batch.promote(uid: row[1]) }
     }
 }

@@ -51,7 +51,9 @@ extension Catalog {
     /// studies: the studies of the primaries found.
     private static func secondaries(_ db: Database, in scope: Scope, besides primaries: [Row]) throws -> [Row] {
         var parts: [SQLCondition] = []
-        if scope.patientID != nil { parts.append(.any(of: Set(primaries.map { $0[6] as String }).sorted(), in: "studyUID")) }
+        if scope.patientID != nil {
+            parts.append(.any(of: Set(primaries.map { $0[6] as String }).sorted(), in: "studyUID"))
+        }
         if !scope.studyUIDs.isEmpty { parts.append(.any(of: scope.studyUIDs, in: "studyUID")) }
         if !scope.seriesUIDs.isEmpty { parts.append(.any(of: scope.seriesUIDs, in: "seriesUID")) }
         if !scope.sopUIDs.isEmpty { parts.append(.any(of: scope.sopUIDs, in: "uid")) }

@@ -22,6 +22,9 @@ extension Catalog {
                         try db.execute(sql: "DELETE FROM main.\(table)")
                         try db.execute(sql: "INSERT INTO main.\(table) SELECT * FROM live.\(table)")
                     }
+                    // What waits for its erasure was still in the volumes when they were read.
+                    let waiting = "(volume, entryOffset) IN (SELECT volume, entryOffset FROM main.erasure)"
+                    try Self.forget(db, SQLCondition(waiting))
                     return .commit
                 }
             }

@@ -32,7 +32,15 @@ extension Catalog {
         if let data = Data.fromDatabaseValue(value), case .blob = value.storage {
             return data.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
         }
-        return value.text.replacing("\\", with: "\\\\").replacing("\n", with: "\\n").replacing("\t", with: "\\t")
+        return value.text.unicodeScalars.reduce(into: "") { text, scalar in
+            switch scalar {
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
     }
 
     private static func columns(_ level: QueryLevel) -> String {

@@ -18,7 +18,7 @@ package enum CatalogError: Error, Hashable, Sendable {
     case failed(code: Int32)
 
     /// Maps what GRDB throws.
-    init(_ error: any Error) {
+    package init(_ error: any Error) {
         if let own = error as? CatalogError {
             self = own
             return

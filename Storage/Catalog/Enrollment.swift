@@ -111,7 +111,8 @@ package struct Scope: Hashable, Sendable {
     package var seriesUIDs: [String]
     package var sopUIDs: [String]
 
-    package init(patientID: String? = nil, studyUIDs: [String] = [], seriesUIDs: [String] = [], sopUIDs: [String] = []) {
+    package init(patientID: String? = nil, studyUIDs: [String] = [], seriesUIDs: [String] = [], sopUIDs: [String] = [])
+    {
         self.patientID = patientID
         self.studyUIDs = studyUIDs
         self.seriesUIDs = seriesUIDs

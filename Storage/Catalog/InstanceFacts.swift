@@ -1,6 +1,7 @@
 // What one instance says of itself and of its series, study and patient, decoded once on the way in.
 
 package import DICOMCore
+import Foundation
 
 /// The indexed attributes of one instance, normalised so that equal facts are equal bytes.
 package struct InstanceFacts: Hashable, Sendable {
@@ -49,7 +50,8 @@ package struct InstanceFacts: Hashable, Sendable {
             values[Attribute.studyInstanceUID.ordinal] = stand
             flaws.insert(.studyInstanceUID)
         }
-        if let stand = Self.standIn(for: values[Attribute.seriesInstanceUID.ordinal], seed: sopInstanceUID + "/series") {
+        if let stand = Self.standIn(for: values[Attribute.seriesInstanceUID.ordinal], seed: sopInstanceUID + "/series")
+        {
             values[Attribute.seriesInstanceUID.ordinal] = stand
             flaws.insert(.seriesInstanceUID)
         }
@@ -74,7 +76,8 @@ package struct InstanceFacts: Hashable, Sendable {
     private static func value(of attribute: Attribute, in header: DataSet) -> String {
         switch attribute.kind {
         case .text: normal(header.text(attribute.tag) ?? "", of: attribute)
-        case .integer: normal(header.int(attribute.tag).map(String.init) ?? header.string(attribute.tag) ?? "", of: attribute)
+        case .integer:
+            normal(header.int(attribute.tag).map(String.init) ?? header.string(attribute.tag) ?? "", of: attribute)
         case .code, .personName, .uid, .date, .time, .dateTime:
             if attribute.isMultiple {
                 normal(header.strings(attribute.tag).joined(separator: "\\"), of: attribute)
@@ -88,9 +91,11 @@ package struct InstanceFacts: Hashable, Sendable {
         guard !value.isEmpty else { return "" }
         var value = attribute.isMultiple ? value : value.trimmed
         if value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
-            let isText = attribute.kind == .text
-            value.unicodeScalars.removeAll { ($0.value < 0x20 && !(isText && "\r\n\t".contains(Character($0)))) || $0.value == 0x7F }
+            // Only long text has lines; control characters elsewhere are damage, and U+001F separates stored values.
+            let kept: [Unicode.Scalar] = attribute.kind == .text ? ["\r", "\n", "\t", "\u{0C}"] : []
+            value.unicodeScalars.removeAll { ($0.value < 0x20 && !kept.contains($0)) || $0.value == 0x7F }
         }
+        value = value.normalForm
         if value.utf8.count > longest { value = String(value.prefix(longest)) }
         return switch attribute.kind {
         case .date: DateRange.normalized(value) ?? value
@@ -98,6 +103,11 @@ package struct InstanceFacts: Hashable, Sendable {
         case .code, .text, .personName, .uid, .time, .dateTime: value
         }
     }
+}
+
+extension String {
+    /// Normal form C, so that equal text is equal bytes, in Swift and in SQL.
+    var normalForm: String { utf8.allSatisfy { $0 < 0x80 } ? self : precomposedStringWithCanonicalMapping }
 }
 
 extension StringProtocol {
@@ -148,9 +158,10 @@ extension InstanceFacts {
         values = [String](repeating: "", count: Attribute.table.count)
         self.flaws = flaws
         for pair in encoded.lazy.flatMap({ $0.split(separator: "\u{1F}") }) {
-            guard let equals = pair.firstIndex(of: "="), let raw = UInt32(pair[..<equals], radix: 16) else { continue }
+            guard let equals = pair.utf8.firstIndex(of: UInt8(ascii: "=")), let raw = UInt32(pair[..<equals], radix: 16)
+            else { continue }
             guard let attribute = Attribute.of(Tag(rawValue: raw)) else { continue }
-            values[attribute.ordinal] = String(pair[pair.index(after: equals)...])
+            values[attribute.ordinal] = String(pair[pair.utf8.index(after: equals)...])
         }
     }
 

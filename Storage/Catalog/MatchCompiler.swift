@@ -19,7 +19,9 @@ struct MatchCompiler {
         var filters = query.filters
         if query.combinesDateAndTime {
             for (tag, key) in query.filters {
-                guard let date = Attribute.of(tag), let time = date.timePartner, let other = filters[time.tag] else { continue }
+                guard let date = Attribute.of(tag), let time = date.timePartner, let other = filters[time.tag] else {
+                    continue
+                }
                 guard let condition = Self.combined(date, key, time, other) else { continue }
                 add(condition, at: date.level)
                 filters[tag] = nil
@@ -72,9 +74,9 @@ struct MatchCompiler {
             if attribute.isMultiple || [.time, .dateTime, .date, .integer, .personName].contains(attribute.kind) {
                 .some(values.map { equal(attribute, $0) })
             } else {
-                .any(of: values.map(\.trimmed), in: attribute.column)
+                .any(of: values.map(\.trimmed.normalForm), in: attribute.column)
             }
-        case .wildcard(let pattern): wildcard(attribute, pattern.trimmed)
+        case .wildcard(let pattern): wildcard(attribute, pattern.trimmed.normalForm)
         case .range(let lower, let upper):
             range(attribute, TemporalBounds("\(lower ?? "")-\(upper ?? "")", for: attribute.kind))
         case .personName(let pattern): name(attribute, pattern)
@@ -83,7 +85,7 @@ struct MatchCompiler {
 
     /// Single value matching (PS3.4 Section C.2.2.2.1): case-sensitive, but for names.
     private static func equal(_ attribute: Attribute, _ value: String) -> SQLCondition {
-        let value = value.trimmed
+        let value = value.trimmed.normalForm
         switch attribute.kind {
         case .personName: return name(attribute, PersonNamePattern(value))
         case .date, .time, .dateTime:
@@ -115,13 +117,19 @@ struct MatchCompiler {
     private static func name(_ attribute: Attribute, _ pattern: PersonNamePattern) -> SQLCondition {
         let column = attribute.keyColumn ?? attribute.column
         if pattern.isUniversal { return .always }
+        // What a study list sends: *piece*. Containing the piece is all there is to it, no function need look again.
+        if let piece = pattern.searchWords.first, pattern.folded == "*\(piece)*" {
+            return .all(candidates(attribute, column: column, pieces: [piece]))
+        }
         let decide = SQLCondition("dicom_name(?, \(column))", [pattern.folded.sql])
         return .all(candidates(attribute, column: column, pieces: pattern.searchWords) + [decide])
     }
 
     /// Cheap conditions that every match meets: trigrams for pieces of three characters and more, else a plain search.
     private static func candidates(_ attribute: Attribute, column: String, pieces: [String]) -> [SQLCondition] {
-        let (long, short) = (pieces.filter { $0.unicodeScalars.count >= 3 }, pieces.filter { $0.unicodeScalars.count < 3 })
+        let (long, short) = (
+            pieces.filter { $0.unicodeScalars.count >= 3 }, pieces.filter { $0.unicodeScalars.count < 3 }
+        )
         guard let trigrams = attribute.trigrams, !long.isEmpty else {
             return pieces.map { SQLCondition("instr(\(column), ?) > 0", [$0.sql]) }
         }

@@ -49,7 +49,9 @@ enum RowSQL {
     static let adoptedSeries = adopted(.series)
 
     /// Arguments of `adopt`.
-    static func arguments(_ attributes: [Attribute], of facts: InstanceFacts, _ by: Precedence, id: Int64) -> [DatabaseValue] {
+    static func arguments(_ attributes: [Attribute], of facts: InstanceFacts, _ by: Precedence, id: Int64)
+        -> [DatabaseValue]
+    {
         var arguments: [DatabaseValue] = [by.receivedAt.sql, by.volume.sql, by.entryOffset.sql]
         for attribute in attributes {
             arguments.append(facts.stored(attribute))

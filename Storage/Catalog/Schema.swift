@@ -10,7 +10,8 @@ enum Schema {
     ]
 
     private static let v0001Catalog = """
-        -- Since v0001: who the studies belong to. One row per (ID, issuer); a study without a Patient ID has a row of its own.
+        -- Since v0001: who the studies belong to. One row per (ID, issuer); a study without a Patient ID has a row of
+        -- its own.
         CREATE TABLE patient (
             id INTEGER PRIMARY KEY,
             patientID TEXT NOT NULL, issuerOfPatientID TEXT NOT NULL, loneStudyUID TEXT NOT NULL,
@@ -37,7 +38,8 @@ enum Schema {
             modalities TEXT NOT NULL DEFAULT '', sopClasses TEXT NOT NULL DEFAULT '',
             -- 1: instances of the study name different patients; it stays with the earliest.
             flaws INTEGER NOT NULL DEFAULT 0,
-            studyDate TEXT NOT NULL DEFAULT '', studyTime TEXT NOT NULL DEFAULT '', studyTimeKey TEXT NOT NULL DEFAULT '',
+            studyDate TEXT NOT NULL DEFAULT '',
+            studyTime TEXT NOT NULL DEFAULT '', studyTimeKey TEXT NOT NULL DEFAULT '',
             accessionNumber TEXT NOT NULL DEFAULT '', studyID TEXT NOT NULL DEFAULT '',
             studyDescription TEXT NOT NULL DEFAULT '',
             referringPhysicianName TEXT NOT NULL DEFAULT '', referringPhysicianNameKey TEXT NOT NULL DEFAULT '',

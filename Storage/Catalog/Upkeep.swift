@@ -74,7 +74,8 @@ enum Upkeep {
             return study
         }
         try db.run(
-            "DELETE FROM claim WHERE series = ?1 AND id NOT IN (SELECT claim FROM instance WHERE series = ?1)", [id.sql])
+            "DELETE FROM claim WHERE series = ?1 AND id NOT IN (SELECT claim FROM instance WHERE series = ?1)", [id.sql]
+        )
         let select = """
             SELECT instance.receivedAt, instance.volume, instance.entryOffset, claim.id, claim.body
             FROM instance JOIN claim ON claim.id = instance.claim WHERE instance.series = ?

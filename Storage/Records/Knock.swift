@@ -46,7 +46,11 @@ extension Records {
                     Self.printable(asked, most: 400), at,
                 ])
             try db.cachedStatement(
-                sql: "DELETE FROM knock WHERE id IN (SELECT id FROM knock ORDER BY lastAt DESC, id DESC LIMIT -1 OFFSET ?)"
+                sql:
+                    """
+                    DELETE FROM knock
+                    WHERE id IN (SELECT id FROM knock ORDER BY lastAt DESC, id DESC LIMIT -1 OFFSET ?)
+                    """
             ).execute(arguments: [Self.mostKnocks])
         }
     }

@@ -25,7 +25,8 @@ package struct Peer: Hashable, Sendable {
         let name = name.trimmingCharacters(in: .whitespaces)
         let aeTitle = aeTitle.trimmingCharacters(in: .whitespaces)
         let host = host.trimmingCharacters(in: .whitespaces)
-        guard (1...64).contains(name.count), !name.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F })
+        guard (1...64).contains(name.count),
+            !name.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F })
         else { throw .invalid(field: "name", reason: "1 to 64 characters, none of them a control character") }
         guard Self.isAETitle(aeTitle) else {
             throw .invalid(field: "AE title", reason: "1 to 16 printable ASCII characters, no backslash")

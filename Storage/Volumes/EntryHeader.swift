@@ -93,7 +93,8 @@ enum HeaderReading {
 extension EntryHeader {
     /// Reads the header blocks at `offset`; `read` gives up to `count` bytes there, fewer at the end of the file.
     static func read(
-        volume: Int, at offset: Int64, _ read: (_ offset: Int64, _ count: Int) throws(VolumeFailure) -> ArraySlice<UInt8>
+        volume: Int, at offset: Int64,
+        _ read: (_ offset: Int64, _ count: Int) throws(VolumeFailure) -> ArraySlice<UInt8>
     ) throws(VolumeFailure) -> HeaderReading {
         let first = try read(offset, TarBlock.size)
         if first.count < TarBlock.size || first.allSatisfy({ $0 == 0 }) { return .end }

@@ -29,7 +29,8 @@ struct OwnVolume: Sendable {
     /// End of the blocks that the disk has promised.
     private var allocated: Int64
 
-    init(file: VolumeFile, filler: VolumeFile?, tail: Int64, size: Int64, options: VolumeOptions, queue: DispatchQueue) {
+    init(file: VolumeFile, filler: VolumeFile?, tail: Int64, size: Int64, options: VolumeOptions, queue: DispatchQueue)
+    {
         self.file = file
         self.tail = tail
         self.size = size

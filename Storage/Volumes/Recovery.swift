@@ -20,7 +20,9 @@ struct TailSearch {
 
     /// Walks from the caller's position over all whole entries. Before `enrolledTo` only headers are read, to be
     /// sure that the chain leads there; after it each body must have its digest.
-    mutating func run(enrolledTo: Int64) throws(VolumeFailure) -> (entries: [VolumeEntry], tail: Int64, flaw: VolumeFailure?) {
+    mutating func run(enrolledTo: Int64) throws(VolumeFailure) -> (
+        entries: [VolumeEntry], tail: Int64, flaw: VolumeFailure?
+    ) {
         var position: Int64 = 0
         while position < enrolledTo, case .entry(let entry) = try scan.header(at: position) {
             position = entry.place.end

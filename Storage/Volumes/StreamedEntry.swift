@@ -34,7 +34,8 @@ package final class StreamedEntry: Sendable {
         self.sealer = sealer
         // The lock says that the stream is alive; a fresh name that someone cleared before that is tried again.
         while true {
-            let path = "\(directory.path)/stream-\(EntryHeader.hex((0..<8).map { _ in UInt8.random(in: 0...255) })).part"
+            let path =
+                "\(directory.path)/stream-\(EntryHeader.hex((0..<8).map { _ in UInt8.random(in: 0...255) })).part"
             let fresh = try VolumeFile(
                 number: 0, path: path, access: .createNew, fileSystem: directory.fileSystem)
             do throws(VolumeFailure) {

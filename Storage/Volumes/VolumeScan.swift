@@ -59,7 +59,8 @@ struct VolumeScan {
         var digest = SHA256()
         var done: Int64 = 0
         while done < place.length {
-            let bytes = try file.read(at: place.bodyOffset + done, count: Int(min(Int64(Self.chunk), place.length - done)))
+            let bytes = try file.read(
+                at: place.bodyOffset + done, count: Int(min(Int64(Self.chunk), place.length - done)))
             if bytes.isEmpty { break }
             digest.update(data: bytes)
             done += Int64(bytes.count)

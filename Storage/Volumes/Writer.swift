@@ -179,9 +179,10 @@ final class SpareVolume: Sendable {
         return volume
     }
 
-    /// The volume that is ready, if any.
+    /// The volume that is ready, if any; waits for one that is being made, so that numbers are used in order.
     func take() -> OwnVolume? {
-        state.withLock { $0.volume.take() }
+        if state.withLock({ $0.isMaking }) { queue.sync {} }
+        return state.withLock { $0.volume.take() }
     }
 
     /// Removes a volume that was made for nothing; none is made any more.

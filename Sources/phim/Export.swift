@@ -1,0 +1,62 @@
+// phim export: gives studies out as files.
+
+import Archive
+import ArgumentParser
+import Catalog
+import Media
+
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write studies to a folder, a zip file or a DICOM medium.",
+        discussion: """
+            Files are byte for byte as they are stored. --format dicomdir writes a folder with a DICOMDIR, to be put \
+            on a disc or stick.
+            """)
+
+    @OptionGroup var options: ArchiveOptions
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: "Study Instance UID; may be given several times.") var study: [String] = []
+    @Option(help: "Series Instance UID; may be given several times.") var series: [String] = []
+    @Option(help: ArgumentHelp("Folder, or zip file, to write.", valueName: "path")) var to: String
+    @Option(help: "folder, zip or dicomdir.") var format: ExportFormat = .folder
+    @Flag(help: "Write into a folder that is not empty, or over a file.") var overwrite = false
+
+    struct Report: Encodable {
+        let files: Int
+        let bytes: Int64
+        let problems: [ExportReport.Problem]
+    }
+
+    func validate() throws {
+        guard !study.isEmpty || !series.isEmpty else { throw ValidationError("Say what to export: --study or --series.") }
+    }
+
+    func run() throws {
+        let bar = ProgressBar("Exporting")
+        let report = try options.withArchive { archive in
+            let instances = try archive.catalog.instances(Scope(studyUIDs: study, seriesUIDs: series))
+            guard !instances.isEmpty else {
+                Terminal.error("nothing here has these UIDs")
+                throw ExitStatus.incomplete
+            }
+            do {
+                return try Exporter(retrieval: archive.retrieval).export(
+                    instances, to: to, as: format, overwriting: overwrite
+                ) { bar.show($0.objects, of: $0.total, detail: Terminal.bytes($0.bytes)) }
+            } catch {
+                throw CannotBegin("\(to): \(error)")
+            }
+        }
+        bar.finish()
+        if output.json {
+            try Terminal.printJSON(Report(files: report.files, bytes: report.bytes, problems: report.problems))
+        } else {
+            for problem in report.problems { Terminal.print("PROBLEM  \(problem.sopInstanceUID)  \(problem.reason)") }
+            Terminal.print("\(report.files) files written, \(Terminal.bytes(report.bytes))")
+        }
+        if !report.problems.isEmpty { throw ExitStatus.incomplete }
+    }
+}
+
+extension ExportFormat: ExpressibleByArgument {}

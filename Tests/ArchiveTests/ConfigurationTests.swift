@@ -1,0 +1,67 @@
+// The configuration file: what it accepts, and what it says of mistakes.
+
+import Archive
+import Testing
+
+@Suite struct ConfigurationTests {
+    @Test("The file that a first start writes is the defaults")
+    func template() throws {
+        #expect(try Configuration.parse(Configuration.template, name: "phim.yaml") == Configuration())
+        #expect(try Configuration.parse("", name: "phim.yaml") == Configuration())
+    }
+
+    @Test("The defaults shown in the template are the defaults in force")
+    func templateShowsDefaults() throws {
+        // Uncommenting every `# key: value` line must change nothing.
+        let lines = Configuration.template.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            let text = String(line)
+            guard text.hasPrefix("  # "), text.contains(": ") else { return text }
+            return "  " + text.dropFirst(4)
+        }
+        #expect(try Configuration.parse(lines.joined(separator: "\n"), name: "phim.yaml") == Configuration())
+    }
+
+    @Test("Settings are read")
+    func settings() throws {
+        let text = """
+            dicom: { aeTitle: CENTRAL, port: 104, trustLoopback: false, maxPDU: 16384, characterSet: latin1 }
+            storage: { volumeSize: 4GiB, streamThreshold: 33554432, reserve: 1 GiB }
+            peers:
+              - { name: ct1, aeTitle: CT1, host: 192.0.2.1, port: 104, charset: ascii }
+            """
+        let configuration = try Configuration.parse(text, name: "phim.yaml")
+        #expect(configuration.dicom.aeTitle == "CENTRAL")
+        #expect(configuration.dicom.port == 104)
+        #expect(!configuration.dicom.trustLoopback)
+        #expect(configuration.dicom.characterSet == .latin1)
+        #expect(configuration.storage.volumeSize.bytes == 4 << 30)
+        #expect(configuration.storage.reserve.bytes == 1 << 30)
+        #expect(configuration.peers.first?.characterSet == .ascii)
+    }
+
+    @Test(
+        "A mistake is named with its place",
+        arguments: [
+            ("dicom: { aeTtile: X }", "dicom.aeTtile"),
+            ("dicmo: {}", "dicmo"),
+            ("dicom: { port: many }", "dicom.port"),
+            ("dicom: { port: 70000 }", "dicom.port"),
+            ("dicom: { aeTitle: SEVENTEEN_LETTERS }", "AE title"),
+            ("dicom: { characterSet: klingon }", "characterSet"),
+            ("storage: { volumeSize: huge }", "storage.volumeSize"),
+            ("storage: { streamThreshold: 2GiB }", "storage.streamThreshold"),
+            ("peers: [ { name: a, aeTitle: B, host: c } ]", "port"),
+            ("dicom: [", "phim.yaml"),
+        ])
+    func mistakes(text: String, place: String) {
+        let error = #expect(throws: ConfigurationError.self) { try Configuration.parse(text, name: "phim.yaml") }
+        #expect(error?.description.contains(place) == true, "\(error?.description ?? "")")
+        #expect(error?.description.hasPrefix("phim.yaml") == true)
+    }
+
+    @Test("Sizes", arguments: [("10", 10), ("1KiB", 1024), ("3 MiB", 3 << 20), ("2GiB", 2 << 30), ("1_000", 1000)])
+    func sizes(text: String, bytes: Int64) { #expect(ByteSize(text)?.bytes == bytes) }
+
+    @Test("No sizes", arguments: ["", "-1", "MiB", "1.5GiB", "9999999999TiB", "1MB"])
+    func noSizes(text: String) { #expect(ByteSize(text) == nil) }
+}

@@ -1,0 +1,186 @@
+"""Who may call: knocks, admission without restart, and the limits per peer and in total."""
+
+import shlex
+import socket
+import struct
+import subprocess
+
+import pytest
+
+from support import dcmtk, synthetic, wire
+from support.archive import BINARY
+
+ECHO = [(1, wire.VERIFICATION, [wire.IMPLICIT])]
+
+
+@pytest.fixture
+def closed(make_archive):
+    """An archive that trusts nobody, not even loopback."""
+    return make_archive({"dicom": {"trustLoopback": False}}).start()
+
+
+def rejection(port, **options):
+    """(result, source, reason) of the A-ASSOCIATE-RJ, or None when accepted (PS3.8 Table 9-21)."""
+    try:
+        wire.Wire(port, ECHO, **options).release()
+    except wire.Closed as closed:
+        assert closed.pdu and closed.pdu[0] == 3, f"neither accepted nor rejected: {closed}"
+        return tuple(closed.pdu[1][1:4])
+    return None
+
+
+def test_an_unknown_caller_knocks_and_is_admitted_without_restart(closed):
+    assert rejection(closed.dicom_port, calling="STRANGER") == (1, 1, 3), "calling AE title not recognized"
+    dcmtk.run("echoscu", *dcmtk.peer(closed, calling="STRANGER"), expect=1)
+    knocks = closed.json("peer", "knocks")
+    knock, = [knock for knock in knocks if knock["callingAETitle"] == "STRANGER"]
+    assert knock["address"] == "127.0.0.1"
+    assert knock["count"] == 2
+    assert knock["reason"]
+    assert "STRANGER" in closed.run("peer", "knocks").stdout
+
+    command = shlex.split(knock["admit"])
+    assert command[:3] == ["phim", "peer", "add"]
+    if "--data" in command:
+        at = command.index("--data")
+        assert command[at + 1] == str(closed.data)
+        del command[at : at + 2]
+    closed.run(*command[1:])
+    dcmtk.run("echoscu", *dcmtk.peer(closed, calling="STRANGER"))
+    assert rejection(closed.dicom_port, calling="OTHER") == (1, 1, 3)
+
+    name = closed.json("peer", "list")[0]["name"]
+    closed.run("peer", "remove", name)
+    assert rejection(closed.dicom_port, calling="STRANGER") == (1, 1, 3)
+
+
+def test_a_stranger_cannot_store(closed, tmp_path):
+    made = synthetic.study(tmp_path / "in", instances=1)
+    dcmtk.run("storescu", *dcmtk.peer(closed, calling="STRANGER"), *made.files, expect=1)
+    assert closed.json("status")["instances"] == 0
+
+
+def test_a_known_title_from_another_address_is_not_that_peer(closed):
+    closed.run("peer", "add", "ct", "--ae-title", "CT1", "--host", "127.0.0.77", "--port", 104)
+    assert rejection(closed.dicom_port, calling="CT1") is not None
+    assert [knock["callingAETitle"] for knock in closed.json("peer", "knocks")] == ["CT1"]
+
+
+def test_peers_of_the_configuration_file_are_known(make_archive):
+    archive = make_archive({
+        "dicom": {"trustLoopback": False},
+        "peers": [{"name": "ct", "aeTitle": "CT1", "host": "127.0.0.1", "port": 104, "charset": "latin1"}],
+    }).start()
+    assert rejection(archive.dicom_port, calling="CT1") is None
+    assert "ct" in [peer["name"] for peer in archive.json("peer", "list")]
+
+
+def test_a_configuration_file_elsewhere(make_archive, tmp_path):
+    (tmp_path / "other.yaml").write_text("dicom:\n  aeTitle: ELSEWHERE\n  checkCalledAETitle: true\n")
+    archive = make_archive().start("--config", tmp_path / "other.yaml")
+    assert rejection(archive.dicom_port, called="ELSEWHERE") is None
+    assert rejection(archive.dicom_port, called="PHIM") == (1, 1, 7), "called AE title not recognized"
+
+
+def test_a_broken_configuration_file_is_named_and_nothing_starts(make_archive, tmp_path):
+    archive = make_archive({"dicom": {"maxAssociations": "many"}})
+    archive.start(wait=False)
+    assert archive.process.wait(15) not in (0, -11, -6, -4)
+    archive.process.stdout.close()
+    archive.process = None
+    assert "maxAssociations" in archive.tail()
+
+
+def test_the_first_start_writes_a_commented_configuration(archive):
+    text = (archive.data / "phim.yaml").read_text()
+    assert text.count("#") > 5
+    assert "aeTitle" in text
+    assert archive.restart().get("/health/ready")[0] == 200
+
+
+def test_associations_in_total_are_limited(make_archive):
+    archive = make_archive({"dicom": {"maxAssociations": 3, "maxAssociationsPerPeer": 3}}).start()
+    lines = [wire.Wire(archive.dicom_port, ECHO, calling=f"PEER{n}") for n in range(3)]
+    answer = rejection(archive.dicom_port, calling="PEER4")
+    assert answer is not None and answer[0] == 2, "rejected for now, not for ever"
+    lines.pop().release()
+    for _ in range(200):  # the slot frees once the release is through
+        if rejection(archive.dicom_port, calling="PEER4") is None:
+            break
+    else:
+        pytest.fail("the freed slot never came back")
+    for line in lines:
+        assert line.echo().status == 0
+        line.release()
+
+
+def test_associations_per_peer_are_limited(make_archive):
+    known = [{"name": name.lower(), "aeTitle": name, "host": "127.0.0.1", "port": 104} for name in ("GREEDY", "MODEST")]
+    archive = make_archive({"dicom": {"maxAssociations": 10, "maxAssociationsPerPeer": 2}, "peers": known}).start()
+    lines = [wire.Wire(archive.dicom_port, ECHO, calling="GREEDY") for _ in range(2)]
+    assert [line.echo().status for line in lines] == [0, 0]
+    answer = rejection(archive.dicom_port, calling="GREEDY")
+    assert answer is not None and answer[0] == 2
+    assert rejection(archive.dicom_port, calling="MODEST") is None
+    for line in lines:
+        line.release()
+
+
+def test_the_configured_pdu_size_is_announced(make_archive):
+    archive = make_archive({"dicom": {"maxPDU": 32768}}).start()
+    with wire.Wire(archive.dicom_port, ECHO) as line:
+        assert line.peer_max_pdu == 32768
+        line.release()
+
+
+def test_an_idle_association_is_closed(make_archive):
+    archive = make_archive({"dicom": {"idleTimeout": 1}}).start()
+    with wire.Wire(archive.dicom_port, ECHO, timeout=15) as line:
+        assert line.echo().status == 0
+        try:
+            kind, _ = line.read_pdu()
+            assert kind == 7, f"PDU {kind} instead of an abort"
+        except (wire.Closed, ConnectionError):
+            pass  # closed without a word is as good
+    archive.assert_healthy()
+
+
+def test_a_caller_that_never_negotiates_is_dropped(make_archive):
+    archive = make_archive({"dicom": {"negotiationTimeout": 1}}).start()
+    with socket.create_connection(("127.0.0.1", archive.dicom_port), timeout=15) as silent:
+        assert silent.recv(1024)[:1] in (b"", b"\x07")
+    with socket.create_connection(("127.0.0.1", archive.dicom_port), timeout=15) as half:
+        half.sendall(struct.pack(">BBI", 1, 0, 200) + b"\0" * 20)
+        assert half.recv(1024)[:1] in (b"", b"\x07")
+    archive.assert_healthy()
+
+
+def test_silent_callers_do_not_take_every_slot(make_archive):
+    archive = make_archive({"dicom": {"maxAssociations": 4, "negotiationTimeout": 1}}).start()
+    silent = [socket.create_connection(("127.0.0.1", archive.dicom_port)) for _ in range(4)]
+    for _ in range(20):
+        try:
+            if rejection(archive.dicom_port, timeout=2) is None:
+                break
+        except (AssertionError, OSError):
+            pass
+        wait_for_close(silent[0])
+    else:
+        pytest.fail("silent callers hold every slot")
+    for each in silent:
+        each.close()
+
+
+def wait_for_close(connection):
+    connection.settimeout(0.25)
+    try:
+        connection.recv(1)
+    except OSError:
+        pass
+
+
+def test_help_teaches():
+    for subcommand in ([], ["serve"], ["import"], ["export"], ["find"], ["send"], ["status"], ["verify"],
+                       ["rebuild-index"], ["delete"], ["peer"], ["peer", "add"]):
+        done = subprocess.run([BINARY, *subcommand, "--help"], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and len(done.stdout) > 200, subcommand
