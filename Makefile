@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 SOURCES = Sources Storage Tests Benchmarks Package.swift
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format bench clean setup setup-build setup-test check-swift
+.PHONY: help run build test lint format docs bench clean setup setup-build setup-test check-swift
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -41,6 +41,9 @@ lint: check-swift ## formatting, layers, sizes, words
 
 format: check-swift ## rewrite the sources in house format
 	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)
+
+docs: build ## write the documents that come from the code
+	.build/release/phim conformance-statement > docs/conformance-statement.md
 
 bench: build setup-test ## a first number for speed, against DCMTK's storescp
 	.venv/bin/python Benchmarks/first-number $(BENCH_ARGS)

@@ -56,8 +56,8 @@ let package = Package(
                 .linkedLibrary("dcmdata"), .linkedLibrary("oflog"), .linkedLibrary("ofstd"), .linkedLibrary("openjp2"),
             ]
         ),
-        room("DICOMToolkit", ["CDCMTK", "DICOMCore"]),
-        room("DICOMNetwork", ["DICOMCore", "DICOMToolkit", logging]),
+        room("DICOMToolkit", ["CDCMTK"]),
+        room("DICOMNetwork", ["DICOMToolkit"]),
 
         // Layer 2: persistence.
         room("Volumes", ["CLinux", crypto], path: "Storage/Volumes"),
@@ -70,18 +70,24 @@ let package = Package(
         room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog", crypto]),
 
         // Layer 4: edges translate, call, answer.
-        room("DIMSEServer", ["DICOMCore", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle, logging, metrics]),
-        room("Portal", ["Telemetry", .product(name: "Hummingbird", package: "hummingbird"), logging]),
+        room(
+            "DIMSEServer",
+            [
+                "DICOMCore", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle, logging, metrics,
+            ]),
+        room("Portal", [.product(name: "Hummingbird", package: "hummingbird"), logging]),
 
         // Layer 5: configuration, wiring, command line.
-        room("Archive", [
-            "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer", "Portal",
-            "Telemetry", "Yams", lifecycle, signals, logging, metrics,
-        ]),
+        room(
+            "Archive",
+            [
+                "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer",
+                "Portal", "Telemetry", "Yams", lifecycle, signals, logging, metrics,
+            ]),
         .executableTarget(
             name: "phim",
             dependencies: [
-                "Archive", "DICOMCore", "DICOMToolkit", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "Media",
+                "Archive", "DICOMCore", "DICOMToolkit", "Volumes", "Catalog", "Records", "Retrieval", "Media",
                 "DIMSEServer", "Telemetry", logging, metrics,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -89,13 +95,15 @@ let package = Package(
         ),
 
         tests("DICOMCoreTests", ["DICOMCore"]),
-        tests("DICOMNetworkTests", ["DICOMNetwork", "DICOMToolkit", "DICOMCore"]),
+        tests("DICOMNetworkTests", ["DICOMNetwork", "DICOMToolkit"]),
         tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore"]),
         tests("VolumesTests", ["Volumes", crypto]),
-        tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore"]),
+        tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore", grdb]),
         tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", crypto, logging]),
-        tests("MediaTests", ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
-        tests("ArchiveTests", ["Archive"]),
+        tests(
+            "MediaTests",
+            ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
+        tests("ArchiveTests", ["Archive", "DICOMCore"]),
         tests("TelemetryTests", ["Telemetry", .product(name: "CoreMetrics", package: "swift-metrics")]),
     ],
     swiftLanguageModes: [.v6],

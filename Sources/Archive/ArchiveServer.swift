@@ -35,8 +35,10 @@ package struct ArchiveServer: Sendable {
         let replayed = try archive.catchUp()
         if replayed > 0 { logger.notice("enrolled what the volumes held", metadata: ["instances": "\(replayed)"]) }
 
+        refreshSeals()
+
         let dicom = archive.configuration.dicom
-        let dimse = try DIMSEServer(
+        let dimse = try DIMSEListener(
             host: dicom.host, port: dicom.port,
             services: DIMSEServices(
                 ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
@@ -59,6 +61,18 @@ package struct ArchiveServer: Sendable {
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
         archive.close()
+    }
+
+    /// Manifests that a crash or a late erasure left out are written while the server is up already: it reads volumes whole.
+    private func refreshSeals() {
+        let (volumes, logger) = (archive.volumes, logger)
+        let thread = Thread {
+            do throws(VolumeFailure) { try volumes.refreshSeals() } catch {
+                logger.error("cannot write a manifest", metadata: ["failure": "\(error)"])
+            }
+        }
+        thread.name = "phim-seals"
+        thread.start()
     }
 
     private func announcement(
@@ -100,7 +114,8 @@ extension AdmissionPolicy {
         self.init(
             aeTitle: dicom.aeTitle, trustsLoopback: dicom.trustLoopback, checksCalledAETitle: dicom.checkCalledAETitle,
             acceptsUnknownSOPClasses: dicom.acceptUnknownSOPClasses, characterSet: dicom.characterSet,
-            configuredPeers: configuration.peers.map(KnownPeer.init), maxAssociationsPerPeer: dicom.maxAssociationsPerPeer
+            configuredPeers: configuration.peers.map(KnownPeer.init),
+            maxAssociationsPerPeer: dicom.maxAssociationsPerPeer
         )
     }
 }

@@ -56,7 +56,8 @@ package struct Configuration: Decodable, Sendable, Equatable {
     private static func explain(_ error: DecodingError) -> String {
         let (path, what): ([any CodingKey], String)
         switch error {
-        case .typeMismatch(_, let at): (path, what) = (at.codingPath, "has a value of another kind: \(at.debugDescription)")
+        case .typeMismatch(_, let at):
+            (path, what) = (at.codingPath, "has a value of another kind: \(at.debugDescription)")
         case .valueNotFound(_, let at): (path, what) = (at.codingPath, "has no value")
         case .keyNotFound(let key, let at): (path, what) = (at.codingPath + [key], "is missing")
         case .dataCorrupted(let at):
@@ -109,7 +110,8 @@ package struct DICOMSection: Decodable, Sendable, Equatable {
             characterSet = known
         }
         maxAssociations = try values.integer(.maxAssociations, 1...10_000, maxAssociations, "dicom")
-        maxAssociationsPerPeer = try values.integer(.maxAssociationsPerPeer, 1...10_000, maxAssociationsPerPeer, "dicom")
+        maxAssociationsPerPeer = try values.integer(
+            .maxAssociationsPerPeer, 1...10_000, maxAssociationsPerPeer, "dicom")
         maxPDU = try values.integer(.maxPDU, 4096...131_072, maxPDU, "dicom")
         idleTimeout = try values.integer(.idleTimeout, 1...86_400, idleTimeout, "dicom")
         negotiationTimeout = try values.integer(.negotiationTimeout, 1...3600, negotiationTimeout, "dicom")
@@ -120,7 +122,8 @@ package struct DICOMSection: Decodable, Sendable, Equatable {
     /// An application entity title (PS3.5 Table 6.2-1, VR AE).
     package static func check(aeTitle: String) throws(ConfigurationError) {
         let isLawful =
-            (1...16).contains(aeTitle.utf8.count) && aeTitle.utf8.allSatisfy { (0x20..<0x7F).contains($0) && $0 != 0x5C }
+            (1...16).contains(aeTitle.utf8.count)
+            && aeTitle.utf8.allSatisfy { (0x20..<0x7F).contains($0) && $0 != 0x5C }
             && aeTitle.contains { $0 != " " }
         guard isLawful else {
             throw ConfigurationError("AE title: 1 to 16 printable ASCII characters, no backslash")
@@ -180,7 +183,9 @@ package struct PeerEntry: Decodable, Sendable, Equatable {
     package let characterSet: OutputCharacterSet?
     package let maxAssociations: Int?
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case name, aeTitle, host, port, charset, maxAssociations }
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, aeTitle, host, port, charset, maxAssociations
+    }
 
     package init(from decoder: any Decoder) throws {
         try decoder.refuseUnknownKeys(CodingKeys.self)

@@ -36,18 +36,22 @@ package struct IndexRebuild {
                 volumeSize: configuration.storage.volumeSize.bytes, reserve: configuration.storage.reserve.bytes))
         defer { volumes.close() }
         try setDamagedAside()
-        let live = try Catalog(path: folder.catalog)
+        let live = try CatalogStore(path: folder.catalog)
+        // A torn last batch of a dead process must not be taken for one that was acknowledged.
+        let known = try live.enrolledPositions()
+        for info in try volumes.volumes() { _ = try volumes.recover(volume: info.number, from: known[info.number] ?? 0) }
         let fresh = folder.catalog + ".rebuilding"
         removeDatabase(fresh)
         defer { removeDatabase(fresh) }
-        let rebuilt = try Catalog(path: fresh)
+        let rebuilt = try CatalogStore(path: fresh)
         let limits = IngestLimits(configuration)
         let summary = try Replay(volumes: volumes, catalog: rebuilt, limits: limits).everything(progress: progress)
         try restoreDecisions(in: rebuilt)
+        let positions = try rebuilt.enrolledPositions()
         try live.replace(with: rebuilt)
         try rebuilt.close()
-        // What was received while we read is behind the positions that the new index knows.
-        let late = try Replay(volumes: volumes, catalog: live, limits: limits).everything(after: live.enrolledPositions())
+        // What was received while we read lies behind the positions read then. The live ones may have moved on already.
+        let late = try Replay(volumes: volumes, catalog: live, limits: limits).everything(after: positions)
         try restoreDecisions(in: live)
         let instances = try live.statistics().instances
         try live.close()
@@ -57,7 +61,7 @@ package struct IndexRebuild {
     /// A catalogue that cannot even be opened is kept for whoever wants to know why, under another name.
     private func setDamagedAside() throws {
         do {
-            let catalog = try Catalog(path: folder.catalog)
+            let catalog = try CatalogStore(path: folder.catalog)
             let complaints = try catalog.integrityCheck()
             try catalog.close()
             if complaints.isEmpty { return }
@@ -78,12 +82,12 @@ package struct IndexRebuild {
     }
 
     /// People's choices between conflicting copies are in the records, since no volume knows them.
-    private func restoreDecisions(in catalog: Catalog) throws {
-        let records = try Records(path: folder.records)
+    private func restoreDecisions(in catalog: CatalogStore) throws {
+        let records = try RecordStore(path: folder.records)
         for decision in try records.decisions() {
-            do { _ = try catalog.resolveConflict(sopInstanceUID: decision.sopInstanceUID, keep: decision.digest) } catch
-                CatalogError.notFound
-            {
+            do {
+                _ = try catalog.resolveConflict(sopInstanceUID: decision.sopInstanceUID, keep: decision.digest)
+            } catch CatalogError.notFound {
                 // The copy was deleted since.
             }
         }

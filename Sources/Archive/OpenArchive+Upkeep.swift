@@ -84,8 +84,13 @@ extension OpenArchive {
     func finishErasures() throws {
         let pending = try catalog.pendingErasures()
         guard !pending.isEmpty else { return }
-        try volumes.erase(pending.map(\.place))
-        try catalog.finishErasure(pending.map(\.id))
+        for (volume, erasures) in Dictionary(grouping: pending, by: \.place.volume) {
+            // A volume that is gone took its bytes along.
+            do throws(VolumeFailure) { try volumes.erase(erasures.map(\.place)) } catch {
+                guard error == .notFound(volume: volume) else { throw error }
+            }
+            try catalog.finishErasure(erasures.map(\.id))
+        }
         try volumes.refreshSeals()
     }
 

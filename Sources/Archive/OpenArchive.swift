@@ -14,10 +14,10 @@ package final class OpenArchive: Sendable {
     package let folder: ArchiveFolder
     package let configuration: Configuration
     package let volumes: VolumeStore
-    package let catalog: Catalog
-    package let records: Records
-    package let ingest: Ingest
-    package let retrieval: Retrieval
+    package let catalog: CatalogStore
+    package let records: RecordStore
+    package let ingest: IngestPipeline
+    package let retrieval: InstanceRetrieval
     package let logger: Logger
     let limits: IngestLimits
 
@@ -29,11 +29,11 @@ package final class OpenArchive: Sendable {
             directory: folder.volumes,
             options: VolumeOptions(
                 volumeSize: configuration.storage.volumeSize.bytes, reserve: configuration.storage.reserve.bytes))
-        catalog = try Catalog(path: folder.catalog)
-        records = try Records(path: folder.records)
+        catalog = try CatalogStore(path: folder.catalog)
+        records = try RecordStore(path: folder.records)
         limits = IngestLimits(configuration)
-        ingest = Ingest(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
-        retrieval = Retrieval(
+        ingest = IngestPipeline(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
+        retrieval = InstanceRetrieval(
             volumes: volumes,
             converter: Converter(executable: Self.thisProgram, scratch: folder.scratch))
     }

@@ -67,7 +67,9 @@ const char *user_item_flaw(const Items &item) {
         case 0x52:
         case 0x55: return item.length <= uid_limit ? nullptr : "implementation identification of more than 64 bytes";
         case 0x54:
-            if (item.length < 4 || short_at(item.value) != item.length - 4) return "role selection lengths do not add up";
+            if (item.length < 4 || short_at(item.value) != item.length - 4) {
+                return "role selection lengths do not add up";
+            }
             return item.length - 4 <= uid_limit ? nullptr : "UID of more than 64 bytes";
         case 0x56:
             if (item.length < 2 || short_at(item.value) > item.length - 2) {

@@ -95,20 +95,13 @@ uint32_t phim_peer_max_pdu(const phim_association *a) { return static_cast<uint3
 
 namespace {
 
-DUL_PRESENTATIONCONTEXT *context_at(LST_HEAD **list, size_t index) {
-    if (!list || !*list) return nullptr;
-    auto *context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Head(list));
-    if (context) (void)LST_Position(list, context);
-    for (; context && index > 0; index--) context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Next(list));
-    return context;
-}
-
-DUL_PRESENTATIONCONTEXT *answered(const phim_association *a, uint8_t id) {
-    LST_HEAD **list = &a->service().acceptedPresentationContext;
-    for (size_t i = 0;; i++) {
-        DUL_PRESENTATIONCONTEXT *context = context_at(list, i);
-        if (!context || context->presentationContextID == id) return context;
-    }
+/// Calls `body` for each node of a DCMTK list.
+template <typename Node, typename Body>
+void each(LST_HEAD **list, Body body) {
+    if (!list || !*list) return;
+    auto *node = static_cast<Node *>(LST_Head(list));
+    if (node) (void)LST_Position(list, node);
+    for (; node; node = static_cast<Node *>(LST_Next(list))) body(node);
 }
 
 void split(DUL_SC_ROLE role, int8_t &scu, int8_t &scp) {
@@ -118,37 +111,42 @@ void split(DUL_SC_ROLE role, int8_t &scu, int8_t &scp) {
 
 }  // namespace
 
-size_t phim_context_count(const phim_association *a) {
-    LST_HEAD **list = &a->service().requestedPresentationContext;
-    return *list ? LST_Count(list) : 0;
+void phim_association::index_contexts() {
+    contexts.clear();
+    transfer_syntaxes.clear();
+    each<DUL_PRESENTATIONCONTEXT>(&service().requestedPresentationContext, [&](DUL_PRESENTATIONCONTEXT *context) {
+        contexts.push_back(context);
+        std::vector<const char *> names;
+        each<DUL_TRANSFERSYNTAX>(&context->proposedTransferSyntax, [&](DUL_TRANSFERSYNTAX *syntax) {
+            names.push_back(syntax->transferSyntax);
+        });
+        transfer_syntaxes.push_back(std::move(names));
+    });
 }
 
+size_t phim_context_count(const phim_association *a) { return a->contexts.size(); }
+
 int32_t phim_context_at(const phim_association *a, size_t index, phim_context *out) {
-    DUL_PRESENTATIONCONTEXT *context = context_at(&a->service().requestedPresentationContext, index);
-    if (!context) return PHIM_FAILED;
+    if (index >= a->contexts.size()) return PHIM_FAILED;
+    const DUL_PRESENTATIONCONTEXT *context = a->contexts[index];
     out->id = context->presentationContextID;
     out->abstract_syntax = context->abstractSyntax;
-    out->transfer_syntax_count =
-        context->proposedTransferSyntax ? LST_Count(&context->proposedTransferSyntax) : 0;
+    out->transfer_syntax_count = a->transfer_syntaxes[index].size();
     out->result = DUL_PRESENTATION_REJECT_NOREASON;
     out->accepted_transfer_syntax = "";
     split(context->proposedSCRole, out->scu_role, out->scp_role);
-    if (const DUL_PRESENTATIONCONTEXT *answer = answered(a, out->id)) {
+    each<DUL_PRESENTATIONCONTEXT>(&a->service().acceptedPresentationContext, [&](DUL_PRESENTATIONCONTEXT *answer) {
+        if (answer->presentationContextID != out->id) return;
         out->result = answer->result;
         out->accepted_transfer_syntax = answer->acceptedTransferSyntax;
         split(answer->acceptedSCRole, out->scu_role, out->scp_role);
-    }
+    });
     return PHIM_OK;
 }
 
 const char *phim_context_transfer_syntax(const phim_association *a, size_t index, size_t syntax) {
-    DUL_PRESENTATIONCONTEXT *context = context_at(&a->service().requestedPresentationContext, index);
-    if (!context || !context->proposedTransferSyntax) return "";
-    LST_HEAD **list = &context->proposedTransferSyntax;
-    auto *entry = static_cast<DUL_TRANSFERSYNTAX *>(LST_Head(list));
-    if (entry) (void)LST_Position(list, entry);
-    for (; entry && syntax > 0; syntax--) entry = static_cast<DUL_TRANSFERSYNTAX *>(LST_Next(list));
-    return entry ? entry->transferSyntax : "";
+    if (index >= a->transfer_syntaxes.size() || syntax >= a->transfer_syntaxes[index].size()) return "";
+    return a->transfer_syntaxes[index][syntax];
 }
 
 static SOPClassExtendedNegotiationSubItemList *peer_extended(const phim_association *a) {

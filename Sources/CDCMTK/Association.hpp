@@ -7,6 +7,7 @@
 #include "dcmtk/dcmnet/dul.h"
 
 #include <string>
+#include <vector>
 
 struct phim_association {
     std::shared_ptr<phim::Link> link;
@@ -14,6 +15,10 @@ struct phim_association {
     T_ASC_Parameters *params = nullptr;   // ours only while a request is under construction
     phim_options options{};
     std::string class_uid, version_name;  // what options point to
+    std::vector<DUL_PRESENTATIONCONTEXT *> contexts;           // the proposed ones, by position
+    std::vector<std::vector<const char *>> transfer_syntaxes;  // of each
+    const uint8_t *fragments = nullptr;   // what is left of the last P-DATA-TF PDU, in DCMTK's buffer
+    size_t fragments_left = 0;
 
     phim_association() = default;
     phim_association(const phim_association &) = delete;
@@ -23,6 +28,8 @@ struct phim_association {
     T_ASC_Parameters *parameters() const { return dcmtk ? dcmtk->params : params; }
     DUL_ASSOCIATESERVICEPARAMETERS &service() const { return parameters()->DULparams; }
     void take(const phim_options &from);
+    /// Makes `contexts` once negotiation has filled DCMTK's lists.
+    void index_contexts();
 };
 
 namespace phim {

@@ -67,7 +67,7 @@ struct DestroyStream {
 
 using Image = std::unique_ptr<opj_image_t, Destroy>;
 
-bool begins_codestream(const uint8_t *p, size_t n) { return n >= 4 && p[0] == 0xFF && p[1] == 0x4F && p[2] == 0xFF && p[3] == 0x51; }
+bool begins_codestream(const uint8_t *p, size_t n) { return n >= 4 && std::memcmp(p, "\xFF\x4F\xFF\x51", 4) == 0; }
 
 bool begins_jp2(const uint8_t *p, size_t n) { return n >= 12 && std::memcmp(p + 4, "jP  ", 4) == 0; }
 
@@ -198,7 +198,7 @@ int32_t decode_jpeg2000(DcmDataset &dataset, phim_error *error) {
         }
         const Image image = decode_frame(bytes);
         if (!image) return fail(error, PHIM_FAILED, "a JPEG 2000 frame cannot be decoded");
-        if (!fits(*image, shape)) return fail(error, PHIM_FAILED, "a JPEG 2000 frame does not match the image attributes");
+        if (!fits(*image, shape)) return fail(error, PHIM_FAILED, "a JPEG 2000 frame contradicts the image attributes");
         store_frame(*image, shape, f, native.data());
     }
     auto replacement = std::make_unique<DcmPixelData>(DCM_PixelData);
@@ -209,7 +209,9 @@ int32_t decode_jpeg2000(DcmDataset &dataset, phim_error *error) {
                   reinterpret_cast<Uint16 *>(native.data()), static_cast<unsigned long>(native.size() / 2))
             : replacement->putUint8Array(native.data(), static_cast<unsigned long>(native.size()));
     if (put.bad()) return fail(error, PHIM_FAILED, put.text());
-    if (dataset.insert(replacement.get(), OFTrue).bad()) return fail(error, PHIM_FAILED, "pixel data cannot be replaced");
+    if (dataset.insert(replacement.get(), OFTrue).bad()) {
+        return fail(error, PHIM_FAILED, "pixel data cannot be replaced");
+    }
     (void)replacement.release();
     name_colours(dataset, shape);
     return PHIM_OK;

@@ -53,8 +53,9 @@ bool Link::interrupted() {
 void Link::interrupt() {
     std::lock_guard<std::mutex> guard(lock_);
     interrupted_ = true;
-    // Only the reading side: the thread that owns the association may still say A-ABORT.
-    if (fd_ >= 0) (void)::shutdown(fd_, SHUT_RD);
+    // Only the reading side, so that the thread that owns the association can still say A-ABORT; unless it is stuck
+    // inside a PDU, which only the end of the writing side ends.
+    if (fd_ >= 0) (void)::shutdown(fd_, writing_ ? SHUT_RDWR : SHUT_RD);
 }
 
 int64_t Link::patience() const {
@@ -112,13 +113,31 @@ ssize_t Link::read(void *bytes, size_t count) {
 }
 
 int32_t Link::fill(size_t count) {
-    if (buffer_.size() < start_ + count) buffer_.resize(start_ + count);
+    if (buffered() >= count) return PHIM_OK;
+    if (start_ > 0) {
+        std::memmove(buffer_.data(), data(), buffered());
+        end_ = buffered();
+        start_ = 0;
+    }
+    if (buffer_.size() < count || buffer_.size() < read_ahead) buffer_.resize(count < read_ahead ? read_ahead : count);
     while (buffered() < count) {
-        const ssize_t n = receive(buffer_.data() + end_, start_ + count - end_);
+        const ssize_t n = receive(buffer_.data() + end_, buffer_.size() - end_);
         if (n <= 0) return failure_;
         end_ += static_cast<size_t>(n);
     }
     return PHIM_OK;
+}
+
+int Link::wait_writable() {
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        if (interrupted_) return -1;
+        writing_ = true;
+    }
+    const int ready = wait_for(fd_, POLLOUT, patience());
+    std::lock_guard<std::mutex> guard(lock_);
+    writing_ = false;
+    return ready;
 }
 
 ssize_t Link::write(const void *bytes, size_t count) {
@@ -138,7 +157,7 @@ ssize_t Link::write(const void *bytes, size_t count) {
         ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more_ ? MSG_MORE : 0));
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            const int ready = wait_for(fd_, POLLOUT, patience());
+            const int ready = wait_writable();
             if (ready == 0) return failed(PHIM_TIMED_OUT);
             if (ready < 0) return failed(PHIM_CLOSED) - 1;
             continue;

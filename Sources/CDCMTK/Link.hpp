@@ -59,12 +59,14 @@ private:
 
     int64_t patience() const;
     ssize_t failed(int32_t code);
+    int wait_writable();
     ssize_t receive(void *bytes, size_t count);
     void send_abort(uint8_t source, uint8_t reason);
 
-    std::mutex lock_;  // guards fd_ against interrupt() from another thread, and interrupted_
+    std::mutex lock_;  // guards the next three against interrupt() from another thread
     int fd_ = -1;
     bool interrupted_ = false;
+    bool writing_ = false;
     int32_t stall_ms_;
     int64_t deadline_ = -1;
     int32_t failure_ = PHIM_OK;

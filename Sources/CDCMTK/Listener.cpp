@@ -95,7 +95,9 @@ int32_t phim_accept(int32_t listener, int32_t wake, int32_t *fd, char *address, 
             (void)::getnameinfo(reinterpret_cast<sockaddr *>(&from), length, address, static_cast<socklen_t>(size),
                                 nullptr, 0, NI_NUMERICHOST);
             // An IPv4 caller on an IPv6 socket is known by its IPv4 address.
-            if (std::strncmp(address, "::ffff:", 7) == 0) std::memmove(address, address + 7, std::strlen(address + 7) + 1);
+            if (std::strncmp(address, "::ffff:", 7) == 0) {
+                std::memmove(address, address + 7, std::strlen(address + 7) + 1);
+            }
             *fd = made;
             return static_cast<int32_t>(PHIM_OK);
         }

@@ -5,32 +5,55 @@
 
 using namespace phim;
 
+namespace {
+
+/// Reads the next PDU; on PHIM_OK it was P-DATA-TF and its fragments are in `fragments`.
+int32_t read_pdu(phim_association &a, int32_t wait_ms, phim_error *error) {
+    // Waited for here, where running out of time leaves DCMTK's state machine alone.
+    if (const int32_t code = a.link->wait_readable(wait_ms)) {
+        return fail(error, code, code == PHIM_TIMED_OUT ? "idle for too long" : "stopped from this side");
+    }
+    if (const int32_t code = a.link->fill(6)) {
+        return fail(error, code, code == PHIM_CLOSED ? "connection closed by the peer" : "the peer fell silent");
+    }
+    const uint8_t *head = a.link->data();
+    const size_t length = static_cast<size_t>(head[2]) << 24 | head[3] << 16 | head[4] << 8 | head[5];
+    DUL_ASSOCIATIONKEY **key = &a.dcmtk->DULassociation;
+    DUL_PDVLIST list{};
+    if (const int32_t code = outcome(a, DUL_ReadPDVs(key, &list, DUL_BLOCK, 0), error)) return code;
+    // DUL_NextPDV of 3.6.7 steps by the wrong length: from the third fragment of a PDU on it reads anywhere. The first
+    // one is right, and the lengths have been checked to add up; so the others are found from there.
+    DUL_PDV first{};
+    const OFCondition condition = DUL_NextPDV(key, &first);
+    if (condition.bad()) return fail(error, PHIM_MALFORMED, condition.text());
+    a.fragments = static_cast<const uint8_t *>(first.data) - 6;
+    a.fragments_left = length;
+    return PHIM_OK;
+}
+
+}  // namespace
+
 int32_t phim_read_pdv(phim_association *a, int32_t wait_ms, phim_pdv *out, phim_error *error) {
     return guarded(error, [&]() -> int32_t {
-        DUL_PDV pdv{};
-        DUL_ASSOCIATIONKEY **key = &a->dcmtk->DULassociation;
-        OFCondition condition = DUL_NextPDV(key, &pdv);
-        if (condition == DUL_NOPDVS) {
-            // Waited for here, where running out of time leaves DCMTK's state machine alone.
-            if (const int32_t code = a->link->wait_readable(wait_ms)) {
-                return fail(error, code, code == PHIM_TIMED_OUT ? "idle for too long" : "stopped from this side");
-            }
-            DUL_PDVLIST list{};
-            condition = DUL_ReadPDVs(key, &list, DUL_BLOCK, 0);
-            if (const int32_t code = outcome(*a, condition, error)) return code;
-            condition = DUL_NextPDV(key, &pdv);
+        if (a->fragments_left == 0) {
+            if (const int32_t code = read_pdu(*a, wait_ms, error)) return code;
         }
-        if (condition.bad()) return fail(error, PHIM_MALFORMED, condition.text());
-        out->bytes = static_cast<const uint8_t *>(pdv.data);
-        out->count = pdv.fragmentLength;
-        out->context = pdv.presentationContextID;
-        out->is_command = pdv.pdvType == DUL_COMMANDPDV;
-        out->is_last = pdv.lastPDV ? 1 : 0;
+        const uint8_t *p = a->fragments;
+        const size_t length =
+            a->fragments_left < 6 ? 0 : static_cast<size_t>(p[0]) << 24 | p[1] << 16 | p[2] << 8 | p[3];
+        if (length < 2 || length > a->fragments_left - 4) {
+            a->fragments_left = 0;
+            return fail(error, PHIM_MALFORMED, "fragment lengths do not add up");
+        }
+        a->fragments += 4 + length;
+        a->fragments_left -= 4 + length;
+        // PS3.8 Annex E.2: bit 0 of the control header says command, bit 1 says last.
+        *out = phim_pdv{p + 6, length - 2, p[4], static_cast<uint8_t>(p[5] & 1), static_cast<uint8_t>(p[5] >> 1 & 1)};
         return PHIM_OK;
     });
 }
 
-int32_t phim_readable(phim_association *a) { return a->link->readable() ? 1 : 0; }
+int32_t phim_readable(phim_association *a) { return a->fragments_left > 0 || a->link->readable() ? 1 : 0; }
 
 size_t phim_fragment_size(const phim_association *a) {
     const unsigned long most = a->service().peerMaxPDU;

@@ -31,7 +31,8 @@ int32_t read_request(Link &link, phim_error *error) {
     }
     code = link.fill(6 + length);
     if (code != PHIM_OK) {
-        return fail(error, code, code == PHIM_TIMED_OUT ? "A-ASSOCIATE-RQ not complete in time" : "closed in A-ASSOCIATE-RQ");
+        const bool late = code == PHIM_TIMED_OUT;
+        return fail(error, code, late ? "A-ASSOCIATE-RQ not complete in time" : "closed in A-ASSOCIATE-RQ");
     }
     if (const char *flaw = associate_request_flaw(link.data(), 6 + length)) {
         link.abort(2, 6);
@@ -40,9 +41,9 @@ int32_t read_request(Link &link, phim_error *error) {
     return PHIM_OK;
 }
 
-OFCondition hand_over(int fd, phim_association &a, T_ASC_Network *network) {
+OFCondition hand_over(phim_association &a, T_ASC_Network *network) {
     std::unique_lock<std::mutex> turn(external_socket_lock());
-    dcmExternalSocketHandle.set(fd);
+    dcmExternalSocketHandle.set(a.link->fd());
     Layer::pending.link = a.link;
     Layer::pending.external_socket = &turn;
     const OFCondition condition = ASC_receiveAssociation(
@@ -70,24 +71,31 @@ void copy_identity(const phim_association &a, char *uid, char *version) {
 
 }  // namespace
 
-int32_t phim_acceptor_receive(int32_t fd, const phim_options *options, phim_association **out, phim_error *error) {
+int32_t phim_acceptor_create(int32_t fd, const phim_options *options, phim_association **out, phim_error *error) {
     auto link = std::make_shared<Link>(options->stall_ms);
     link->adopt(fd);
     return guarded(error, [&]() -> int32_t {
         auto a = std::make_unique<phim_association>();
         a->take(*options);
-        a->link = link;
+        a->link = std::move(link);
+        *out = a.release();
+        return PHIM_OK;
+    });
+}
+
+int32_t phim_acceptor_receive(phim_association *a, phim_error *error) {
+    return guarded(error, [&]() -> int32_t {
         T_ASC_Network *network = acceptor_network(error);
         if (!network) return PHIM_FAILED;
-        link->set_deadline(options->negotiation_ms);
-        if (const int32_t code = read_request(*link, error)) return code;
-        const OFCondition condition = hand_over(fd, *a, network);
+        a->link->set_deadline(a->options.negotiation_ms);
+        if (const int32_t code = read_request(*a->link, error)) return code;
+        const OFCondition condition = hand_over(*a, network);
         if (condition.bad()) {
             const int32_t code = outcome(*a, condition, error);
-            link->abort(2, 6);
+            a->link->abort(2, 6);
             return code;
         }
-        *out = a.release();
+        a->index_contexts();
         return PHIM_OK;
     });
 }
@@ -214,7 +222,10 @@ int32_t phim_requestor_connect(phim_association *a, const char *host, uint16_t p
             ASC_requestAssociation(network, a->params, &a->dcmtk, nullptr, nullptr, DUL_NOBLOCK, seconds);
         Layer::pending = Layer::Pending();
         a->link->clear_deadline();
-        if (condition.good()) return PHIM_OK;
+        if (condition.good()) {
+            a->index_contexts();
+            return PHIM_OK;
+        }
         if (condition == DUL_ASSOCIATIONREJECTED) {
             fail(error, PHIM_REJECTED, "association rejected");
             error->result = static_cast<uint8_t>(a->service().result);

@@ -8,7 +8,8 @@ package final class AssociationControl: Sendable {
     private let phase = Mutex(Phase())
 
     private struct Phase {
-        var idle = false
+        /// Waiting for the peer to ask for something; the association itself comes first.
+        var idle = true
         var draining = false
     }
 

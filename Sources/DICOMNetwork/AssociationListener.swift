@@ -146,7 +146,10 @@ package final class AssociationListener: Sendable {
         var upperLayer = options.upperLayer
         upperLayer.negotiationTimeout = min(upperLayer.negotiationTimeout, .seconds(5))
         do throws(ToolkitError) {
-            let layer = try UpperLayer.receive(connection, options: upperLayer)
+            let layer = try UpperLayer.accepting(connection, options: upperLayer)
+            let ticket = register.add(AssociationControl(layer: layer))
+            defer { register.remove(ticket) }
+            try layer.receive()
             try layer.reject(result: rejection.result, source: rejection.source, reason: rejection.reason)
             server.record(.overLimit(address: connection.address, rejection: rejection, hungUp: false))
         } catch {
@@ -156,38 +159,35 @@ package final class AssociationListener: Sendable {
 
     private func negotiateAndServe(_ connection: AcceptedSocket) {
         do throws(ToolkitError) {
-            let layer = try UpperLayer.receive(connection, options: options.upperLayer)
+            let layer = try UpperLayer.accepting(connection, options: options.upperLayer)
+            let control = AssociationControl(layer: layer)
+            let ticket = register.add(control)
+            defer { register.remove(ticket) }
+            try layer.receive()
+            control.becomeBusy()
             let request = AssociationRequest(layer, address: connection.address)
-            let answer =
-                layer.applicationContext == "1.2.840.10008.3.1.1.1"
-                ? server.negotiate(request) : .reject(.applicationContextNotSupported)
-            switch answer {
+            let isDICOM = ["", "1.2.840.10008.3.1.1.1"].contains(layer.applicationContext)
+            switch isDICOM ? server.negotiate(request) : .reject(.applicationContextNotSupported) {
             case .reject(let rejection):
                 server.record(.rejected(request, rejection))
                 try layer.reject(result: rejection.result, source: rejection.source, reason: rejection.reason)
             case .accept(let contexts, let extended):
                 let agreed = try layer.answer(request, contexts, extended)
-                serve(layer, request, agreed, extended)
+                serve(
+                    Association(
+                        layer: layer, request: request, contexts: agreed, acceptedExtendedNegotiation: extended,
+                        timeouts: options.timeouts, control: control))
             }
         } catch {
             server.record(.failed(address: connection.address, error: NetworkError(error)))
         }
     }
 
-    private func serve(
-        _ layer: UpperLayer, _ request: AssociationRequest, _ contexts: [NegotiatedContext],
-        _ extended: [ExtendedNegotiation]
-    ) {
-        let control = AssociationControl(layer: layer)
-        let ticket = register.add(control)
-        defer { register.remove(ticket) }
-        let association = Association(
-            layer: layer, request: request, contexts: contexts, acceptedExtendedNegotiation: extended,
-            timeouts: options.timeouts, control: control)
-        server.record(.accepted(request))
+    private func serve(_ association: Association) {
+        server.record(.accepted(association.request))
         server.serve(association)
         association.abort()
-        server.record(.ended(request, failure: association.failure))
+        server.record(.ended(association.request, failure: association.failure))
     }
 }
 

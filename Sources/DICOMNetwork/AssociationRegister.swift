@@ -127,7 +127,8 @@ private final class Guarded<Value: Sendable>: @unchecked Sendable {
     }
 
     func wait(_ timeout: Duration, until satisfied: (Value) -> Bool) -> Bool {
-        let deadline = Date(timeIntervalSinceNow: Double(timeout.components.seconds) + Double(timeout.components.attoseconds) / 1e18)
+        let deadline = Date(
+            timeIntervalSinceNow: Double(timeout.components.seconds) + Double(timeout.components.attoseconds) / 1e18)
         condition.lock()
         defer { condition.unlock() }
         while !satisfied(value) {

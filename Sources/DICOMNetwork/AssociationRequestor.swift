@@ -7,7 +7,8 @@ package enum AssociationRequestor {
     package static func connect(
         host: String, port: Int, callingAETitle: String, calledAETitle: String, contexts: [ProposedContext],
         extendedNegotiation: [ExtendedNegotiation] = [], maxPDU: UInt32 = 131_072,
-        timeouts: AssociationTimeouts = AssociationTimeouts(), identity: ImplementationIdentity = ImplementationIdentity()
+        timeouts: AssociationTimeouts = AssociationTimeouts(),
+        identity: ImplementationIdentity = ImplementationIdentity()
     ) throws(NetworkError) -> Association {
         let options = UpperLayerOptions(
             maxPDU: maxPDU, negotiationTimeout: timeouts.negotiation, stallTimeout: timeouts.stall,

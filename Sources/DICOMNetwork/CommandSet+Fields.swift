@@ -81,7 +81,8 @@ extension CommandSet {
         get { self[text: .errorComment] }
         set {
             self[text: .errorComment] = newValue.map { text in
-                String(decoding: text.utf8.filter { (0x20..<0x7F).contains($0) && $0 != 0x5C }.prefix(64), as: UTF8.self)
+                String(
+                    decoding: text.utf8.filter { (0x20..<0x7F).contains($0) && $0 != 0x5C }.prefix(64), as: UTF8.self)
             }
         }
     }

@@ -38,8 +38,12 @@ package struct CommandSet: Sendable, Equatable {
             if element != 0, values[element] == nil { values[element] = Array(bytes[at..<at + length]) }
             at += length
         }
-        guard self[short: .commandField] != nil else { throw DecodingFailure(reason: "command set without command field") }
-        guard self[short: .dataSetType] != nil else { throw DecodingFailure(reason: "command set without data set type") }
+        guard self[short: .commandField] != nil else {
+            throw DecodingFailure(reason: "command set without command field")
+        }
+        guard self[short: .dataSetType] != nil else {
+            throw DecodingFailure(reason: "command set without data set type")
+        }
     }
 
     /// The bytes to send: ascending elements, even lengths, group length first (PS3.7 Section 6.3.1).

@@ -2,7 +2,7 @@
 internal import CDCMTK
 import Synchronization
 
-/// A connection accepted and not yet spoken to. Hand it to `UpperLayer.receive` or close it.
+/// A connection accepted and not yet spoken to. Hand it to `UpperLayer.accepting` or close it.
 package struct AcceptedSocket: Sendable {
     let descriptor: Int32
     /// The caller's numeric address.

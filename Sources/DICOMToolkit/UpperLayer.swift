@@ -78,16 +78,21 @@ package struct Fragment: Sendable {
 
     // MARK: Acceptor
 
-    /// Receives the A-ASSOCIATE-RQ. The socket is used up, whatever the outcome.
-    package static func receive(
+    /// An association to be received on a socket, which is used up. Nothing is read yet.
+    package static func accepting(
         _ socket: AcceptedSocket, options: UpperLayerOptions
     ) throws(ToolkitError) -> UpperLayer {
         var made: OpaquePointer?
         try unsafe ToolkitError.check { error in
-            unsafe options.withC { unsafe phim_acceptor_receive(socket.descriptor, $0, &made, error) }
+            unsafe options.withC { unsafe phim_acceptor_create(socket.descriptor, $0, &made, error) }
         }
         guard let made = unsafe made else { throw .failed("no association") }
         return unsafe UpperLayer(handle: made)
+    }
+
+    /// Receives the A-ASSOCIATE-RQ; before it there is nothing to know about the peer.
+    package func receive() throws(ToolkitError) {
+        try unsafe ToolkitError.check { unsafe phim_acceptor_receive(handle, $0) }
     }
 
     /// Accepts a proposed context with one of its transfer syntaxes.

@@ -57,7 +57,7 @@ struct Callers: Sendable {
     }
 
     let policy: AdmissionPolicy
-    let records: Records
+    let records: RecordStore
 
     func admission(of request: AssociationRequest) -> Admission {
         let calling = request.callingAETitle.trimmingSpaces

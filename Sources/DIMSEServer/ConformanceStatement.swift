@@ -44,7 +44,9 @@ package enum ConformanceStatement {
     }
 
     private static var services: String {
-        let rows = ServiceTable.services.map { "| \($0.name) | `\($0.uid)` | SCP\($0.service == .verification ? ", SCU" : "") |" }
+        let rows = ServiceTable.services.map {
+            "| \($0.name) | `\($0.uid)` | SCP\($0.service == .verification ? ", SCU" : "") |"
+        }
         let syntaxes = ServiceTable.messageTransferSyntaxes.map { "\($0.name ?? $0.uid)" }.joined(separator: ", ")
         return """
             ## Services
@@ -132,7 +134,7 @@ package enum ConformanceStatement {
     }
 
     private static let retrieval = """
-        ## Retrieval
+        ## InstanceRetrieval
 
         C-MOVE and C-GET take the unique key of their level, single or as a list; keys of the levels above narrow the \
         selection. A pending response precedes every sub-operation. C-CANCEL is honoured between sub-operations, and in \

@@ -12,7 +12,7 @@ package import Retrieval
 package final class Courier {
     private let destination: KnownPeer
     private let callingAETitle: String
-    private let retrieval: Retrieval
+    private let retrieval: InstanceRetrieval
     private let originator: MoveOriginator?
     private var routes: [Route] = []
     private var routeBySOPClass: [String: Int] = [:]
@@ -30,7 +30,7 @@ package final class Courier {
     private static let callsBeforeSurrender = 3
 
     package init(
-        destination: KnownPeer, callingAETitle: String, retrieval: Retrieval, originator: MoveOriginator? = nil
+        destination: KnownPeer, callingAETitle: String, retrieval: InstanceRetrieval, originator: MoveOriginator? = nil
     ) {
         self.destination = destination
         self.callingAETitle = callingAETitle

@@ -7,8 +7,8 @@ import Logging
 import Retrieval
 
 struct FindSCP {
-    let catalog: Catalog
-    let retrieval: Retrieval
+    let catalog: CatalogStore
+    let retrieval: InstanceRetrieval
     let aeTitle: String
     let characterSet: OutputCharacterSet
     let logger: Logger

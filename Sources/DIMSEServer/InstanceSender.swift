@@ -22,7 +22,7 @@ struct InstanceSender {
     let association: Association
     /// Contexts in which the peer receives.
     let contexts: [NegotiatedContext]
-    let retrieval: Retrieval
+    let retrieval: InstanceRetrieval
     let originator: MoveOriginator?
     /// C-GET: the operation that a C-CANCEL on this association may stop.
     let cancelling: UInt16?
@@ -82,10 +82,13 @@ struct InstanceSender {
             messageID: messageID, sopClassUID: instance.sopClassUID, sopInstanceUID: instance.sopInstanceUID,
             moveOriginator: originator.map { ($0.aeTitle, $0.messageID) })
         var offset = source.offset
+        // Fragments are of even length (PS3.8 Section 9.3.5.1); an object that was received with an odd one gets a zero.
+        let padding = (source.length - source.offset) & 1
         do {
             try association.send(
-                request, on: source.context.id, dataSetLength: Int(source.length - source.offset)
+                request, on: source.context.id, dataSetLength: Int(source.length - source.offset + padding)
             ) { most in
+                guard offset < source.length else { return [0] }
                 let bytes = try source.read(offset, most)
                 offset += Int64(bytes.count)
                 return bytes

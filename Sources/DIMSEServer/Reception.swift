@@ -12,12 +12,12 @@ import Synchronization
 
 /// What the DIMSE edge calls.
 package struct DIMSEServices: Sendable {
-    let ingest: Ingest
-    let retrieval: Retrieval
-    let catalog: Catalog
-    let records: Records
+    let ingest: IngestPipeline
+    let retrieval: InstanceRetrieval
+    let catalog: CatalogStore
+    let records: RecordStore
 
-    package init(ingest: Ingest, retrieval: Retrieval, catalog: Catalog, records: Records) {
+    package init(ingest: IngestPipeline, retrieval: InstanceRetrieval, catalog: CatalogStore, records: RecordStore) {
         self.ingest = ingest
         self.retrieval = retrieval
         self.catalog = catalog
@@ -56,15 +56,21 @@ final class Reception: AssociationServer {
     }
 
     func serve(_ association: Association) {
-        let peer = if case .admitted(let known) = callers.admission(of: association.request) { known } else { nil as KnownPeer? }
+        var peer: KnownPeer?
+        if case .admitted(let known) = callers.admission(of: association.request) { peer = known }
         let caller = Self.caller(association.request, peer)
-        openByPeer.withLock { $0[caller, default: 0] += 1 }
+        let open = openByPeer.withLock { open in
+            open[caller, default: 0] += 1
+            return open[caller, default: 0]
+        }
         defer {
             openByPeer.withLock { open in
                 let left = open[caller, default: 1] - 1
                 open[caller] = left > 0 ? left : nil
             }
         }
+        // Several may have been admitted at the same moment, before any of them was counted.
+        guard open <= limit(for: peer) else { return association.abort() }
         do throws(NetworkError) {
             while let message = try association.nextMessage() {
                 try serve(message, on: association, peer)
@@ -105,8 +111,10 @@ final class Reception: AssociationServer {
 
     private func isFull(_ request: AssociationRequest, _ peer: KnownPeer?) -> Bool {
         let caller = Self.caller(request, peer)
-        return openByPeer.withLock { $0[caller, default: 0] } >= peer?.maxAssociations ?? policy.maxAssociationsPerPeer
+        return openByPeer.withLock { $0[caller, default: 0] } >= limit(for: peer)
     }
+
+    private func limit(for peer: KnownPeer?) -> Int { peer?.maxAssociations ?? policy.maxAssociationsPerPeer }
 
     /// Who counts as one caller: a peer, or what calls itself by one title from one address.
     private static func caller(_ request: AssociationRequest, _ peer: KnownPeer?) -> String {

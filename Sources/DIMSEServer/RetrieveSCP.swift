@@ -44,8 +44,8 @@ struct SubOperationTally: Equatable {
 }
 
 struct RetrieveSCP {
-    let catalog: Catalog
-    let retrieval: Retrieval
+    let catalog: CatalogStore
+    let retrieval: InstanceRetrieval
     let callers: Callers
     let logger: Logger
 
@@ -100,7 +100,8 @@ struct RetrieveSCP {
         } catch {
             let failure = error as? CatalogError
             return try answer(
-                message, association, failure.map { Outcome($0) } ?? Outcome(status: .unableToProcess, comment: nil), nil)
+                message, association, failure.map { Outcome($0) } ?? Outcome(status: .unableToProcess, comment: nil),
+                nil)
         }
         let originator = MoveOriginator(
             aeTitle: association.request.callingAETitle.trimmingSpaces, messageID: message.command.messageID)

@@ -29,7 +29,8 @@ extension Outcome {
         case .invalidIdentifier(let attribute):
             self.init(status: .invalidSOPInstance, comment: "\(attribute) is absent or not a UID")
         case .identifierMismatch(let attribute):
-            self.init(status: .dataSetDoesNotMatchSOPClass, comment: "\(attribute) differs between command and data set")
+            self.init(
+                status: .dataSetDoesNotMatchSOPClass, comment: "\(attribute) differs between command and data set")
         case .refused(let reason): self.init(status: .sopClassNotSupported, comment: reason)
         case .storage: self.init(status: .outOfResources, comment: "Storage failed")
         }
@@ -39,7 +40,8 @@ extension Outcome {
     init(_ failure: CatalogError) {
         switch failure {
         case .busy: self.init(status: .outOfResources, comment: "Too busy, try again")
-        case .full, .corrupt, .newerSchema, .notFound, .failed: self.init(status: .unableToProcess, comment: "Catalogue failed")
+        case .full, .corrupt, .newerSchema, .notFound, .failed:
+            self.init(status: .unableToProcess, comment: "Catalogue failed")
         }
     }
 

@@ -6,7 +6,7 @@ import Ingest
 import Logging
 
 struct StoreSCP {
-    let ingest: Ingest
+    let ingest: IngestPipeline
     let logger: Logger
 
     func serve(_ message: Message, on association: Association) throws(NetworkError) {
@@ -35,7 +35,8 @@ struct StoreSCP {
         let origin = Origin(
             source: association.request.callingAETitle.trimmingSpaces,
             announced: AnnouncedIdentity(
-                sopClassUID: sopClassUID, sopInstanceUID: sopInstanceUID, transferSyntaxUID: message.context.transferSyntax))
+                sopClassUID: sopClassUID, sopInstanceUID: sopInstanceUID,
+                transferSyntaxUID: message.context.transferSyntax))
         var arrival = ingest.begin(origin)
         do {
             // When the sink refuses, the rest is read and dropped: the association stays usable for the next object.

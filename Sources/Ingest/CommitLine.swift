@@ -27,14 +27,14 @@ final class CommitLine: Sendable {
     }
 
     private let volumes: VolumeStore
-    private let catalog: Catalog
+    private let catalog: CatalogStore
     private let limits: IngestLimits
     private let logger: Logger
     private let waiting: BoundedQueue<Waiting>
     private let written = BoundedQueue<Written>(capacity: 2)
     private let ended = DispatchGroup()
 
-    init(volumes: VolumeStore, catalog: Catalog, limits: IngestLimits, logger: Logger) {
+    init(volumes: VolumeStore, catalog: CatalogStore, limits: IngestLimits, logger: Logger) {
         self.volumes = volumes
         self.catalog = catalog
         self.limits = limits

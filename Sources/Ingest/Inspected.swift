@@ -60,7 +60,9 @@ package struct Inspected: Sendable {
         _ own: String?, _ announced: String?, _ meta: String?, _ attribute: String
     ) throws(IngestFailure) -> String {
         if let own, let announced, own != announced { throw .identifierMismatch(attribute: attribute) }
-        guard let uid = own ?? announced ?? meta, UID.isValid(uid) else { throw .invalidIdentifier(attribute: attribute) }
+        guard let uid = own ?? announced ?? meta, UID.isValid(uid) else {
+            throw .invalidIdentifier(attribute: attribute)
+        }
         return uid
     }
 }

@@ -7,7 +7,7 @@ package import Volumes
 /// Enrolls entries that lie in volumes already.
 package struct Replay {
     private let volumes: VolumeStore
-    private let catalog: Catalog
+    private let catalog: CatalogStore
     private let limits: IngestLimits
 
     /// What a replay came to.
@@ -21,7 +21,7 @@ package struct Replay {
 
     private static let batch = 512
 
-    package init(volumes: VolumeStore, catalog: Catalog, limits: IngestLimits = .init()) {
+    package init(volumes: VolumeStore, catalog: CatalogStore, limits: IngestLimits = .init()) {
         self.volumes = volumes
         self.catalog = catalog
         self.limits = limits

@@ -14,7 +14,7 @@ extension EntryFacts {
         self.init(
             studyInstanceUID: inspected.facts.studyInstanceUID, seriesInstanceUID: inspected.facts.seriesInstanceUID,
             sopInstanceUID: inspected.facts.sopInstanceUID, digest: inspected.digest,
-            receipt: Volumes.Receipt(
+            receipt: EntryReceipt(
                 receivedAt: receivedAt, source: source, dataSetOffset: inspected.dataSetOffset))
     }
 }

@@ -24,7 +24,7 @@ struct ExportPlan: Sendable {
     }
 
     /// `study-1/series-2-CT/IM00003.dcm`.
-    static func readable(_ instances: [StoredInstance], _ retrieval: Retrieval) -> ExportPlan {
+    static func readable(_ instances: [StoredInstance], _ retrieval: InstanceRetrieval) -> ExportPlan {
         ExportPlan(
             instances,
             Style(
@@ -74,7 +74,7 @@ struct ExportPlan: Sendable {
     }
 
     /// What the series was made with, if that can be part of a file name.
-    private static func modality(of instance: StoredInstance, _ retrieval: Retrieval) -> String {
+    private static func modality(of instance: StoredInstance, _ retrieval: InstanceRetrieval) -> String {
         guard let value = (try? retrieval.header(of: instance))?.string(.modality) else { return "" }
         return String(value.uppercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.prefix(8))
     }

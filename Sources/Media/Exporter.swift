@@ -31,10 +31,10 @@ package struct ExportReport: Sendable {
 
 /// Exports from one archive, every object byte for byte as it is stored. Calls block; `cancel()` may come from any thread.
 package final class Exporter: Sendable {
-    private let retrieval: Retrieval
+    private let retrieval: InstanceRetrieval
     private let cancellation = Cancellation()
 
-    package init(retrieval: Retrieval) { self.retrieval = retrieval }
+    package init(retrieval: InstanceRetrieval) { self.retrieval = retrieval }
 
     /// Ends a running export soon. A zip file leaves nothing behind, a folder what was whole.
     package func cancel() { cancellation.cancel() }

@@ -20,14 +20,14 @@ package struct ImportOptions: Sendable {
 /// not there is reported. Of a DICOMDIR that is named itself, the files that it references are taken (PS3.10 Section 8).
 /// An interrupted import continues where it stopped when it is started again with the same path.
 package final class Importer: Sendable {
-    let ingest: Ingest
+    let ingest: IngestPipeline
     let dataFolder: RawPath
     let journals: RawPath
     let options: ImportOptions
     private let cancellation = Cancellation()
 
     /// - Parameter dataFolder: the archive's data directory; journals are kept in `imports` below it.
-    package init(ingest: Ingest, dataFolder: String, options: ImportOptions = .init()) throws(MediaFailure) {
+    package init(ingest: IngestPipeline, dataFolder: String, options: ImportOptions = .init()) throws(MediaFailure) {
         self.ingest = ingest
         self.options = options
         self.dataFolder = RawPath(dataFolder)

@@ -29,7 +29,7 @@ struct Intake: Sendable {
     /// What is read at once: memory stays flat whatever the length of an object.
     static let pieceLength = 1 << 20
 
-    let ingest: Ingest
+    let ingest: IngestPipeline
     let tally: Tally
 
     /// Reads a candidate to its end.

@@ -42,7 +42,8 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
 
     package func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
         let found = instrument(label, dimensions) {
-            aggregate ? .histogram(HistogramInstrument(bounds: HistogramInstrument.sizeBounds)) : .gauge(GaugeInstrument())
+            aggregate
+                ? .histogram(HistogramInstrument(bounds: HistogramInstrument.sizeBounds)) : .gauge(GaugeInstrument())
         }
         switch found {
         case .counter: return GaugeInstrument()

@@ -68,10 +68,12 @@ extension Conflict {
         func run() throws {
             try options.withArchive { archive in
                 let conflict = try archive.catalog.conflicts().first { $0.sopInstanceUID == instance }
-                let wanted = conflict?.copies.filter { Digest.hexadecimal($0.digest).hasPrefix(sha256.lowercased()) } ?? []
+                let wanted =
+                    conflict?.copies.filter { Digest.hexadecimal($0.digest).hasPrefix(sha256.lowercased()) } ?? []
                 guard let copy = wanted.first, wanted.count == 1 else {
                     throw CannotBegin(
-                        wanted.isEmpty ? "no such copy; see phim conflict list" : "more than one copy begins with \(sha256)")
+                        wanted.isEmpty
+                            ? "no such copy; see phim conflict list" : "more than one copy begins with \(sha256)")
                 }
                 try archive.records.noteDecision(Decision(sopInstanceUID: instance, digest: copy.digest))
                 _ = try archive.catalog.resolveConflict(sopInstanceUID: instance, keep: copy.digest)

@@ -49,7 +49,9 @@ struct Delete: ParsableCommand {
 
     private func confirm(_ count: Int) throws {
         guard !yes else { return }
-        guard isatty(STDIN_FILENO) == 1 else { throw CannotBegin("\(count) instances would be deleted; confirm with --yes") }
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw CannotBegin("\(count) instances would be deleted; confirm with --yes")
+        }
         Terminal.note("Delete \(count) instances for good? Type yes:")
         guard readLine() == "yes" else { throw CannotBegin("nothing was deleted") }
     }

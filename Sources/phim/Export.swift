@@ -29,7 +29,9 @@ struct Export: ParsableCommand {
     }
 
     func validate() throws {
-        guard !study.isEmpty || !series.isEmpty else { throw ValidationError("Say what to export: --study or --series.") }
+        guard !study.isEmpty || !series.isEmpty else {
+            throw ValidationError("Say what to export: --study or --series.")
+        }
     }
 
     func run() throws {

@@ -69,7 +69,8 @@ struct Find: ParsableCommand {
         let modalityTag = level == .study || level == .patient ? Tag.modalitiesInStudy : Tag.modality
         let fixed: [(Tag, String?)] = [
             (.patientName, patientName), (.patientID, patientID), (.studyInstanceUID, study),
-            (.seriesInstanceUID, series), (.sopInstanceUID, instance), (.studyDate, date), (.accessionNumber, accession),
+            (.seriesInstanceUID, series), (.sopInstanceUID, instance), (.studyDate, date),
+            (.accessionNumber, accession),
             (modalityTag, modality),
         ]
         var filters: [Tag: MatchingKey] = [:]

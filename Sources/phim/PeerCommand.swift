@@ -3,7 +3,6 @@
 import Archive
 import ArgumentParser
 import DICOMCore
-import DICOMNetwork
 import DIMSEServer
 import Foundation
 import Records
@@ -40,11 +39,14 @@ extension PeerCommand {
             let peer: Peer
             do throws(RecordsError) {
                 peer = try Peer(
-                    name: name, aeTitle: aeTitle, host: host, port: port, characterSet: charset.flatMap { Peer.CharacterSet(rawValue: $0.rawValue) } ?? .utf8,
+                    name: name, aeTitle: aeTitle, host: host, port: port,
+                    characterSet: charset.flatMap { Peer.CharacterSet(rawValue: $0.rawValue) } ?? .utf8,
                     maxAssociations: maxAssociations)
             } catch { throw CannotBegin(Self.words(error)) }
             try options.withArchive { archive in
-                do throws(RecordsError) { try archive.records.addPeer(peer) } catch { throw CannotBegin(Self.words(error)) }
+                do throws(RecordsError) { try archive.records.addPeer(peer) } catch {
+                    throw CannotBegin(Self.words(error))
+                }
             }
             if output.json { try Terminal.printJSON(PeerReport(KnownPeer(peer), origin: "added")) }
         }
@@ -92,7 +94,8 @@ extension PeerCommand {
                     guard error == .notFound else { throw CannotBegin("\(error)") }
                     let isConfigured = archive.configuration.peers.contains { $0.name == name }
                     throw CannotBegin(
-                        isConfigured ? "\(name) is in the configuration file; remove it there" : "there is no peer \(name)")
+                        isConfigured
+                            ? "\(name) is in the configuration file; remove it there" : "there is no peer \(name)")
                 }
             }
         }
@@ -158,7 +161,8 @@ extension PeerCommand {
             let reports = try options.withArchive { archive in
                 try archive.records.knocks().map { knock in
                     Report(
-                        callingAETitle: knock.callingAETitle, calledAETitle: knock.calledAETitle, address: knock.address,
+                        callingAETitle: knock.callingAETitle, calledAETitle: knock.calledAETitle,
+                        address: knock.address,
                         reason: knock.reason, asked: knock.asked, count: knock.count,
                         lastAt: Date(timeIntervalSince1970: Double(knock.lastAt) / 1e6),
                         admit: Self.admission(of: knock, data: options.data))

@@ -42,7 +42,8 @@ struct Send: ParsableCommand {
         let report = try options.withArchive { archive in
             let peer: KnownPeer
             do { peer = try archive.peer(named: to) } catch { throw CannotBegin("\(error)") }
-            let instances = try archive.catalog.instances(Scope(studyUIDs: study, seriesUIDs: series, sopUIDs: instance))
+            let instances = try archive.catalog.instances(
+                Scope(studyUIDs: study, seriesUIDs: series, sopUIDs: instance))
             guard !instances.isEmpty else {
                 Terminal.error("nothing here has these UIDs")
                 throw ExitStatus.incomplete

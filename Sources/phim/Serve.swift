@@ -43,7 +43,9 @@ struct Serve: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         let registry = PrometheusRegistry()
         MetricsSystem.bootstrap(registry)
-        guard let level = Logger.Level(rawValue: logLevel) else { throw CannotBegin("--log-level: \(logLevel) is no level") }
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            throw CannotBegin("--log-level: \(logLevel) is no level")
+        }
         LoggingSystem.bootstrap { label in
             var handler = StreamLogHandler.standardError(label: label)
             handler.logLevel = level

@@ -37,7 +37,9 @@ struct Status: ParsableCommand {
                 isAcceptingStudies: archive.volumes.hasSpace, server: RunningServer.current(in: archive.folder))
         }
         if output.json { return try Terminal.printJSON(report) }
-        let server = report.server.map { "running, process \($0.pid), DICOM \($0.aeTitle) port \($0.dicomPort), HTTP port \($0.httpPort)" }
+        let server = report.server.map {
+            "running, process \($0.pid), DICOM \($0.aeTitle) port \($0.dicomPort), HTTP port \($0.httpPort)"
+        }
         Terminal.print(
             """
             Server     \(server ?? "not running")

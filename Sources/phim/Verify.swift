@@ -32,7 +32,8 @@ struct Verify: ParsableCommand {
         bar.finish()
         let rot = result.rot.map {
             Report.Rot(
-                sopInstanceUID: $0.sopInstanceUID, volume: $0.place.volume, offset: $0.place.entryOffset, reason: $0.reason)
+                sopInstanceUID: $0.sopInstanceUID, volume: $0.place.volume, offset: $0.place.entryOffset,
+                reason: $0.reason)
         }
         if output.json {
             try Terminal.printJSON(Report(checked: result.checked, bytes: result.bytes, rot: rot))
@@ -40,7 +41,8 @@ struct Verify: ParsableCommand {
             for one in rot {
                 Terminal.print("ROT  \(one.sopInstanceUID)  volume \(one.volume) offset \(one.offset)  \(one.reason)")
             }
-            Terminal.print("\(result.checked) checked, \(Terminal.bytes(result.bytes)), \(rot.count) not as they arrived")
+            Terminal.print(
+                "\(result.checked) checked, \(Terminal.bytes(result.bytes)), \(rot.count) not as they arrived")
         }
         if !rot.isEmpty { throw ExitStatus.incomplete }
     }

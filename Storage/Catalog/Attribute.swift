@@ -68,6 +68,7 @@ package struct Attribute: Hashable, Sendable {
     var name: String { String(column.split(separator: ".")[1]) }
     var keyName: String? { keyColumn.map { String($0.split(separator: ".")[1]) } }
 
+    /// The attribute of a tag, nil when the catalogue does not keep it.
     package static func of(_ tag: Tag) -> Attribute? { byTag[tag] }
 
     static func named(_ keyword: String) -> Attribute {

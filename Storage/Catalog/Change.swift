@@ -52,7 +52,7 @@ struct ChangeTally {
     }
 }
 
-extension Catalog {
+extension CatalogStore {
     /// Changes after a sequence number, oldest first.
     package func changes(after sequence: Int64, limit: Int = 1_000) throws(CatalogError) -> [Change] {
         try read { db in

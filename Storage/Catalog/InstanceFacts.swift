@@ -27,6 +27,7 @@ package struct InstanceFacts: Hashable, Sendable {
     /// The longest value kept (PS3.5 Table 6.2-1: LT); the object itself keeps everything.
     private static let longest = 10_240
 
+    /// The value of an attribute, multiple ones joined by backslashes; empty when there is none.
     package subscript(_ attribute: Attribute) -> String { values[attribute.ordinal] }
 
     package var studyInstanceUID: String { self[.studyInstanceUID] }

@@ -55,6 +55,7 @@ package struct Query: Sendable {
     /// Names a stored instance with every match, for attributes that only its header has.
     package var wantsRepresentative: Bool
 
+    /// A query by keys that the caller has made; without filters everything matches.
     package init(
         level: QueryLevel, filters: [Tag: MatchingKey] = [:], returnKeys: [Tag] = [], limit: Int? = nil, offset: Int = 0
     ) {

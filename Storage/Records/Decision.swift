@@ -15,7 +15,7 @@ package struct Decision: Hashable, Sendable {
     }
 }
 
-extension Records {
+extension RecordStore {
     /// Notes a choice; a later one for the same UID takes its place.
     package func noteDecision(_ decision: Decision) throws(RecordsError) {
         let at = now()

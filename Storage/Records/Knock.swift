@@ -20,7 +20,7 @@ package struct Knock: Hashable, Sendable {
     package let lastAt: Int64
 }
 
-extension Records {
+extension RecordStore {
     /// Knocks kept at most; the oldest give way, so a port scan cannot fill the disk.
     package static let mostKnocks = 1_000
 

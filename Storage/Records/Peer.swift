@@ -61,7 +61,7 @@ package struct Peer: Hashable, Sendable {
     }
 }
 
-extension Records {
+extension RecordStore {
     /// Adds a peer; its name must be free.
     package func addPeer(_ peer: Peer) throws(RecordsError) {
         let at = now()

@@ -1,7 +1,7 @@
 // An entry as values: what is known of one stored Part 10 file before and after it has a place.
 
 /// When and whence an object came, as kept beside it in the volume.
-package struct Receipt: Hashable, Sendable {
+package struct EntryReceipt: Hashable, Sendable {
     /// Microseconds since 1970-01-01T00:00:00Z.
     package let receivedAt: Int64
     /// Calling AE title, or the name of the import.
@@ -26,10 +26,10 @@ package struct EntryFacts: Hashable, Sendable {
     package let sopInstanceUID: String
     /// SHA-256 of the whole Part 10 file, 32 bytes.
     package let digest: [UInt8]
-    package let receipt: Receipt
+    package let receipt: EntryReceipt
 
     package init(
-        studyInstanceUID: String, seriesInstanceUID: String, sopInstanceUID: String, digest: [UInt8], receipt: Receipt
+        studyInstanceUID: String, seriesInstanceUID: String, sopInstanceUID: String, digest: [UInt8], receipt: EntryReceipt
     ) {
         self.studyInstanceUID = studyInstanceUID
         self.seriesInstanceUID = seriesInstanceUID

@@ -129,7 +129,7 @@ extension EntryHeader {
             let dataSetOffset = others.removeValue(forKey: "dataSetOffset").flatMap({ Int($0) }),
             let batchOffset = others.removeValue(forKey: "batch").flatMap({ Int64($0) })
         else { return .bad(reason: "facts") }
-        let receipt = Receipt(receivedAt: receivedAt, source: source, dataSetOffset: dataSetOffset, others: others)
+        let receipt = EntryReceipt(receivedAt: receivedAt, source: source, dataSetOffset: dataSetOffset, others: others)
         let facts = EntryFacts(
             studyInstanceUID: String(folders[0]), seriesInstanceUID: String(folders[1]),
             sopInstanceUID: String(file.name.dropLast(4)), digest: digest, receipt: receipt)

@@ -1,6 +1,7 @@
 // The configuration file: what it accepts, and what it says of mistakes.
 
 import Archive
+import DICOMCore
 import Testing
 
 @Suite struct ConfigurationTests {

@@ -5,7 +5,7 @@ import DICOMCore
 import Testing
 
 /// Three studies of three patients, searched over and over.
-private func hospital() throws -> (Scratch, Catalog) {
+private func hospital() throws -> (Scratch, CatalogStore) {
     let scratch = try Scratch()
     let catalog = try scratch.catalog()
     try catalog.enroll([

@@ -11,7 +11,7 @@ struct PersonNames {
         "Vũ^Lê", "O'Brien^Mary",
     ]
 
-    static func catalog(_ scratch: Scratch) throws -> Catalog {
+    static func catalog(_ scratch: Scratch) throws -> CatalogStore {
         let catalog = try scratch.catalog()
         try catalog.enroll(
             people.enumerated().map { index, name in

@@ -77,7 +77,7 @@ struct Knocks {
     func counted() throws {
         let scratch = try Scratch()
         let clock = Atomic<Int64>(0)
-        let records = try Records(path: scratch.path + "/records.sqlite") {
+        let records = try RecordStore(path: scratch.path + "/records.sqlite") {
             clock.add(1, ordering: .relaxed).newValue
         }
         func knock(_ title: String, _ address: String, _ reason: String, _ asked: String) throws {
@@ -100,16 +100,16 @@ struct Knocks {
     func bounded() throws {
         let scratch = try Scratch()
         let clock = Atomic<Int64>(0)
-        let records = try Records(path: scratch.path + "/records.sqlite") {
+        let records = try RecordStore(path: scratch.path + "/records.sqlite") {
             clock.add(1, ordering: .relaxed).newValue
         }
-        for index in 0..<(Records.mostKnocks + 5) {
+        for index in 0..<(RecordStore.mostKnocks + 5) {
             try records.noteKnock(
                 callingAETitle: "A\u{1B}[2J\(index)", calledAETitle: "PHIM", address: "10.0.0.1", reason: "unknown",
                 asked: String(repeating: "x", count: 5_000))
         }
         let knocks = try records.knocks(limit: 5_000)
-        #expect(knocks.count == Records.mostKnocks)
+        #expect(knocks.count == RecordStore.mostKnocks)
         #expect(knocks.last?.callingAETitle == "A?[2J5")
         #expect(knocks.first?.asked.count == 400)
     }

@@ -17,11 +17,11 @@ final class Scratch: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    func catalog(busyTimeout: TimeInterval = 10) throws -> Catalog {
-        try Catalog(path: path + "/catalog.sqlite", busyTimeout: busyTimeout, now: { 0 })
+    func catalog(busyTimeout: TimeInterval = 10) throws -> CatalogStore {
+        try CatalogStore(path: path + "/catalog.sqlite", busyTimeout: busyTimeout, now: { 0 })
     }
 
-    func records() throws -> Records { try Records(path: path + "/records.sqlite") }
+    func records() throws -> RecordStore { try RecordStore(path: path + "/records.sqlite") }
 }
 
 /// The attribute of a keyword.
@@ -52,7 +52,7 @@ func sample(
         dataSetOffset: 300, digest: [UInt8](repeating: content, count: 32), receivedAt: receivedAt, source: "SCU")
 }
 
-extension Catalog {
+extension CatalogStore {
     /// Enrols without positions.
     @discardableResult
     func enroll(_ batch: [Enrollment]) throws -> [EnrollmentOutcome] { try enroll(batch, enrolledTo: [:]) }

@@ -154,7 +154,8 @@ struct AssociationTests {
                 if try association.pollCancel(message.command.messageID) { break }
                 sent.withLock { $0 += 1 }
                 try association.send(
-                    CommandSet(answering: message.command, status: .pending), on: message.contextID, dataSet: [1, 2, 3, 4])
+                    CommandSet(answering: message.command, status: .pending), on: message.contextID,
+                    dataSet: [1, 2, 3, 4])
             }
             try association.send(CommandSet(answering: message.command, status: .cancel), on: message.contextID)
         }
@@ -222,7 +223,9 @@ struct AssociationTests {
         let listener = try startListener(server)
         defer { listener.stop(grace: .zero) }
         let association = try connect(to: listener, [UIDs.verification, UIDs.studyRootFind])
-        #expect(try association.find(on: 3, identifier: [UInt8](repeating: 0, count: 5_000)) { _ in true } == .unableToProcess)
+        #expect(
+            try association.find(on: 3, identifier: [UInt8](repeating: 0, count: 5_000)) { _ in true }
+                == .unableToProcess)
         #expect(try association.echo() == .success)
         try association.release()
     }
@@ -246,6 +249,33 @@ struct AssociationTests {
         }
         #expect(server.waits { $0.events.contains { if case .ended(_, .abortedByPeer) = $0 { true } else { false } } })
         #expect(server.snapshot.stored.isEmpty)
+    }
+
+    @Test("a cancel in the same PDU as the request it cancels is found")
+    func cancelInOnePDU() throws {
+        let server = RecordingServer { association, message in
+            _ = try association.readDataSet(limit: 100)
+            let cancelled = try association.pollCancel(message.command.messageID)
+            try association.send(
+                CommandSet(answering: message.command, status: cancelled ? .cancel : .success), on: message.contextID)
+        }
+        let listener = try startListener(server)
+        defer { listener.stop(grace: .zero) }
+        let peer = try RawPeer(port: listener.port)
+        peer.send(PDU.associateRequest(contexts: PDU.context(1, UIDs.studyRootFind, [UIDs.implicitLittleEndian])))
+        #expect(peer.readPDU().first == 2)
+        var request = CommandSet(.cFindRequest)
+        request.messageID = 5
+        request.hasDataSet = true
+        let fragments =
+            PDU.data(1, control: 3, request.encoded())[6...] + PDU.data(1, control: 2, [1, 2])[6...]
+            + PDU.data(1, control: 3, CommandSet.cancelRequest(messageIDBeingRespondedTo: 5).encoded())[6...]
+        peer.send(PDU.make(4, Array(fragments)))
+        let response = try CommandSet(decoding: Array(peer.readPDU()[12...]))
+        #expect(response.status == .cancel)
+        #expect(response.messageIDBeingRespondedTo == 5)
+        peer.send(PDU.releaseRequest)
+        #expect(peer.readPDU().first == 6)
     }
 
     @Test("an abort in the middle of a data set ends the association with one event and stores nothing")

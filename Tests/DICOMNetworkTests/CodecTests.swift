@@ -144,7 +144,9 @@ struct CodecTests {
         #expect(written.suffix(256) == expected)
     }
 
-    @Test("a syntax that is not uncompressed, a file that is none, and nonsense pixels are refused, without an output file")
+    @Test(
+        "a syntax that is not uncompressed, a file that is none, and nonsense pixels are refused, without an output file"
+    )
     func refusals() throws {
         let folder = try Machine.makeFolder()
         defer { Machine.remove(folder) }
@@ -177,8 +179,10 @@ struct CodecTests {
         let bare = folder + "/bare.dcm"
         try FileManager.default.copyItem(atPath: image, toPath: bare)
         #expect(
-            try Machine.run("dcmodify", ["-nb", "-ea", "PatientID", "-ea", "StudyDate", "-m", "SOPInstanceUID=1.2.3.4.6", bare])
-                .status == 0)
+            try Machine.run(
+                "dcmodify", ["-nb", "-ea", "PatientID", "-ea", "StudyDate", "-m", "SOPInstanceUID=1.2.3.4.6", bare]
+            )
+            .status == 0)
         try FileManager.default.copyItem(atPath: image, toPath: media + "/IMAGES/IM000001")
         try FileManager.default.copyItem(atPath: bare, toPath: media + "/IMAGES/IM000002")
         try "nothing".write(toFile: media + "/IMAGES/README", atomically: true, encoding: .utf8)

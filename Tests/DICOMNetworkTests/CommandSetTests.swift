@@ -57,7 +57,8 @@ struct CommandSetTests {
     @Test("a response takes over message id, SOP class and instance (PS3.7 Section 9.3.1.2)")
     func response() {
         let request = CommandSet.storeRequest(messageID: 12, sopClassUID: "1.2", sopInstanceUID: "1.3")
-        let response = CommandSet(answering: request, status: .cannotUnderstand, comment: String(repeating: "é\\x", count: 80))
+        let response = CommandSet(
+            answering: request, status: .cannotUnderstand, comment: String(repeating: "é\\x", count: 80))
         #expect(response.field == .cStoreResponse)
         #expect(response.messageIDBeingRespondedTo == 12)
         #expect(response.affectedSOPClassUID == "1.2")
@@ -104,7 +105,9 @@ struct CommandSetTests {
             for value in [UInt8(0), 1, 0x7F, 0x80, 0xFF] {
                 var bytes = Self.echo
                 bytes[at] = value
-                if let read = try? CommandSet(decoding: bytes) { _ = (read.field, read.affectedSOPClassUID, read.status) }
+                if let read = try? CommandSet(decoding: bytes) {
+                    _ = (read.field, read.affectedSOPClassUID, read.status)
+                }
             }
         }
     }
@@ -128,7 +131,8 @@ struct CommandSetTests {
 
     @Test("each request has its response", arguments: CommandField.allCases)
     func responses(field: CommandField) {
-        let expected = field.isResponse || field == .cCancelRequest ? nil : CommandField(rawValue: field.rawValue | 0x8000)
+        let expected =
+            field.isResponse || field == .cCancelRequest ? nil : CommandField(rawValue: field.rawValue | 0x8000)
         #expect(field.response == expected)
         #expect(field.isResponse || field == .cCancelRequest || expected != nil)
     }

@@ -11,7 +11,8 @@ struct InteropTests {
         let server = RecordingServer()
         let listener = try startListener(server)
         defer { listener.stop(grace: .zero) }
-        let result = try Machine.run("echoscu", ["-ppc", "128", "-pts", "38", "--repeat", "5", "127.0.0.1", "\(listener.port)"])
+        let result = try Machine.run(
+            "echoscu", ["-ppc", "128", "-pts", "38", "--repeat", "5", "127.0.0.1", "\(listener.port)"])
         #expect(result.status == 0, "\(result.output)")
         #expect(server.snapshot.requests.first?.contexts.count == 128)
         #expect(server.waits { $0.events.contains { if case .ended(_, nil) = $0 { true } else { false } } })
@@ -24,7 +25,8 @@ struct InteropTests {
         let image = try Machine.makeImage(in: folder)
         let sent = folder + "/sent.dcm"
         let packer: [String: (String, [String])] = [
-            "-xs": ("dcmcjpeg", ["+e1"]), "-xt": ("dcmcjpls", ["+el"]), "-xr": ("dcmcrle", []), "-xb": ("dcmconv", ["+tb"]),
+            "-xs": ("dcmcjpeg", ["+e1"]), "-xt": ("dcmcjpls", ["+el"]), "-xr": ("dcmcrle", []),
+            "-xb": ("dcmconv", ["+tb"]),
         ]
         let (tool, options) = packer[option] ?? ("dcmconv", ["+te"])
         #expect(try Machine.run(tool, options + [image, sent]).status == 0)
@@ -77,7 +79,8 @@ struct InteropTests {
         let listener = try startListener(server)
         defer { listener.stop(grace: .zero) }
         let result = try Machine.run(
-            "findscu", ["-S", "--cancel", "3", "-k", "QueryRetrieveLevel=STUDY", "-xi", "127.0.0.1", "\(listener.port)"])
+            "findscu",
+            ["-S", "--cancel", "3", "-k", "QueryRetrieveLevel=STUDY", "-xi", "127.0.0.1", "\(listener.port)"])
         #expect(result.status == 0, "\(result.output)")
         #expect(server.waits { $0.events.contains { if case .ended(_, nil) = $0 { true } else { false } } })
     }
@@ -97,7 +100,8 @@ struct InteropTests {
             var response = CommandSet(answering: message.command, status: .success)
             let outcome = try association.store(
                 StoreRequest(
-                    sopClassUID: UIDs.ctImageStorage, sopInstanceUID: "1.2.3.4.5", cancelling: message.command.messageID),
+                    sopClassUID: UIDs.ctImageStorage, sopInstanceUID: "1.2.3.4.5", cancelling: message.command.messageID
+                ),
                 on: context.id, dataSet: dataSet)
             response.completedSubOperations = outcome.status == .success ? 1 : 0
             try association.send(response, on: message.contextID)

@@ -80,7 +80,9 @@ struct ListenerTests {
         defer { listener.stop(grace: .zero) }
         let peer = try RawPeer(port: listener.port)
         peer.send(
-            PDU.make(1, PDU.fixedFields() + PDU.text(0x10, "1.2.3") + PDU.context(1, "1.2", ["1.2"]) + PDU.userInformation()))
+            PDU.make(
+                1, PDU.fixedFields() + PDU.text(0x10, "1.2.3") + PDU.context(1, "1.2", ["1.2"]) + PDU.userInformation())
+        )
         #expect(peer.readPDU() == PDU.make(3, [0, 1, 1, 2]))
     }
 
@@ -197,7 +199,8 @@ struct ListenerTests {
     @Test("an idle association is aborted when the idle timeout is over, a stalled one when the stall timeout is")
     func idleAndStalled() throws {
         let server = RecordingServer()
-        let options = ListenerOptions(timeouts: AssociationTimeouts(idle: .milliseconds(400), stall: .milliseconds(300)))
+        let options = ListenerOptions(
+            timeouts: AssociationTimeouts(idle: .milliseconds(400), stall: .milliseconds(300)))
         let listener = try startListener(server, options)
         defer { listener.stop(grace: .zero) }
         let idle = try RawPeer(port: listener.port)
@@ -289,6 +292,34 @@ struct ListenerTests {
         listener.stop(grace: .milliseconds(100))
         #expect(listener.activeCount == 0)
         #expect(peer.readToEnd() != nil)
+    }
+
+    @Test("stopping sends a silent caller away at once, and frees a thread stuck in writing to a peer that does not read")
+    func stoppingStuck() throws {
+        let writing = DispatchSemaphore(value: 0)
+        let server = RecordingServer { association, message in
+            try association.discardDataSet()
+            writing.signal()
+            let match = [UInt8](repeating: 0, count: 1 << 20)
+            while true {
+                try association.send(
+                    CommandSet(answering: message.command, status: .pending), on: message.contextID, dataSet: match)
+            }
+        }
+        let listener = try startListener(server)
+        let silent = try RawPeer(port: listener.port)
+        let deaf = try RawPeer(port: listener.port)
+        deaf.send(PDU.associateRequest(contexts: PDU.context(1, UIDs.studyRootFind, [UIDs.implicitLittleEndian])))
+        #expect(deaf.readPDU().first == 2)
+        var request = CommandSet(.cFindRequest)
+        request.hasDataSet = true
+        deaf.send(PDU.data(1, control: 3, request.encoded()) + PDU.data(1, control: 2, [1, 2]))
+        writing.wait()
+        listener.stop(grace: .milliseconds(300))
+        #expect(listener.activeCount == 0)
+        #expect(silent.readToEnd() != nil)
+        #expect(server.snapshot.events.contains { if case .failed(_, .stopped) = $0 { true } else { false } })
+        #expect(server.snapshot.events.contains { if case .ended(_, .stopped) = $0 { true } else { false } })
     }
 
     @Test("two hundred associations leave no socket and no thread behind")

@@ -64,13 +64,15 @@ final class RecordingServer: AssociationServer {
             while let message = try association.nextMessage() {
                 switch message.command.field {
                 case .cEchoRequest:
-                    try association.send(CommandSet(answering: message.command, status: .success), on: message.contextID)
+                    try association.send(
+                        CommandSet(answering: message.command, status: .success), on: message.contextID)
                 case .cStoreRequest:
                     var bytes: [UInt8] = []
                     try unsafe association.readDataSet { unsafe bytes.append(contentsOf: $0) }
                     let received = bytes
                     update { $0.stored[message.command.affectedSOPInstanceUID ?? ""] = received }
-                    try association.send(CommandSet(answering: message.command, status: .success), on: message.contextID)
+                    try association.send(
+                        CommandSet(answering: message.command, status: .success), on: message.contextID)
                 default:
                     try behaviour(association, message)
                 }
@@ -104,7 +106,9 @@ final class RecordingServer: AssociationServer {
 }
 
 /// A started listener on a free loopback port.
-func startListener(_ server: RecordingServer, _ options: ListenerOptions = ListenerOptions()) throws -> AssociationListener {
+func startListener(_ server: RecordingServer, _ options: ListenerOptions = ListenerOptions()) throws
+    -> AssociationListener
+{
     let listener = try AssociationListener(host: "127.0.0.1", port: 0, options: options, server: server)
     listener.start()
     return listener

@@ -11,8 +11,8 @@ import Volumes
 final class Bench {
     let folder: URL
     let volumes: VolumeStore
-    let catalog: Catalog
-    let ingest: Ingest
+    let catalog: CatalogStore
+    let ingest: IngestPipeline
 
     init(limits: IngestLimits = IngestLimits(), reserve: Int64 = 0, folder existing: URL? = nil) throws {
         folder = existing ?? FileManager.default.temporaryDirectory.appending(path: "phim-\(UUID().uuidString)")
@@ -20,10 +20,10 @@ final class Bench {
         volumes = try VolumeStore(
             directory: folder.appending(path: "volumes").path,
             options: VolumeOptions(volumeSize: 64 << 20, zeroAhead: 0, reserve: reserve))
-        catalog = try Catalog(path: folder.appending(path: "catalog.sqlite").path)
+        catalog = try CatalogStore(path: folder.appending(path: "catalog.sqlite").path)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        ingest = Ingest(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
+        ingest = IngestPipeline(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
     }
 
     func close() {

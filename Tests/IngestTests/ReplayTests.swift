@@ -26,7 +26,7 @@ import Volumes
     func rebuild() throws {
         let bench = try Bench()
         try fill(bench)
-        let rebuilt = try Catalog(path: bench.folder.appending(path: "rebuilt.sqlite").path)
+        let rebuilt = try CatalogStore(path: bench.folder.appending(path: "rebuilt.sqlite").path)
         let summary = try Replay(volumes: bench.volumes, catalog: rebuilt).everything()
         #expect(summary.enrolled == 44)
         #expect(summary.unreadable == 0)
@@ -39,7 +39,7 @@ import Volumes
         try fill(first)
         let expected = try first.catalog.snapshot()
         first.close()
-        let fresh = try Catalog(path: first.folder.appending(path: "fresh.sqlite").path)
+        let fresh = try CatalogStore(path: first.folder.appending(path: "fresh.sqlite").path)
         let volumes = try VolumeStore(directory: first.folder.appending(path: "volumes").path)
         #expect(try Replay(volumes: volumes, catalog: fresh).catchUp().enrolled == 44)
         #expect(try fresh.snapshot() == expected)
@@ -53,7 +53,7 @@ import Volumes
         try fill(bench)
         let expected = try bench.catalog.snapshot()
         let changes = try bench.catalog.changes(after: 0, limit: 10_000).count
-        let rebuilt = try Catalog(path: bench.folder.appending(path: "rebuilt.sqlite").path)
+        let rebuilt = try CatalogStore(path: bench.folder.appending(path: "rebuilt.sqlite").path)
         _ = try Replay(volumes: bench.volumes, catalog: rebuilt).everything()
         try bench.catalog.replace(with: rebuilt)
         #expect(try bench.catalog.snapshot() == expected)

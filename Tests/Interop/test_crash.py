@@ -145,6 +145,26 @@ def test_fifty_kills_under_load(make_archive, tmp_path):
     check_everything(archive, ledger, all_visible, imported, tmp_path)
 
 
+def test_sigterm_under_load_loses_nothing(make_archive):
+    """Running work is finished or cut off before its answer; what was answered is there, and the exit is clean."""
+    dice = random.Random(SEED)
+    archive, ledger = make_archive(CONFIGURATION).start(), Ledger()
+    idle = wire.Wire(archive.dicom_port, [(1, wire.VERIFICATION, [EXPLICIT])])
+    for number in range(3):
+        studies = [f"{synthetic.ROOT}.78.{number}.{sender}" for sender in range(4)]
+        before = set(ledger.acknowledged)
+        threads = start_senders(archive.dicom_port, ledger, studies, dice)
+        threading.Event().wait(0.4)
+        archive.stop()  # asserts exit status 0 within ten seconds
+        for thread in threads:
+            thread.join(30)
+            assert not thread.is_alive()
+        archive.start()
+        check_round(archive.dicom_port, ledger, studies, before)
+    idle.close()
+    assert archive.json("verify")["rot"] == []
+
+
 def check_everything(archive, ledger, all_visible, imported, tmp_path):
     rows = archive.find(level="image")
     present = {row["SOPInstanceUID"] for row in rows}

@@ -48,9 +48,9 @@ final class TemporaryFolder: Sendable {
 /// A whole archive with its importer and exporter.
 final class TestArchive: Sendable {
     let folder: TemporaryFolder
-    let catalog: Catalog
-    let ingest: Ingest
-    let retrieval: Retrieval
+    let catalog: CatalogStore
+    let ingest: IngestPipeline
+    let retrieval: InstanceRetrieval
     private let volumes: VolumeStore
 
     /// - Parameter reserve: free space that the archive keeps; more than the disk has makes it a full one.
@@ -59,9 +59,9 @@ final class TestArchive: Sendable {
         volumes = try VolumeStore(
             directory: folder.path + "/volumes",
             options: VolumeOptions(volumeSize: 16 << 20, zeroAhead: 1 << 20, reserve: reserve))
-        catalog = try Catalog(path: folder.path + "/catalog.sqlite")
-        ingest = Ingest(volumes: volumes, catalog: catalog, limits: limits, logger: Logger(label: "test"))
-        retrieval = Retrieval(volumes: volumes, converter: Converter(executable: "/bin/false", scratch: folder.path))
+        catalog = try CatalogStore(path: folder.path + "/catalog.sqlite")
+        ingest = IngestPipeline(volumes: volumes, catalog: catalog, limits: limits, logger: Logger(label: "test"))
+        retrieval = InstanceRetrieval(volumes: volumes, converter: Converter(executable: "/bin/false", scratch: folder.path))
     }
 
     deinit {

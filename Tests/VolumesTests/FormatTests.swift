@@ -33,7 +33,7 @@ struct FormatTests {
         let uids = (1...3).map { String(repeating: "1234567\($0)", count: 8) }
         let facts = EntryFacts(
             studyInstanceUID: uids[0], seriesInstanceUID: uids[1], sopInstanceUID: uids[2],
-            digest: Array(SHA256.hash(data: [7])), receipt: Receipt(receivedAt: 0, source: "", dataSetOffset: 0))
+            digest: Array(SHA256.hash(data: [7])), receipt: EntryReceipt(receivedAt: 0, source: "", dataSetOffset: 0))
         let places = try store.append([NewEntry(facts: facts, parts: [[7]])])
         let name = "\(uids[0])/\(uids[1])/\(uids[2]).dcm"
         #expect(try Tar.run("-tf", "\(folder.path)/000001.tar").lines == [name])
@@ -68,7 +68,7 @@ struct FormatTests {
         let store = try folder.store(.small())
         let facts = EntryFacts(
             studyInstanceUID: "1.2", seriesInstanceUID: "1.3", sopInstanceUID: uid,
-            digest: [UInt8](repeating: 0, count: 32), receipt: Receipt(receivedAt: 0, source: "A", dataSetOffset: 0))
+            digest: [UInt8](repeating: 0, count: 32), receipt: EntryReceipt(receivedAt: 0, source: "A", dataSetOffset: 0))
         #expect(throws: VolumeFailure.invalidEntry(reason: "not a UID")) {
             try store.append([NewEntry(facts: facts, parts: [[1]])])
         }
@@ -109,7 +109,10 @@ struct FormatTests {
         let counts = Mutex<[Int]>([])
         let fileSystem = FaultyFileSystem(observer: {
             let listed = try? Tar.run("-tf", "\(folder.path)/000001.tar")
-            counts.withLock { $0.append(listed?.status == 0 ? listed?.lines.count ?? -1 : -1) }
+            let found = try? folder.store(.small()).allEntries()
+            let isWhole = listed?.status == 0 && found?.allSatisfy { $0.isIntact == true } == true
+            let isAgreed = listed?.lines.count == found?.count
+            counts.withLock { $0.append(isWhole && isAgreed ? found?.count ?? -1 : -1) }
         })
         let store = try VolumeStore(directory: folder.path, fileSystem: fileSystem, options: .small(4 << 20))
         for batch in 0..<4 {

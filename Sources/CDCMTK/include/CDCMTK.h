@@ -1,4 +1,4 @@
-// The one door to DCMTK: plain C, opaque handles, (pointer, count) signatures; no C++ exception and no log line leaves it.
+// The one door to DCMTK: plain C, opaque handles, (pointer, count) signatures; no exception and no log line leaves it.
 #ifndef CDCMTK_H
 #define CDCMTK_H
 
@@ -37,7 +37,8 @@ void phim_initialize(void);
 // Listening sockets.
 
 /// Binds and listens; port 0 picks a free one.
-int32_t phim_listen(const char *host, uint16_t port, int32_t backlog, int32_t *fd, uint16_t *bound, phim_error *error);
+int32_t phim_listen(
+    const char *host, uint16_t port, int32_t backlog, int32_t *fd, uint16_t *bound, phim_error *error);
 /// Waits for a connection, or for `wake` to become readable (PHIM_INTERRUPTED). `address` gets the numeric peer address.
 int32_t phim_accept(int32_t listener, int32_t wake, int32_t *fd, char *address, size_t size, phim_error *error);
 /// An eventfd for phim_accept, or -1.
@@ -67,9 +68,12 @@ typedef struct {
     size_t transfer_syntax_count;
 } phim_context;
 
-/// Receives an A-ASSOCIATE-RQ on an accepted socket, which it owns from now on whatever the outcome.
-int32_t phim_acceptor_receive(int32_t fd, const phim_options *options, phim_association **out, phim_error *error);
-int32_t phim_acceptor_accept_context(phim_association *a, uint8_t id, const char *transfer_syntax, int8_t scu, int8_t scp);
+/// An association on an accepted socket, which it owns from now on whatever the outcome; nothing is read yet.
+int32_t phim_acceptor_create(int32_t fd, const phim_options *options, phim_association **out, phim_error *error);
+/// Receives the A-ASSOCIATE-RQ. What the peer proposed can be asked for only after this succeeded.
+int32_t phim_acceptor_receive(phim_association *a, phim_error *error);
+int32_t phim_acceptor_accept_context(
+    phim_association *a, uint8_t id, const char *transfer_syntax, int8_t scu, int8_t scp);
 int32_t phim_acceptor_refuse_context(phim_association *a, uint8_t id, uint8_t reason);
 int32_t phim_acceptor_add_extended(phim_association *a, const char *uid, const uint8_t *bytes, size_t count);
 int32_t phim_acceptor_acknowledge(phim_association *a, phim_error *error);

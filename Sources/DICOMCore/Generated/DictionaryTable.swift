@@ -235,9 +235,9 @@ let dictionaryTable: StaticString = """
     00080424SQInventoriedSeriesSequence|Inventoried Series Sequence
     00080425SQInventoriedInstancesSequence|Inventoried Instances Sequence
     00080426CSInventoryCompletionStatus|Inventory Completion Status
-    00080427ULNumberOfStudyRecordsInInstance|Number of Study Records in Instance
-    00080428UVTotalNumberOfStudyRecords|Total Number of Study Records
-    00080429UVMaximumNumberOfRecords|Maximum Number of Records
+    00080427ULNumberOfStudyRecordsInInstance|Number of Study RecordStore in Instance
+    00080428UVTotalNumberOfStudyRecords|Total Number of Study RecordStore
+    00080429UVMaximumNumberOfRecords|Maximum Number of RecordStore
     00081000AENetworkID|Network ID
     00081010SHStationName|Station Name
     00081030LOStudyDescription|Study Description
@@ -2771,11 +2771,11 @@ let dictionaryTable: StaticString = """
     0040E010URRetrieveURI|Retrieve URI
     0040E011UIRetrieveLocationUID|Retrieve Location UID
     0040E020CSTypeOfInstances|Type of Instances
-    0040E021SQDICOMRetrievalSequence|DICOM Retrieval Sequence
-    0040E022SQDICOMMediaRetrievalSequence|DICOM Media Retrieval Sequence
-    0040E023SQWADORetrievalSequence|WADO Retrieval Sequence
-    0040E024SQXDSRetrievalSequence|XDS Retrieval Sequence
-    0040E025SQWADORSRetrievalSequence|WADO-RS Retrieval Sequence
+    0040E021SQDICOMRetrievalSequence|DICOM InstanceRetrieval Sequence
+    0040E022SQDICOMMediaRetrievalSequence|DICOM Media InstanceRetrieval Sequence
+    0040E023SQWADORetrievalSequence|WADO InstanceRetrieval Sequence
+    0040E024SQXDSRetrievalSequence|XDS InstanceRetrieval Sequence
+    0040E025SQWADORSRetrievalSequence|WADO-RS InstanceRetrieval Sequence
     0040E030UIRepositoryUniqueID|Repository Unique ID
     0040E031UIHomeCommunityID|Home Community ID
     00420010STDocumentTitle|Document Title

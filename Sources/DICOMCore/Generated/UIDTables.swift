@@ -249,7 +249,7 @@ let otherClassTable: StaticString = """
     1.2.840.10008.5.1.1.14|Print Job SOP Class
     1.2.840.10008.5.1.1.15|Basic Annotation Box SOP Class
     1.2.840.10008.5.1.1.16|Printer SOP Class
-    1.2.840.10008.5.1.1.16.376|Printer Configuration Retrieval SOP Class
+    1.2.840.10008.5.1.1.16.376|Printer Configuration InstanceRetrieval SOP Class
     1.2.840.10008.5.1.1.18|Basic Color Print Management Meta SOP Class
     1.2.840.10008.5.1.1.18.1|Referenced Color Print Management Meta SOP Class|retired
     1.2.840.10008.5.1.1.22|VOI LUT Box SOP Class

@@ -82,7 +82,7 @@ struct Sample: Sendable {
             start += size
             size = size * 5 + 1
         }
-        let receipt = Receipt(
+        let receipt = EntryReceipt(
             receivedAt: 1_700_000_000_000_000 + Int64(index), source: "MODALITY", dataSetOffset: 300, others: others)
         let facts = EntryFacts(
             studyInstanceUID: "1.2.826.0.1.3680043.\(index / 10)", seriesInstanceUID: "1.2.826.0.1.3680043.1.\(index)",

@@ -15,7 +15,7 @@ package enum RetrievalFailure: Error, Equatable, Sendable {
 }
 
 /// Reads instances that the catalogue has named.
-package final class Retrieval: Sendable {
+package final class InstanceRetrieval: Sendable {
     private let volumes: VolumeStore
     private let converter: Converter
 
@@ -45,7 +45,8 @@ package final class Retrieval: Sendable {
         let object = stored(instance)
         while true {
             let bytes = try object.read(from: 0, count: Int(min(Int64(count), object.length)))
-            guard let header = try? HeaderReader.read(bytes, from: instance.dataSetOffset, transferSyntax: transferSyntax)
+            guard
+                let header = try? HeaderReader.read(bytes, from: instance.dataSetOffset, transferSyntax: transferSyntax)
             else { throw .unreadable(reason: "header") }
             if header.pixelDataOffset != nil || Int64(bytes.count) == object.length || count >= Self.largestHeader {
                 return header.dataSet

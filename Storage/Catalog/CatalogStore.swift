@@ -5,7 +5,7 @@ import GRDB
 
 /// The index over the volumes: a projection that can be lost and rebuilt. Calls block: make them on plain threads.
 /// Several processes may open the same file; each writes in short immediate transactions.
-package final class Catalog: Sendable {
+package final class CatalogStore: Sendable {
     let pool: DatabasePool
     let path: String
     let now: @Sendable () -> Int64

@@ -3,7 +3,7 @@
 import GRDB
 import Volumes
 
-extension Catalog {
+extension CatalogStore {
     /// Takes every copy in scope out of the catalogue and lists its place for erasure. Copies of the same UID outside
     /// the scope stay, and the earliest of them becomes the primary. An empty scope erases nothing.
     package func beginErasure(_ scope: Scope) throws(CatalogError) -> [Erasure] {

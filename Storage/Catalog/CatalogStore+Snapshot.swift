@@ -4,7 +4,7 @@ import DICOMCore
 import Foundation
 import GRDB
 
-extension Catalog {
+extension CatalogStore {
     /// One line per patient, study, series, instance and secondary copy, ordered by identifiers. Row numbers, the
     /// change feed and decisions about conflicts are left out: no volume can bring them back.
     package func snapshot() throws(CatalogError) -> String {

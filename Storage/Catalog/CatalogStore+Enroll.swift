@@ -2,7 +2,7 @@
 
 import GRDB
 
-extension Catalog {
+extension CatalogStore {
     /// Enrols a batch, in order, and remembers how far each volume is enrolled. All of it happens or nothing does.
     /// - Parameter enrolledTo: for each volume the offset behind the last entry of the batch; positions never go back.
     package func enroll(

@@ -3,10 +3,10 @@
 import Foundation
 import GRDB
 
-extension Catalog {
+extension CatalogStore {
     /// Takes over the whole content of another catalogue in one step: readers see the old or the new one. The change
     /// feed and the erasures that wait stay as they are here, for no volume knows them.
-    package func replace(with other: Catalog) throws(CatalogError) {
+    package func replace(with other: CatalogStore) throws(CatalogError) {
         try other.adoptHistory(of: path)
         do { try other.pool.backup(to: pool) } catch { throw CatalogError(error) }
     }

@@ -3,7 +3,7 @@
 import GRDB
 import Volumes
 
-extension Catalog {
+extension CatalogStore {
     /// Undecided conflicts, by UID.
     package func conflicts(limit: Int = 1_000) throws(CatalogError) -> [Conflict] {
         try read { db in
@@ -42,7 +42,7 @@ extension Catalog {
     }
 }
 
-extension Catalog {
+extension CatalogStore {
     /// Studies whose instances name more than one patient: kept whole with the earliest, for a person to look at.
     package func mixedStudies(limit: Int = 1_000) throws(CatalogError) -> [String] {
         try read { db in

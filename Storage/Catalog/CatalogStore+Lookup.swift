@@ -24,7 +24,7 @@ extension StoredInstance {
     }
 }
 
-extension Catalog {
+extension CatalogStore {
     /// The primary copy of a SOP Instance UID.
     package func primary(sopInstanceUID uid: String) throws(CatalogError) -> StoredInstance? {
         try read { db in

@@ -5,7 +5,7 @@ import GRDB
 
 /// The records of one archive. Calls block: make them on plain threads. Several processes may open the same file, so
 /// that a peer added on the command line is known to the running server at its next association.
-package final class Records: Sendable {
+package final class RecordStore: Sendable {
     private let pool: DatabasePool
     let now: @Sendable () -> Int64
 

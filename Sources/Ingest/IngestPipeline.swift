@@ -11,16 +11,16 @@ package import Volumes
 /// Takes objects in: durable on a volume and enrolled in the catalogue before anyone is told of success.
 ///
 /// Blocking calls throughout; callers bring their own threads.
-package final class Ingest: Sendable {
+package final class IngestPipeline: Sendable {
     let volumes: VolumeStore
-    let catalog: Catalog
+    let catalog: CatalogStore
     let limits: IngestLimits
     private let budget: MemoryBudget
     private let pool = BufferPool()
     private let line: CommitLine
     private let logger: Logger
 
-    package init(volumes: VolumeStore, catalog: Catalog, limits: IngestLimits = .init(), logger: Logger) {
+    package init(volumes: VolumeStore, catalog: CatalogStore, limits: IngestLimits = .init(), logger: Logger) {
         self.volumes = volumes
         self.catalog = catalog
         self.limits = limits
@@ -43,7 +43,8 @@ package final class Ingest: Sendable {
         let reading = try Inspected.reading(
             of: arrival.buffer, isWhole: arrival.stream == nil, announced: arrival.origin.announced)
         let inspected = Inspected(
-            facts: reading.facts, dataSetOffset: reading.dataSetOffset, digest: Array(arrival.hash.finalize()), length: arrival.length)
+            facts: reading.facts, dataSetOffset: reading.dataSetOffset, digest: Array(arrival.hash.finalize()),
+            length: arrival.length)
         try admit(inspected)
         let outcome: Receipt.Outcome
         if try isHeld(inspected, stored: arrival) {

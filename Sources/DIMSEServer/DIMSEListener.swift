@@ -5,7 +5,7 @@ package import Logging
 import ServiceLifecycle
 
 /// Accepts associations until the service group shuts down.
-package struct DIMSEServer: Service {
+package struct DIMSEListener: Service {
     private let listener: AssociationListener
     /// Seconds that messages in hand get to finish; the whole program has ten to exit.
     private static let grace = Duration.seconds(6)

@@ -3,7 +3,7 @@
 import DICOMCore
 import GRDB
 
-extension Catalog {
+extension CatalogStore {
     /// Everything that matches, in the order of `find(_:visit:)`.
     package func find(_ query: Query) throws(CatalogError) -> [Match] {
         var matches: [Match] = []

@@ -23,7 +23,7 @@ package struct Statistics: Hashable, Sendable {
     package let modalities: [String: Share]
 }
 
-extension Catalog {
+extension CatalogStore {
     /// Totals; the modalities cost a walk over the series and are left out unless asked for.
     package func statistics(perModality: Bool = true) throws(CatalogError) -> Statistics {
         try read { db in
