@@ -39,7 +39,9 @@ package struct IndexRebuild {
         let live = try CatalogStore(path: folder.catalog)
         // A torn last batch of a dead process must not be taken for one that was acknowledged.
         let known = try live.enrolledPositions()
-        for info in try volumes.volumes() { _ = try volumes.recover(volume: info.number, from: known[info.number] ?? 0) }
+        for info in try volumes.volumes() {
+            _ = try volumes.recover(volume: info.number, from: known[info.number] ?? 0)
+        }
         let fresh = folder.catalog + ".rebuilding"
         removeDatabase(fresh)
         defer { removeDatabase(fresh) }

@@ -121,6 +121,7 @@ const char *associate_request_flaw(const uint8_t *pdu, size_t count) {
     }
     if (items.broken) return "A-ASSOCIATE-RQ item lengths do not add up";
     if (applications > 1 || users > 1) return "repeated item in A-ASSOCIATE-RQ";
+    if (contexts == 0) return "no presentation context";
     return contexts > context_limit ? "more than 128 presentation contexts" : nullptr;
 }
 

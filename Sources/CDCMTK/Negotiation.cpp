@@ -2,6 +2,7 @@
 #include "AssociateRequest.hpp"
 #include "Association.hpp"
 
+#include "dcmtk/dcmdata/dcuid.h"
 #include "dcmtk/dcmnet/cond.h"
 #include "dcmtk/ofstd/ofstd.h"
 
@@ -33,6 +34,14 @@ int32_t read_request(Link &link, phim_error *error) {
     if (code != PHIM_OK) {
         const bool late = code == PHIM_TIMED_OUT;
         return fail(error, code, late ? "A-ASSOCIATE-RQ not complete in time" : "closed in A-ASSOCIATE-RQ");
+    }
+    if (length >= 2 && (link.data()[7] & 1) == 0) {
+        // DCMTK answers this itself, but leaks its lists.
+        const uint8_t rejection[10] = {DUL_TYPEASSOCIATERJ, 0, 0, 0, 0, 4, 0, DUL_REJECT_PERMANENT,
+                                       DUL_ULSP_ACSE_REJECT, DUL_ULSP_ACSE_UNSUP_PROTOCOL};
+        (void)link.write(rejection, sizeof(rejection));
+        link.linger(1000);
+        return fail(error, PHIM_MALFORMED, "protocol version is not 1");
     }
     if (const char *flaw = associate_request_flaw(link.data(), 6 + length)) {
         link.abort(2, 6);
@@ -137,6 +146,10 @@ int32_t phim_acceptor_add_extended(phim_association *a, const char *uid, const u
 
 int32_t phim_acceptor_acknowledge(phim_association *a, phim_error *error) {
     return guarded(error, [&] {
+        if (a->service().applicationContextName[0] == 0) {
+            // Left out by the peer; DCMTK fails, and leaks, without one.
+            OFStandard::strlcpy(a->service().applicationContextName, UID_StandardApplicationContext, DUL_LEN_NAME + 1);
+        }
         copy_identity(*a, a->service().calledImplementationClassUID, a->service().calledImplementationVersionName);
         const OFCondition condition = DUL_AcknowledgeAssociationRQ(&a->dcmtk->DULassociation, &a->service(), 0);
         a->link->clear_deadline();

@@ -53,8 +53,8 @@ extension Association {
         return try response(to: id, cancelled: &cancelled).command.status
     }
 
-    /// C-STORE of a data set of `length` bytes in the transfer syntax of the context (PS3.7 Section 9.1.1). `read` gives
-    /// it piece by piece, at most as many bytes as asked for.
+    /// C-STORE of a data set of `length` bytes in the transfer syntax of the context (PS3.7 Section 9.1.1). `read`
+    /// gives it piece by piece, at most as many bytes as asked for.
     package func store(
         _ instance: StoreRequest, on contextID: UInt8, dataSetLength length: Int, read: (Int) throws -> [UInt8]
     ) throws -> StoreOutcome {
@@ -84,7 +84,8 @@ extension Association {
         return StoreOutcome(status: command.status, errorComment: command.errorComment, cancelled: cancelled)
     }
 
-    /// C-FIND (PS3.7 Section 9.1.2): hands each match to `body`, which returns false to cancel. Returns the final status.
+    /// C-FIND (PS3.7 Section 9.1.2): hands each match to `body`, which returns false to cancel. Returns the final
+    /// status.
     package func find(
         on contextID: UInt8, identifier: [UInt8], limit: Int = 1 << 20, body: ([UInt8]) throws -> Bool
     ) throws -> Status {
@@ -117,8 +118,8 @@ extension Association {
         }
     }
 
-    /// C-GET (PS3.7 Section 9.1.3): hands each incoming C-STORE request to `receive`, which reads the data set from this
-    /// association and says with what status to answer. Returns the final response.
+    /// C-GET (PS3.7 Section 9.1.3): hands each incoming C-STORE request to `receive`, which reads the data set from
+    /// this association and says with what status to answer. Returns the final response.
     package func get(
         on contextID: UInt8, identifier: [UInt8], receive: (Message) throws -> Status
     ) throws -> CommandSet {

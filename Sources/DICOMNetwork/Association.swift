@@ -197,8 +197,8 @@ package final class Association {
         try write(dataSet, contextID: contextID, isLast: true)
     }
 
-    /// Sends a message with a data set of `length` bytes, which `read` gives piece by piece, at most as many bytes as it
-    /// is asked for. A source that fails leaves half a data set behind, so the association is aborted.
+    /// Sends a message with a data set of `length` bytes, which `read` gives piece by piece, at most as many bytes as
+    /// it is asked for. A source that fails leaves half a data set behind, so the association is aborted.
     package func send(
         _ command: CommandSet, on contextID: UInt8, dataSetLength length: Int, read: (Int) throws -> [UInt8]
     ) throws {

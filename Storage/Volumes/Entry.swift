@@ -29,7 +29,8 @@ package struct EntryFacts: Hashable, Sendable {
     package let receipt: EntryReceipt
 
     package init(
-        studyInstanceUID: String, seriesInstanceUID: String, sopInstanceUID: String, digest: [UInt8], receipt: EntryReceipt
+        studyInstanceUID: String, seriesInstanceUID: String, sopInstanceUID: String, digest: [UInt8],
+        receipt: EntryReceipt
     ) {
         self.studyInstanceUID = studyInstanceUID
         self.seriesInstanceUID = seriesInstanceUID

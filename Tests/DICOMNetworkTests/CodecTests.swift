@@ -145,7 +145,7 @@ struct CodecTests {
     }
 
     @Test(
-        "a syntax that is not uncompressed, a file that is none, and nonsense pixels are refused, without an output file"
+        "a compressed syntax, a file that is none, and nonsense pixels are refused, without an output file"
     )
     func refusals() throws {
         let folder = try Machine.makeFolder()

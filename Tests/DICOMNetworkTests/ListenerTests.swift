@@ -28,6 +28,7 @@ struct ListenerTests {
             "UID of 65 bytes",
             PDU.associateRequest(contexts: PDU.context(1, String(repeating: "1", count: 65), ["1.2"]))
         ),
+        ("no context", PDU.associateRequest(contexts: [])),
         ("129 contexts", PDU.associateRequest(contexts: (0..<129).flatMap { _ in PDU.context(1, "1.2", ["1.2"]) })),
         (
             "role selection runs past its item",
@@ -84,6 +85,16 @@ struct ListenerTests {
                 1, PDU.fixedFields() + PDU.text(0x10, "1.2.3") + PDU.context(1, "1.2", ["1.2"]) + PDU.userInformation())
         )
         #expect(peer.readPDU() == PDU.make(3, [0, 1, 1, 2]))
+    }
+
+    @Test("a request without application context is served, since nothing else is meant")
+    func withoutApplicationContext() throws {
+        let listener = try startListener(RecordingServer())
+        defer { listener.stop(grace: .zero) }
+        let peer = try RawPeer(port: listener.port)
+        let context = PDU.context(1, UIDs.verification, [UIDs.implicitLittleEndian])
+        peer.send(PDU.make(1, PDU.fixedFields() + context + PDU.userInformation()))
+        #expect(peer.readPDU().first == 2)
     }
 
     @Test("unknown items, user identity and an asynchronous operations window are tolerated")
@@ -294,7 +305,8 @@ struct ListenerTests {
         #expect(peer.readToEnd() != nil)
     }
 
-    @Test("stopping sends a silent caller away at once, and frees a thread stuck in writing to a peer that does not read")
+    @Test(
+        "stopping sends a silent caller away at once, and frees a thread stuck in writing to a peer that does not read")
     func stoppingStuck() throws {
         let writing = DispatchSemaphore(value: 0)
         let server = RecordingServer { association, message in

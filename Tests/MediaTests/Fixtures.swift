@@ -61,7 +61,8 @@ final class TestArchive: Sendable {
             options: VolumeOptions(volumeSize: 16 << 20, zeroAhead: 1 << 20, reserve: reserve))
         catalog = try CatalogStore(path: folder.path + "/catalog.sqlite")
         ingest = IngestPipeline(volumes: volumes, catalog: catalog, limits: limits, logger: Logger(label: "test"))
-        retrieval = InstanceRetrieval(volumes: volumes, converter: Converter(executable: "/bin/false", scratch: folder.path))
+        retrieval = InstanceRetrieval(
+            volumes: volumes, converter: Converter(executable: "/bin/false", scratch: folder.path))
     }
 
     deinit {

@@ -68,7 +68,8 @@ struct FormatTests {
         let store = try folder.store(.small())
         let facts = EntryFacts(
             studyInstanceUID: "1.2", seriesInstanceUID: "1.3", sopInstanceUID: uid,
-            digest: [UInt8](repeating: 0, count: 32), receipt: EntryReceipt(receivedAt: 0, source: "A", dataSetOffset: 0))
+            digest: [UInt8](repeating: 0, count: 32),
+            receipt: EntryReceipt(receivedAt: 0, source: "A", dataSetOffset: 0))
         #expect(throws: VolumeFailure.invalidEntry(reason: "not a UID")) {
             try store.append([NewEntry(facts: facts, parts: [[1]])])
         }

@@ -39,8 +39,9 @@ void phim_initialize(void);
 /// Binds and listens; port 0 picks a free one.
 int32_t phim_listen(
     const char *host, uint16_t port, int32_t backlog, int32_t *fd, uint16_t *bound, phim_error *error);
-/// Waits for a connection, or for `wake` to become readable (PHIM_INTERRUPTED). `address` gets the numeric peer address.
-int32_t phim_accept(int32_t listener, int32_t wake, int32_t *fd, char *address, size_t size, phim_error *error);
+/// Waits for a connection, or for `wake` to become readable (PHIM_INTERRUPTED). `address` gets the numeric address.
+int32_t phim_accept(
+    int32_t listener, int32_t wake, int32_t *fd, char *address, size_t size, phim_error *error);
 /// An eventfd for phim_accept, or -1.
 int32_t phim_wake_open(void);
 void phim_wake(int32_t wake);
