@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 SOURCES = Sources Storage Tests Benchmarks Package.swift
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format docs bench clean setup setup-build setup-test check-swift
+.PHONY: help run build test lint format docs bench clean setup setup-build setup-test setup-lint check-swift
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -32,7 +32,7 @@ build: setup-build ## the release build of phim
 test: setup-build setup-test ## every test, unit to interop, and a summary
 	@SWIFT="$(SWIFT)" JOBS="$(JOBS)" SWIFT_FLAGS="$(SWIFT_FLAGS)" scripts/run-tests $(PYTEST_ARGS)
 
-lint: check-swift ## formatting, layers, sizes, words
+lint: setup-lint ## formatting, layers, sizes, words
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
 	scripts/check-imports
 	scripts/check-sizes
@@ -52,6 +52,9 @@ setup: setup-build setup-test ## install what building and testing need
 
 setup-build: check-swift
 	@scripts/setup-packages build
+
+setup-lint: check-swift
+	@scripts/setup-packages lint
 
 setup-test:
 	@scripts/setup-packages test
