@@ -94,6 +94,11 @@ extension OpenArchive {
         try volumes.refreshSeals()
     }
 
+    /// What we call ourselves: the title that the running server was given, or the configured one.
+    package var callingAETitle: String {
+        RunningServer.current(in: folder)?.aeTitle ?? configuration.dicom.aeTitle
+    }
+
     /// Every peer with where it is from.
     package func allPeers() throws -> [(peer: KnownPeer, origin: String)] {
         try records.peers().map { (KnownPeer($0), "added") }

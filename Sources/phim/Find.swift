@@ -61,8 +61,8 @@ struct Find: ParsableCommand {
             Terminal.note("Nothing found.")
         } else {
             Terminal.print(table(rows))
-            if rows.count == limit { Terminal.note("There may be more: --limit \(limit) was reached.") }
         }
+        if rows.count == limit { Terminal.note("There may be more: --limit \(limit) was reached.") }
     }
 
     private func filters() throws -> [Tag: MatchingKey] {

@@ -119,7 +119,7 @@ extension PeerCommand {
 
         func run() throws {
             let (peer, calling) = try options.withArchive { archive in
-                do { return (try archive.peer(named: name), archive.configuration.dicom.aeTitle) } catch {
+                do { return (try archive.peer(named: name), archive.callingAETitle) } catch {
                     throw CannotBegin("\(error)")
                 }
             }

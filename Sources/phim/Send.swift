@@ -49,7 +49,7 @@ struct Send: ParsableCommand {
                 throw ExitStatus.incomplete
             }
             let courier = Courier(
-                destination: peer, callingAETitle: archive.configuration.dicom.aeTitle, retrieval: archive.retrieval)
+                destination: peer, callingAETitle: archive.callingAETitle, retrieval: archive.retrieval)
             defer { courier.close() }
             courier.plan(instances)
             var report = Report()

@@ -32,8 +32,12 @@ class Namespace:
         if os.geteuid() == 0:
             made = subprocess.run(["ip", "netns", "add", self.name], capture_output=True)
             if made.returncode == 0:
-                self.prefix = ["ip", "netns", "exec", self.name]
-                subprocess.run([*self.prefix, "ip", "link", "set", "lo", "up"], check=True)
+                inside = ["ip", "netns", "exec", self.name]
+                raised = subprocess.run([*inside, "ip", "link", "set", "lo", "up"], capture_output=True)
+                if raised.returncode == 0:
+                    self.prefix = inside
+                else:  # in a container that may make namespaces but not enter them
+                    subprocess.run(["ip", "netns", "delete", self.name], capture_output=True)
         return self
 
     def __exit__(self, *_):
