@@ -90,6 +90,8 @@ struct Serve: AsyncParsableCommand {
 /// What a person sees when the server is up.
 enum Banner {
     static func text(_ server: RunningServer) -> String {
+        // As it was called, so that the lines can be copied.
+        let program = CommandLine.arguments[0]
         let host = server.dicomHost == "0.0.0.0" ? "all addresses of this machine" : server.dicomHost
         return """
 
@@ -100,12 +102,14 @@ enum Banner {
               Data      \(server.data)
               Settings  \(server.data)/phim.yaml
 
-              Send a first study from this machine:
+              Send a first study from this machine (dcmsend is in Debian's package dcmtk):
                 dcmsend -aec \(server.aeTitle) 127.0.0.1 \(server.dicomPort) --scan-directories FOLDER
               or bring in files, folders, zip files or discs:
-                phim import --data \(server.data) FOLDER
+                \(program) import --data \(server.data) FOLDER
+              See what is there:
+                \(program) find --data \(server.data)
               Let another machine send (no restart needed):
-                phim peer add NAME --ae-title AET --host HOST --port PORT --data \(server.data)
+                \(program) peer add NAME --ae-title AET --host HOST --port PORT --data \(server.data)
 
               Stop with Ctrl-C, or: kill \(server.pid)
 
