@@ -75,7 +75,12 @@ let package = Package(
             [
                 "DICOMCore", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle, logging, metrics,
             ]),
-        room("Portal", [.product(name: "Hummingbird", package: "hummingbird"), logging]),
+        room(
+            "Portal",
+            [
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"), logging,
+            ]),
 
         // Layer 5: configuration, wiring, command line.
         room(

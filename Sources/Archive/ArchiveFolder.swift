@@ -15,7 +15,10 @@ package struct ArchiveFolder: Sendable {
     package var volumes: String { path + "/volumes" }
     package var catalog: String { path + "/catalog.sqlite" }
     package var records: String { path + "/records.sqlite" }
-    package var scratch: String { path + "/scratch" }
+    /// Temporary files of all processes.
+    private var allScratch: String { path + "/scratch" }
+    /// Temporary files of this process.
+    package var scratch: String { allScratch + "/\(getpid())" }
     package var runningServer: String { path + "/server.json" }
     package var serverLock: String { path + "/server.lock" }
     package var maintenanceLock: String { path + "/maintenance.lock" }
@@ -26,15 +29,27 @@ package struct ArchiveFolder: Sendable {
     /// Makes the folders, readable by their owner only, and a commented configuration file.
     package func create() throws(ArchiveError) {
         do {
-            for folder in [path, volumes, scratch] {
+            for folder in [path, volumes, allScratch] {
                 try FileManager.default.createDirectory(
                     atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             }
+            // Also a folder that was there before: what lies in it is for its owner alone.
+            try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
             if !FileManager.default.fileExists(atPath: configuration) {
                 try Configuration.template.write(toFile: configuration, atomically: true, encoding: .utf8)
             }
         } catch {
             throw .unusable("\(path): cannot be created: \(error.localizedDescription)")
+        }
+    }
+}
+
+extension ArchiveFolder {
+    /// Removes temporary files of processes that are gone: they hold copies of objects.
+    func clearScratch() {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: allScratch)) ?? [] {
+            if let process = Int32(name), kill(process, 0) == 0 || errno == EPERM { continue }
+            try? FileManager.default.removeItem(atPath: allScratch + "/" + name)
         }
     }
 }
@@ -62,10 +77,8 @@ package final class FolderLock: Sendable {
     package init?(_ path: String, waits: Bool = false) throws(ArchiveError) {
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .unusable("\(path): cannot be opened") }
-        guard flock(descriptor, waits ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            return nil
-        }
+        // Leaving here ends the value, which closes the descriptor.
+        guard flock(descriptor, waits ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 else { return nil }
     }
 
     deinit { close(descriptor) }

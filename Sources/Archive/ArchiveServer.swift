@@ -27,29 +27,18 @@ package struct ArchiveServer: Sendable {
 
     /// Catches up with the volumes, opens both listeners, calls `ready` once, and returns after SIGTERM or SIGINT.
     package func run(ready: @escaping @Sendable (RunningServer) -> Void) async throws {
-        guard let lock = try FolderLock(archive.folder.serverLock) else {
-            throw ArchiveError.inUse("\(archive.folder.path): a server is running here already")
-        }
+        let lock = try await serverLock()
         defer { withExtendedLifetime(lock) {} }
         defer { try? FileManager.default.removeItem(atPath: archive.folder.runningServer) }
         let replayed = try archive.catchUp()
         if replayed > 0 { logger.notice("enrolled what the volumes held", metadata: ["instances": "\(replayed)"]) }
 
         refreshSeals()
+        archive.folder.clearScratch()
+        // Followers of the change feed read from it within days; it need not grow for ever.
+        try archive.catalog.forgetChanges(keeping: 1_000_000)
 
-        let dicom = archive.configuration.dicom
-        let dimse = try DIMSEListener(
-            host: dicom.host, port: dicom.port,
-            services: DIMSEServices(
-                ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
-                records: archive.records),
-            policy: AdmissionPolicy(configuration: archive.configuration),
-            options: ListenerOptions(
-                maxPDU: UInt32(dicom.maxPDU), maxAssociations: dicom.maxAssociations,
-                timeouts: AssociationTimeouts(
-                    negotiation: .seconds(dicom.negotiationTimeout), idle: .seconds(dicom.idleTimeout)),
-                identity: .phim),
-            logger: logger)
+        let dimse = try dimseListener()
         let announce = announcement(dicomPort: dimse.port, ready: ready)
         let http = archive.configuration.http
         let web = WebServer.application(
@@ -59,8 +48,41 @@ package struct ArchiveServer: Sendable {
             configuration: .init(
                 services: [.init(service: dimse), .init(service: web)],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
-        archive.close()
+        do { try await group.run() } catch {
+            // Of the two services only HTTP fails once it has begun.
+            throw ArchiveError.unusable("HTTP on \(http.host) port \(http.port): \(error)")
+        }
+        // Ten seconds in all: the listener has taken up to eight of them.
+        archive.close(within: 1.5)
+    }
+
+    /// Commands that look for a server hold its lock for a moment: only who holds it for longer is one.
+    private func serverLock() async throws -> FolderLock {
+        for _ in 0..<10 {
+            if let lock = try FolderLock(archive.folder.serverLock) { return lock }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw ArchiveError.inUse("\(archive.folder.path): a server is running here already")
+    }
+
+    private func dimseListener() throws(ArchiveError) -> DIMSEListener {
+        let dicom = archive.configuration.dicom
+        do throws(NetworkError) {
+            return try DIMSEListener(
+                host: dicom.host, port: dicom.port,
+                services: DIMSEServices(
+                    ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
+                    records: archive.records),
+                policy: AdmissionPolicy(configuration: archive.configuration),
+                options: ListenerOptions(
+                    maxPDU: UInt32(dicom.maxPDU), maxAssociations: dicom.maxAssociations,
+                    timeouts: AssociationTimeouts(
+                        negotiation: .seconds(dicom.negotiationTimeout), idle: .seconds(dicom.idleTimeout)),
+                    identity: .phim),
+                logger: logger)
+        } catch {
+            throw .unusable("DICOM on \(dicom.host) port \(dicom.port): \(error.words)")
+        }
     }
 
     /// Manifests that a crash or a late erasure left out are written while the server is up already: it reads volumes whole.
@@ -97,7 +119,7 @@ package struct ArchiveServer: Sendable {
             landing: Landing(
                 version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort),
             readiness: {
-                do { _ = try archive.catalog.statistics() } catch { return .notReady(reason: "catalogue: \(error)") }
+                do { _ = try archive.catalog.statistics(perModality: false) } catch { return .notReady(reason: "catalogue: \(error)") }
                 guard archive.volumes.hasSpace else { return .notReady(reason: "storage is full; reading goes on") }
                 return .ready
             },

@@ -30,6 +30,10 @@ package struct Configuration: Decodable, Sendable, Equatable {
         http = try values.decodeIfPresent(HTTPSection.self, forKey: .http) ?? http
         storage = try values.decodeIfPresent(StorageSection.self, forKey: .storage) ?? storage
         peers = try values.decodeIfPresent([PeerEntry].self, forKey: .peers) ?? peers
+        var names: Set<String> = []
+        for peer in peers where !names.insert(peer.name.lowercased()).inserted {
+            throw ConfigurationError("peers: the name \(peer.name) is there twice")
+        }
     }
 
     /// Reads a file; an empty file is a valid configuration.
@@ -121,11 +125,7 @@ package struct DICOMSection: Decodable, Sendable, Equatable {
 
     /// An application entity title (PS3.5 Table 6.2-1, VR AE).
     package static func check(aeTitle: String) throws(ConfigurationError) {
-        let isLawful =
-            (1...16).contains(aeTitle.utf8.count)
-            && aeTitle.utf8.allSatisfy { (0x20..<0x7F).contains($0) && $0 != 0x5C }
-            && aeTitle.contains { $0 != " " }
-        guard isLawful else {
+        guard Peer.isAETitle(aeTitle) else {
             throw ConfigurationError("AE title: 1 to 16 printable ASCII characters, no backslash")
         }
     }
@@ -190,11 +190,6 @@ package struct PeerEntry: Decodable, Sendable, Equatable {
     package init(from decoder: any Decoder) throws {
         try decoder.refuseUnknownKeys(CodingKeys.self)
         let values = try decoder.container(keyedBy: CodingKeys.self)
-        name = try values.decode(String.self, forKey: .name)
-        aeTitle = try values.decode(String.self, forKey: .aeTitle)
-        host = try values.decode(String.self, forKey: .host)
-        port = try values.decode(Int.self, forKey: .port)
-        maxAssociations = try values.decodeIfPresent(Int.self, forKey: .maxAssociations)
         let charset = try values.decodeIfPresent(String.self, forKey: .charset)
         characterSet = try charset.map { name in
             guard let known = OutputCharacterSet(rawValue: name) else {
@@ -202,7 +197,23 @@ package struct PeerEntry: Decodable, Sendable, Equatable {
             }
             return known
         }
-        try DICOMSection.check(aeTitle: aeTitle)
-        guard (1...65_535).contains(port) else { throw ConfigurationError("peers: port \(port) is not 1 to 65535") }
+        let name = try values.decode(String.self, forKey: .name)
+        let aeTitle = try values.decode(String.self, forKey: .aeTitle)
+        let host = try values.decode(String.self, forKey: .host)
+        let port = try values.decode(Int.self, forKey: .port)
+        let maxAssociations = try values.decodeIfPresent(Int.self, forKey: .maxAssociations)
+        let peer: Peer
+        do {
+            // One rule for both kinds of peers.
+            peer = try Peer(
+                name: name, aeTitle: aeTitle, host: host, port: port, maxAssociations: maxAssociations)
+        } catch .invalid(let field, let reason) {
+            throw ConfigurationError("peers: \(field) of \"\(name)\": \(reason)")
+        }
+        self.name = peer.name
+        self.aeTitle = peer.aeTitle
+        self.host = peer.host
+        self.port = peer.port
+        self.maxAssociations = peer.maxAssociations
     }
 }

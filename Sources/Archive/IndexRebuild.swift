@@ -12,6 +12,8 @@ package struct RebuildResult: Sendable, Equatable {
     package let instances: Int
     /// Entries whose header cannot be read.
     package let unreadable: Int
+    /// Damage met in the volumes, for a person to read.
+    package let damages: [String]
 }
 
 /// One rebuild of one archive's index. Works while a server runs, which meanwhile goes on with the old index.
@@ -37,17 +39,14 @@ package struct IndexRebuild {
         defer { volumes.close() }
         try setDamagedAside()
         let live = try CatalogStore(path: folder.catalog)
-        // A torn last batch of a dead process must not be taken for one that was acknowledged.
-        let known = try live.enrolledPositions()
-        for info in try volumes.volumes() {
-            _ = try volumes.recover(volume: info.number, from: known[info.number] ?? 0)
-        }
+        let ends = try endsOfLivingVolumes(volumes, live)
         let fresh = folder.catalog + ".rebuilding"
         removeDatabase(fresh)
         defer { removeDatabase(fresh) }
         let rebuilt = try CatalogStore(path: fresh)
         let limits = IngestLimits(configuration)
-        let summary = try Replay(volumes: volumes, catalog: rebuilt, limits: limits).everything(progress: progress)
+        let summary = try Replay(volumes: volumes, catalog: rebuilt, limits: limits)
+            .everything(upTo: ends, progress: progress)
         try restoreDecisions(in: rebuilt)
         let positions = try rebuilt.enrolledPositions()
         try live.replace(with: rebuilt)
@@ -57,7 +56,26 @@ package struct IndexRebuild {
         try restoreDecisions(in: live)
         let instances = try live.statistics().instances
         try live.close()
-        return RebuildResult(instances: instances, unreadable: summary.unreadable + late.unreadable)
+        return RebuildResult(
+            instances: instances, unreadable: summary.unreadable + late.unreadable,
+            damages: Set((summary.flaws + late.flaws).map { "\($0)" }).sorted())
+    }
+
+    /// Clears the torn tail of every volume that nobody writes: a batch of a dead process must not be taken for one that
+    /// was acknowledged. Of the others only what their writers have enrolled is read.
+    private func endsOfLivingVolumes(_ volumes: VolumeStore, _ live: CatalogStore) throws -> [Int: Int64] {
+        let known = try live.enrolledPositions()
+        var ends: [Int: Int64] = [:]
+        for info in try volumes.volumes() where !info.isSealed {
+            do throws(VolumeFailure) {
+                if try volumes.recover(volume: info.number, from: known[info.number] ?? 0) == nil {
+                    ends[info.number] = known[info.number] ?? 0
+                }
+            } catch {
+                // What is wrong with it shows again when it is read.
+            }
+        }
+        return ends
     }
 
     /// A catalogue that cannot even be opened is kept for whoever wants to know why, under another name.

@@ -25,7 +25,10 @@ extension OpenArchive {
     /// Takes over volumes that nobody writes and enrolls what a crash left behind; finishes erasures cut short.
     @discardableResult
     package func catchUp() throws -> Int {
-        try finishErasures()
+        do { try finishErasures() } catch {
+            // A rotten volume must not keep the archive from opening: it is tried again at the next start.
+            logger.error("deletions are not finished", metadata: ["failure": "\(error)"])
+        }
         let summary = try Replay(volumes: volumes, catalog: catalog, limits: limits).catchUp()
         for flaw in summary.flaws { logger.error("a volume is damaged", metadata: ["failure": "\(flaw)"]) }
         if summary.unreadable > 0 {
@@ -48,7 +51,7 @@ extension OpenArchive {
             }
             last = end.id
         }
-        for conflict in try catalog.conflicts(limit: .max) {
+        for conflict in try catalog.conflicts(limit: .max, includingDecided: true) {
             for copy in conflict.copies where !copy.isPrimary {
                 check(conflict.sopInstanceUID, copy.place, copy.digest, &result)
             }
@@ -84,13 +87,18 @@ extension OpenArchive {
     func finishErasures() throws {
         let pending = try catalog.pendingErasures()
         guard !pending.isEmpty else { return }
+        var failure: VolumeFailure?
         for (volume, erasures) in Dictionary(grouping: pending, by: \.place.volume) {
-            // A volume that is gone took its bytes along.
             do throws(VolumeFailure) { try volumes.erase(erasures.map(\.place)) } catch {
-                guard error == .notFound(volume: volume) else { throw error }
+                // A volume that is gone took its bytes along; others are not held up by one that fails.
+                guard error == .notFound(volume: volume) else {
+                    failure = failure ?? error
+                    continue
+                }
             }
             try catalog.finishErasure(erasures.map(\.id))
         }
+        if let failure { throw failure }
         try volumes.refreshSeals()
     }
 

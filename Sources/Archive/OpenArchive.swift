@@ -46,8 +46,13 @@ package final class OpenArchive: Sendable {
         return try OpenArchive(folder, configuration: configuration, logger: logger)
     }
 
-    package func close() {
-        ingest.stop()
+    /// Ends the pipeline and lets go of the volumes.
+    /// - Parameter seconds: how long what waits may take. What is left is on its volume and is enrolled at the next start.
+    package func close(within seconds: Double = 60) {
+        guard ingest.stop(within: seconds) else {
+            logger.error("the pipeline did not end in time")
+            return
+        }
         volumes.close()
     }
 

@@ -1,14 +1,17 @@
-// The check of an A-ASSOCIATE-RQ before DCMTK's parser sees it: lengths that add up, UIDs that fit, bounded counts.
-// DCMTK 3.6.7 leaks, and can loop, on some requests that fail this.
+// The checks of A-ASSOCIATE-RQ and A-ASSOCIATE-AC before DCMTK's parser sees them: lengths that add up, UIDs that fit,
+// bounded counts. DCMTK 3.6.7 leaks, and can loop, on some PDUs that fail this.
 #include "AssociateRequest.hpp"
+
+#include <bitset>
 
 namespace phim {
 
 namespace {
 
 constexpr size_t uid_limit = 64;
-constexpr int context_limit = 128;
 constexpr int syntax_limit = 128;
+/// Extended negotiation items are looked up by position in a list.
+constexpr int extended_limit = 256;
 
 /// A run of items, each a type, a reserved byte and a 16 bit length (PS3.8 Section 9.3.1).
 struct Items {
@@ -53,6 +56,21 @@ const char *context_flaw(const uint8_t *value, size_t length) {
     return transfer > syntax_limit ? "more than 128 transfer syntaxes in a presentation context" : nullptr;
 }
 
+/// A context of an answer (PS3.8 Section 9.3.3.2): its one transfer syntax counts, and must be there, on acceptance
+/// only.
+const char *result_flaw(const uint8_t *value, size_t length) {
+    if (length < 4) return "short presentation context item";
+    Items items(value + 4, length - 4);
+    int transfer = 0;
+    while (items.next()) {
+        if (items.length > uid_limit) return "UID of more than 64 bytes";
+        transfer += items.type == 0x40;
+    }
+    if (items.broken) return "presentation context item lengths do not add up";
+    if (transfer > 1) return "more than one transfer syntax answered";
+    return value[2] == 0 && transfer == 0 ? "presentation context accepted without transfer syntax" : nullptr;
+}
+
 const char *identity_flaw(const uint8_t *value, size_t length) {
     if (length < 6) return "short user identity item";
     const size_t primary = short_at(value + 2);
@@ -77,28 +95,49 @@ const char *user_item_flaw(const Items &item) {
             }
             return short_at(item.value) <= uid_limit ? nullptr : "UID of more than 64 bytes";
         case 0x58: return identity_flaw(item.value, item.length);
+        case 0x59:
+            return item.length < 2 || short_at(item.value) > item.length - 2 ? "user identity lengths do not add up"
+                                                                             : nullptr;
         default: return nullptr;
     }
 }
 
 const char *user_information_flaw(const uint8_t *value, size_t length) {
     Items items(value, length);
-    int identities = 0;
+    int identities = 0, extended = 0;
     while (items.next()) {
         if (const char *flaw = user_item_flaw(items)) return flaw;
-        identities += items.type == 0x58;
+        identities += items.type == 0x58 || items.type == 0x59;
+        extended += items.type == 0x56;
     }
     if (items.broken) return "user information item lengths do not add up";
+    if (extended > extended_limit) return "more than 256 extended negotiation items";
     return identities > 1 ? "more than one user identity item" : nullptr;
 }
 
-}  // namespace
+/// Presentation context IDs so far.
+class Contexts {
+public:
+    /// PS3.8 Section 9.3.2.2: odd and unique. Of a repeated one DCMTK would announce the last and we keep the first.
+    const char *flaw(uint8_t id) {
+        if (id % 2 == 0) return "presentation context ID is even";
+        if (seen_[id]) return "presentation context ID is repeated";
+        seen_[id] = true;
+        return nullptr;
+    }
+    bool empty() const { return seen_.none(); }
 
-const char *associate_request_flaw(const uint8_t *pdu, size_t count) {
+private:
+    std::bitset<256> seen_;
+};
+
+/// The parts that requests and answers share; they differ in the type and the content of their contexts.
+const char *associate_flaw(const uint8_t *pdu, size_t count, bool is_request) {
     constexpr size_t fixed = 6 + 2 + 2 + 16 + 16 + 32;
-    if (count < fixed) return "short A-ASSOCIATE-RQ";
+    if (count < fixed) return "short A-ASSOCIATE PDU";
     Items items(pdu + fixed, count - fixed);
-    int applications = 0, contexts = 0, users = 0;
+    int applications = 0, users = 0;
+    Contexts contexts;
     while (items.next()) {
         const char *flaw = nullptr;
         switch (items.type) {
@@ -107,10 +146,11 @@ const char *associate_request_flaw(const uint8_t *pdu, size_t count) {
                 if (items.length > uid_limit) flaw = "UID of more than 64 bytes";
                 break;
             case 0x20:
-                contexts++;
-                flaw = context_flaw(items.value, items.length);
+            case 0x21:
+                if ((items.type == 0x20) != is_request) return "presentation context item of the other direction";
+                flaw = is_request ? context_flaw(items.value, items.length) : result_flaw(items.value, items.length);
+                if (!flaw) flaw = contexts.flaw(items.value[0]);
                 break;
-            case 0x21: flaw = "answered presentation context in a request"; break;
             case 0x50:
                 users++;
                 flaw = user_information_flaw(items.value, items.length);
@@ -119,10 +159,15 @@ const char *associate_request_flaw(const uint8_t *pdu, size_t count) {
         }
         if (flaw) return flaw;
     }
-    if (items.broken) return "A-ASSOCIATE-RQ item lengths do not add up";
-    if (applications > 1 || users > 1) return "repeated item in A-ASSOCIATE-RQ";
-    if (contexts == 0) return "no presentation context";
-    return contexts > context_limit ? "more than 128 presentation contexts" : nullptr;
+    if (items.broken) return "A-ASSOCIATE item lengths do not add up";
+    if (applications > 1 || users > 1) return "repeated item in A-ASSOCIATE";
+    return is_request && contexts.empty() ? "no presentation context" : nullptr;
 }
+
+}  // namespace
+
+const char *associate_request_flaw(const uint8_t *pdu, size_t count) { return associate_flaw(pdu, count, true); }
+
+const char *associate_answer_flaw(const uint8_t *pdu, size_t count) { return associate_flaw(pdu, count, false); }
 
 }  // namespace phim

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <utility>
 
 namespace phim {
 
@@ -65,7 +66,8 @@ int64_t Link::patience() const {
 }
 
 ssize_t Link::failed(int32_t code) {
-    failure_ = interrupted() ? static_cast<int32_t>(PHIM_INTERRUPTED) : code;
+    // DCMTK tries to write after a refusal; that must not become the reason.
+    if (failure_ != PHIM_MALFORMED) failure_ = interrupted() ? static_cast<int32_t>(PHIM_INTERRUPTED) : code;
     errno = code == PHIM_TIMED_OUT ? ETIMEDOUT : ECONNRESET;
     return code == PHIM_CLOSED ? 0 : -1;
 }
@@ -98,6 +100,9 @@ ssize_t Link::receive(void *bytes, size_t count) {
 }
 
 ssize_t Link::read(void *bytes, size_t count) {
+    if (const Inspection inspection = std::exchange(inspection_, nullptr)) {
+        if (const int32_t code = inspection(*this)) return code == PHIM_CLOSED ? 0 : -1;
+    }
     if (buffered() == 0) {
         if (count >= read_ahead) return receive(bytes, count);
         if (buffer_.size() < read_ahead) buffer_.resize(read_ahead);
@@ -181,6 +186,13 @@ void Link::send_abort(uint8_t source, uint8_t reason) {
 void Link::abort(uint8_t source, uint8_t reason) {
     send_abort(source, reason);
     linger(500);
+}
+
+int32_t Link::refuse(uint8_t reason, const char *flaw) {
+    flaw_ = flaw;
+    failure_ = PHIM_MALFORMED;
+    abort(2, reason);
+    return PHIM_MALFORMED;
 }
 
 void Link::linger(int32_t ms) {

@@ -33,6 +33,10 @@ public:
     int32_t wait_readable(int64_t ms);
     bool readable() { return buffered() > 0 || fd_ < 0 || wait_for(fd_, POLL_IN, 0) != 0; }
 
+    /// What looks at the first PDU before anybody reads of it: PHIM_OK to go on, or why not.
+    using Inspection = int32_t (*)(Link &);
+    void inspect_first(Inspection inspection) { inspection_ = inspection; }
+
     ssize_t read(void *bytes, size_t count);
     ssize_t write(const void *bytes, size_t count);
     /// Reads into the buffer until it holds `count` bytes; PHIM_OK or why not.
@@ -45,12 +49,16 @@ public:
 
     /// Sends A-ABORT, waits a moment for the peer to take it, closes.
     void abort(uint8_t source, uint8_t reason);
+    /// Aborts as the service provider because of what the peer sent; `flaw`, a literal, says what. PHIM_MALFORMED.
+    int32_t refuse(uint8_t reason, const char *flaw);
+    const char *flaw() const { return flaw_; }
     /// Waits for the peer to close (at most `ms`), then closes.
     void linger(int32_t ms);
     void interrupt();
     bool interrupted();
 
-    /// Why the last read or write failed: PHIM_TIMED_OUT, PHIM_CLOSED, PHIM_INTERRUPTED; PHIM_OK when none did.
+    /// Why the last read or write failed: PHIM_TIMED_OUT, PHIM_CLOSED, PHIM_INTERRUPTED, or PHIM_MALFORMED for good
+    /// after `refuse`; PHIM_OK when none did.
     int32_t failure() const { return failure_; }
 
 private:
@@ -70,6 +78,8 @@ private:
     int32_t stall_ms_;
     int64_t deadline_ = -1;
     int32_t failure_ = PHIM_OK;
+    const char *flaw_ = "";
+    Inspection inspection_ = nullptr;
     std::vector<uint8_t> buffer_;
     size_t start_ = 0, end_ = 0;
     uint8_t head_[12];

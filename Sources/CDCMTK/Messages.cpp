@@ -57,7 +57,9 @@ int32_t phim_readable(phim_association *a) { return a->fragments_left > 0 || a->
 
 size_t phim_fragment_size(const phim_association *a) {
     const unsigned long most = a->service().peerMaxPDU;
-    return most == 0 || most > ASC_MAXIMUMPDUSIZE ? ASC_MAXIMUMPDUSIZE - 12 : (most < 24 ? 12 : most - 12);
+    if (most == 0 || most > ASC_MAXIMUMPDUSIZE) return ASC_MAXIMUMPDUSIZE - 12;
+    // Fragments have even lengths (PS3.8 Annex E.1), also where the peer's maximum is odd.
+    return most < 24 ? 12 : (most - 12) & ~1ul;
 }
 
 int32_t phim_write_pdv(

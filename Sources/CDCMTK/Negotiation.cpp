@@ -13,6 +13,11 @@ using namespace phim;
 
 namespace {
 
+/// The length that a PDU's head of six bytes announces (PS3.8 Section 9.3.1).
+size_t body_length(const uint8_t *head) {
+    return static_cast<size_t>(head[2]) << 24 | head[3] << 16 | head[4] << 8 | head[5];
+}
+
 /// Reads the whole A-ASSOCIATE-RQ into the link's buffer, having looked at its type and length first.
 int32_t read_request(Link &link, phim_error *error) {
     int32_t code = link.fill(6);
@@ -20,7 +25,7 @@ int32_t read_request(Link &link, phim_error *error) {
         return fail(error, code, code == PHIM_TIMED_OUT ? "no A-ASSOCIATE-RQ in time" : "closed before A-ASSOCIATE-RQ");
     }
     const uint8_t *head = link.data();
-    const size_t length = static_cast<size_t>(head[2]) << 24 | head[3] << 16 | head[4] << 8 | head[5];
+    const size_t length = body_length(head);
     if (head[0] != DUL_TYPEASSOCIATERQ) {
         const bool known = head[0] > 0 && head[0] <= DUL_MAXTYPE;
         link.abort(2, known ? 2 : 1);
@@ -48,6 +53,28 @@ int32_t read_request(Link &link, phim_error *error) {
         return fail(error, PHIM_MALFORMED, flaw);
     }
     return PHIM_OK;
+}
+
+/// Reads the whole answer to our request into the link's buffer and looks at it; all of it under the link's deadline.
+int32_t inspect_answer(Link &link) {
+    if (const int32_t code = link.fill(6)) return code;
+    const uint8_t type = link.data()[0];
+    const size_t length = body_length(link.data());
+    switch (type) {
+        case DUL_TYPEASSOCIATEAC:
+            if (length > associate_limit) return link.refuse(6, "A-ASSOCIATE-AC of more than a mebibyte");
+            break;
+        case DUL_TYPEASSOCIATERJ:
+        case DUL_TYPEABORT:
+            if (length != 4) return link.refuse(6, "rejection or abort not of four bytes");
+            break;
+        default:
+            return link.refuse(type > 0 && type <= DUL_MAXTYPE ? 2 : 1, "the answer is no A-ASSOCIATE PDU");
+    }
+    if (const int32_t code = link.fill(6 + length)) return code;
+    if (type != DUL_TYPEASSOCIATEAC) return PHIM_OK;
+    if (const char *flaw = associate_answer_flaw(link.data(), 6 + length)) return link.refuse(6, flaw);
+    return (link.data()[7] & 1) == 0 ? link.refuse(6, "protocol version is not 1") : PHIM_OK;
 }
 
 OFCondition hand_over(phim_association &a, T_ASC_Network *network) {
@@ -230,6 +257,7 @@ int32_t phim_requestor_connect(phim_association *a, const char *host, uint16_t p
         const int32_t seconds = (a->options.negotiation_ms + 999) / 1000;
         dcmConnectionTimeout.set(seconds);
         a->link->set_deadline(a->options.negotiation_ms);
+        a->link->inspect_first(inspect_answer);
         Layer::pending.link = a->link;
         const OFCondition condition =
             ASC_requestAssociation(network, a->params, &a->dcmtk, nullptr, nullptr, DUL_NOBLOCK, seconds);

@@ -55,6 +55,9 @@ package struct Part10: Sendable {
             fileMetaInformation: meta, flaws: scanner.flaws)
     }
 
+    /// More elements of group 0002 than any file has: the group knows some twenty.
+    private static let mostMetaElements = 256
+
     /// The elements of group 0002 by their tags, not by the group length, which is often wrong (PS3.10 Section 7.1).
     private static func fileMetaInformation(_ scanner: inout ElementScanner, at start: Int) -> (DataSet, Int) {
         let end = scanner.bytes.count
@@ -63,6 +66,10 @@ package struct Part10: Sendable {
         var elements: [DataElement] = []
         var at = start
         while let header = scanner.header(at: at, end: end, encoding: encoding), header.tag.group == 0x0002 {
+            guard elements.count < mostMetaElements else {
+                scanner.mark(.tooManyElements, header.tag, at: at)
+                break
+            }
             guard !header.isUndefined, header.end <= end else {
                 scanner.mark(.truncated, header.tag, at: at)
                 guard let next = nextElement(scanner, after: at) else { break }
@@ -82,7 +89,7 @@ package struct Part10: Sendable {
             depth: 0)
         let group = meta[.fileMetaInformationGroupLength]
         let announced = group.flatMap { length in
-            meta.int(.fileMetaInformationGroupLength).map { $0 + length.offset + length.length }
+            meta.int(.fileMetaInformationGroupLength).map { $0 &+ length.offset &+ length.length }
         }
         if announced != at { scanner.mark(.wrongGroupLength, .fileMetaInformationGroupLength, at: start) }
         return (meta, at)

@@ -20,12 +20,14 @@ package struct SpecificCharacterSet: Hashable, Sendable {
         isUnknown = known.contains { $0 == nil }
     }
 
+    /// More defined terms than there are character sets to declare; further ones do not count.
+    static let mostTerms = 32
+
     /// Splits the value of Specific Character Set.
     package static func terms(in value: ArraySlice<UInt8>) -> [String] {
-        let text = String(decoding: value, as: UTF8.self)
-        let terms = text.split(separator: "\\", omittingEmptySubsequences: false).map { term in
-            String(term.drop { $0 == " " || $0 == "\0" }.reversed().drop { $0 == " " || $0 == "\0" }.reversed())
-        }
+        let terms = value.prefix(ValueLimits.firstBytes)
+            .split(separator: 0x5C, maxSplits: mostTerms, omittingEmptySubsequences: false).prefix(mostTerms)
+            .map { DataSet.trimmed(String(decoding: $0, as: UTF8.self), leading: true) }
         return terms == [""] ? [] : terms
     }
 

@@ -72,8 +72,9 @@ package struct ImplementationIdentity: Sendable {
     package var classUID: String
     package var versionName: String
 
+    /// By default what DICOMCore writes into file headers, which this room cannot see.
     package init(
-        classUID: String = "2.25.124566934914921229394935063474193371937", versionName: String = "PHIM_1"
+        classUID: String = "2.25.330879553092293481499467654470473438095", versionName: String = "PHIM_1"
     ) {
         self.classUID = classUID
         self.versionName = versionName

@@ -65,7 +65,10 @@ struct Callers: Sendable {
             return .refused(
                 .calledAETitleNotRecognized, reason: "asked for AE title \(request.calledAETitle.trimmingSpaces)")
         }
-        let known = peers(aeTitle: calling)
+        let known: [KnownPeer]
+        do throws(RecordsError) { known = try peers(aeTitle: calling) } catch {
+            return .refused(.temporaryCongestion, reason: "the list of peers cannot be read")
+        }
         if let peer = known.first(where: { HostAddress.matches($0.host, request.remoteAddress) }) {
             return .admitted(peer)
         }
@@ -78,10 +81,10 @@ struct Callers: Sendable {
     }
 
     /// The destination of a move (PS3.4 Section C.4.2.1.4).
-    func destination(aeTitle: String) -> KnownPeer? { peers(aeTitle: aeTitle).first }
+    func destination(aeTitle: String) -> KnownPeer? { (try? peers(aeTitle: aeTitle))?.first }
 
-    private func peers(aeTitle: String) -> [KnownPeer] {
-        let added = ((try? records.peers(aeTitle: aeTitle)) ?? []).map { KnownPeer($0) }
+    private func peers(aeTitle: String) throws(RecordsError) -> [KnownPeer] {
+        let added = try records.peers(aeTitle: aeTitle).map { KnownPeer($0) }
         return (added + policy.configuredPeers).filter { $0.aeTitle == aeTitle }
     }
 }

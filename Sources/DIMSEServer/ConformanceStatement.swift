@@ -134,7 +134,7 @@ package enum ConformanceStatement {
     }
 
     private static let retrieval = """
-        ## InstanceRetrieval
+        ## Retrieval
 
         C-MOVE and C-GET take the unique key of their level, single or as a list; keys of the levels above narrow the \
         selection. A pending response precedes every sub-operation. C-CANCEL is honoured between sub-operations, and in \

@@ -1,6 +1,7 @@
 // The DICOM listener as a service of the archive: starts, and stops with its work finished.
 
 package import DICOMNetwork
+import Dispatch
 package import Logging
 import ServiceLifecycle
 
@@ -8,7 +9,7 @@ import ServiceLifecycle
 package struct DIMSEListener: Service {
     private let listener: AssociationListener
     /// Seconds that messages in hand get to finish; the whole program has ten to exit.
-    private static let grace = Duration.seconds(6)
+    private static let grace = Duration.seconds(5)
 
     /// Binds; connections are taken once the service runs.
     package init(
@@ -28,7 +29,7 @@ package struct DIMSEListener: Service {
         try? await gracefulShutdown()
         // Stopping blocks until the last association's thread is gone: not on the cooperative pool.
         await withCheckedContinuation { continuation in
-            BlockingWork.start { [listener] in
+            DispatchQueue(label: "dicom-stop").async { [listener] in
                 listener.stop(grace: Self.grace)
                 continuation.resume()
             }

@@ -1,6 +1,7 @@
 // Compares a configured host, by name or number, with the address a caller comes from.
 
 import Glibc
+import Synchronization
 
 enum HostAddress {
     static func isLoopback(_ address: String) -> Bool {
@@ -13,7 +14,18 @@ enum HostAddress {
         if host == plain { return true }
         // A number needs no resolver; only names are looked up.
         guard host.contains(where: { $0.isLetter }), !host.contains(":") else { return false }
-        return resolve(host).contains(plain)
+        return addresses(of: host).contains(plain)
+    }
+
+    /// Answers are kept for a minute, so that a resolver that is down does not hold up every association.
+    private static let known = Mutex<[String: (addresses: [String], until: ContinuousClock.Instant)]>([:])
+
+    private static func addresses(of host: String) -> [String] {
+        let now = ContinuousClock.now
+        if let answer = known.withLock({ $0[host] }), answer.until > now { return answer.addresses }
+        let addresses = resolve(host)
+        known.withLock { $0[host] = (addresses, now + .seconds(60)) }
+        return addresses
     }
 
     private static func resolve(_ host: String) -> [String] {

@@ -30,14 +30,10 @@ struct SubOperationTally: Equatable {
         }
     }
 
-    mutating func failRemaining(_ sopInstanceUIDs: some Sequence<String>, why: String) {
-        for uid in sopInstanceUIDs { count(.failed(why), sopInstanceUID: uid) }
-    }
-
     /// The final status (PS3.4 Tables C.4-2 and C.4-3).
     func ending(isCancelled: Bool) -> Outcome {
         if isCancelled { return Outcome(status: .cancel, comment: nil) }
-        if failed == 0 { return .success }
+        if failed == 0, warning == 0 { return .success }
         let status: Status = completed + warning == 0 ? .refusedSubOperations : .subOperationsFailed
         return Outcome(status: status, comment: firstFailure)
     }

@@ -32,14 +32,15 @@ extension Outcome {
             self.init(
                 status: .dataSetDoesNotMatchSOPClass, comment: "\(attribute) differs between command and data set")
         case .refused(let reason): self.init(status: .sopClassNotSupported, comment: reason)
+        case .tooLarge: self.init(status: .outOfResources, comment: "Object is too large")
         case .storage: self.init(status: .outOfResources, comment: "Storage failed")
         }
     }
 
-    /// C-FIND, C-MOVE and C-GET when the catalogue does not answer (PS3.4 Tables C.4-1 to C.4-3).
+    /// C-FIND (A700H is in A7xxH), C-MOVE and C-GET when the catalogue does not answer (PS3.4 Tables C.4-1 to C.4-3).
     init(_ failure: CatalogError) {
         switch failure {
-        case .busy: self.init(status: .outOfResources, comment: "Too busy, try again")
+        case .busy: self.init(status: .refusedMatches, comment: "Too busy, try again")
         case .full, .corrupt, .newerSchema, .notFound, .failed:
             self.init(status: .unableToProcess, comment: "Catalogue failed")
         }

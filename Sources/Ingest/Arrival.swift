@@ -40,6 +40,8 @@ package struct Arrival: ~Copyable {
     var buffer: [UInt8]
     /// Streamed bytes that are not written yet.
     private var unwritten: [UInt8] = []
+    /// Length of the file header that we put before a data set; nil when a whole file arrives.
+    let ownHeaderLength: Int?
     var hash = SHA256()
     var length: Int64 = 0
     var stream: StreamedEntry?
@@ -62,8 +64,11 @@ package struct Arrival: ~Copyable {
                 transferSyntaxUID: announced.transferSyntaxUID)
             self.buffer.append(contentsOf: header)
             hash.update(data: header)
+            ownHeaderLength = header.count
             length = Int64(header.count)
             budget.add(header.count)
+        } else {
+            ownHeaderLength = nil
         }
     }
 
@@ -72,7 +77,7 @@ package struct Arrival: ~Copyable {
     /// Takes the next bytes: one copy, from the network's or the file's buffer into ours.
     package mutating func append(_ fragment: UnsafeRawBufferPointer) throws(IngestFailure) {
         guard length + Int64(fragment.count) <= limits.maximumObjectSize else {
-            throw .refused(reason: "object larger than \(limits.maximumObjectSize) bytes")
+            throw .tooLarge
         }
         unsafe hash.update(bufferPointer: fragment)
         length += Int64(fragment.count)

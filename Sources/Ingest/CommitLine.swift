@@ -64,9 +64,9 @@ final class CommitLine: Sendable {
         return try answer.wait()
     }
 
-    func stop() {
+    func stop(within seconds: Double) -> Bool {
         waiting.close()
-        ended.wait()
+        return ended.wait(timeout: .now() + seconds) == .success
     }
 
     private func start(_ name: String, _ body: @escaping @Sendable (CommitLine) -> Void) {
@@ -122,11 +122,15 @@ final class CommitLine: Sendable {
         let started = DispatchTime.now()
         let outcomes: [EnrollmentOutcome]
         do throws(CatalogError) {
-            outcomes = try catalog.enroll(batch.enrollments, enrolledTo: Self.ends(batch.enrollments))
+            outcomes = try catalog.enroll(
+                batch.enrollments, enrolledTo: Self.ends(batch.enrollments), from: Self.starts(batch.enrollments))
         } catch {
             // Durable but not enrolled and never acknowledged: erased, so that no later rebuild shows it.
             logger.error("enrolment failed", metadata: ["failure": "\(error)", "objects": "\(batch.answers.count)"])
-            if !batch.isStreamed { erase(batch.enrollments.map(\.place)) }
+            if !batch.isStreamed, erase(batch.enrollments.map(\.place)) {
+                // What was erased needs no replay.
+                _ = try? catalog.enroll([], enrolledTo: Self.ends(batch.enrollments), from: Self.starts(batch.enrollments))
+            }
             let failure = IngestFailure(error)
             for answer in batch.answers { answer.give(.failure(failure)) }
             return
@@ -151,13 +155,11 @@ final class CommitLine: Sendable {
         let uid = enrollment.facts.sopInstanceUID
         do {
             let copies = try catalog.copies(sopInstanceUID: uid)
-            guard copies.count == 2, DataSetComparison.areEqual(copies[0].place, copies[1].place, in: volumes) else {
-                return false
-            }
-            let erasures = try catalog.resolveConflict(
-                sopInstanceUID: uid, keep: copies[0].digest, erasingOthers: true)
-            erase(erasures.map(\.place))
-            try catalog.finishErasure(erasures.map(\.id))
+            // Only the copy that was compared leaves, whatever has come meanwhile.
+            guard copies.count == 2, DataSetComparison.areEqual(copies[0].place, copies[1].place, in: volumes),
+                let erasure = try catalog.beginErasure(ofCopy: copies[1].place, sopInstanceUID: uid)
+            else { return false }
+            if erase([erasure.place]) { try catalog.finishErasure([erasure.id]) }
             return true
         } catch {
             logger.warning("two copies of one data set are listed as a conflict", metadata: ["failure": "\(error)"])
@@ -165,17 +167,30 @@ final class CommitLine: Sendable {
         }
     }
 
-    /// Highest end of an enrolled entry per volume: start-up replays from there.
-    static func ends(_ enrollments: [Enrollment]) -> [Int: Int64] {
+    /// Where the batch begins per volume: where what lies before it is not enrolled, the position stays, and the next start
+    /// replays from there.
+    private static func starts(_ enrollments: [Enrollment]) -> [Int: Int64] {
+        enrollments.reduce(into: [:]) { starts, one in
+            starts[one.place.volume] = min(starts[one.place.volume] ?? .max, one.place.entryOffset)
+        }
+    }
+
+    /// Highest end of an enrolled entry per volume.
+    private static func ends(_ enrollments: [Enrollment]) -> [Int: Int64] {
         enrollments.reduce(into: [:]) { ends, one in
             ends[one.place.volume] = max(ends[one.place.volume] ?? 0, one.place.end)
         }
     }
 
-    private func erase(_ places: [Place]) {
-        guard !places.isEmpty else { return }
-        do throws(VolumeFailure) { try volumes.erase(places) } catch {
+    @discardableResult
+    private func erase(_ places: [Place]) -> Bool {
+        guard !places.isEmpty else { return true }
+        do throws(VolumeFailure) {
+            try volumes.erase(places)
+            return true
+        } catch {
             logger.error("cannot erase surplus entries", metadata: ["count": "\(places.count)", "failure": "\(error)"])
+            return false
         }
     }
 }

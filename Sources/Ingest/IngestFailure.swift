@@ -14,8 +14,10 @@ package enum IngestFailure: Error, Equatable, Sendable {
     case invalidIdentifier(attribute: String)
     /// The data set names another object than the request did.
     case identifierMismatch(attribute: String)
-    /// The site's policy does not take this SOP class, or an object this large.
+    /// The site's policy does not take this SOP class.
     case refused(reason: String)
+    /// Larger than the archive takes.
+    case tooLarge
     /// Storage failed otherwise.
     case storage(reason: String)
 }

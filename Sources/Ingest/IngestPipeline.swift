@@ -41,7 +41,8 @@ package final class IngestPipeline: Sendable {
         let started = DispatchTime.now()
         try arrival.flush()
         let reading = try Inspected.reading(
-            of: arrival.buffer, isWhole: arrival.stream == nil, announced: arrival.origin.announced)
+            of: arrival.buffer, isWhole: arrival.stream == nil, dataSetOffset: arrival.ownHeaderLength,
+            announced: arrival.origin.announced)
         let inspected = Inspected(
             facts: reading.facts, dataSetOffset: reading.dataSetOffset, digest: Array(arrival.hash.finalize()),
             length: arrival.length)
@@ -59,7 +60,8 @@ package final class IngestPipeline: Sendable {
     }
 
     /// Finishes what waits, then ends both threads of the pipeline.
-    package func stop() { line.stop() }
+    /// - Returns: false when it did not end in time. What is on its volume but not enrolled is replayed at the next start.
+    package func stop(within seconds: Double = 60) -> Bool { line.stop(within: seconds) }
 
     /// Objects waiting for the writer.
     package var queueDepth: Int { line.depth }
@@ -100,16 +102,20 @@ package final class IngestPipeline: Sendable {
         return outcome
     }
 
-    /// Whether a copy of these very bytes, or of this very data set, is kept already.
+    /// Whether a copy of these very bytes, or of this very data set, is kept already, and is sound.
+    ///
+    /// The stored bytes are digested again before success is promised on their account. A copy that has rotted makes way
+    /// for the good one that has just come.
     private func isHeld(_ inspected: Inspected, stored arrival: borrowing Arrival) throws(IngestFailure) -> Bool {
+        let uid = inspected.facts.sopInstanceUID
         let copies: [StoredCopy]
-        do throws(CatalogError) {
-            copies = try catalog.copies(sopInstanceUID: inspected.facts.sopInstanceUID)
-        } catch { throw IngestFailure(error) }
+        do throws(CatalogError) { copies = try catalog.copies(sopInstanceUID: uid) } catch { throw IngestFailure(error) }
         for copy in copies {
-            if copy.digest == inspected.digest { return true }
-            // A streamed object is not in memory any more; it is then told from its copy by its digest alone.
-            if arrival.stream == nil, DataSetComparison.mayBeEqual(copy.place.length, inspected.length),
+            if copy.digest == inspected.digest {
+                if try isSound(copy) { return true }
+                try withdraw(copy, uid)
+                // A streamed object is not in memory any more; it is then told from its copy by its digest alone.
+            } else if arrival.stream == nil, DataSetComparison.mayBeEqual(copy.place.length, inspected.length),
                 let kept = try? volumes.read(copy.place, count: Int(copy.place.length)),
                 DataSetComparison.areEqual(kept, arrival.buffer)
             {
@@ -117,6 +123,27 @@ package final class IngestPipeline: Sendable {
             }
         }
         return false
+    }
+
+    private func isSound(_ copy: StoredCopy) throws(IngestFailure) -> Bool {
+        do throws(VolumeFailure) {
+            return try volumes.verify(copy.place, digest: copy.digest)
+        } catch {
+            switch error {
+            case .erased, .corrupt, .notFound: return false
+            // A disk that does not answer says nothing of the bytes.
+            case .noSpace, .io, .invalidEntry, .closed: throw IngestFailure(error)
+            }
+        }
+    }
+
+    private func withdraw(_ copy: StoredCopy, _ uid: String) throws(IngestFailure) {
+        logger.error("a stored copy has rotted; a good one takes its place", metadata: ["volume": "\(copy.place.volume)"])
+        do throws(CatalogError) {
+            guard let erasure = try catalog.beginErasure(ofCopy: copy.place, sopInstanceUID: uid) else { return }
+            // What cannot be erased now stays on the list for the next start.
+            if (try? volumes.erase([erasure.place])) != nil { try catalog.finishErasure([erasure.id]) }
+        } catch { throw IngestFailure(error) }
     }
 
     static func microsecondsNow() -> Int64 {

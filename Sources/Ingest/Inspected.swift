@@ -27,15 +27,19 @@ package struct Inspected: Sendable {
     /// Only the identifiers are required; a clinician would rather have an image with flaws than none.
     /// - Parameters:
     ///   - isWhole: whether these are all bytes of the object; where they are not, their end is no flaw of it.
+    ///   - dataSetOffset: where the data set begins, when it is known.
     ///   - announced: what the request said; UIDs absent from the data set are taken from it.
     static func reading(
-        of bytes: [UInt8], isWhole: Bool, announced: AnnouncedIdentity?
+        of bytes: [UInt8], isWhole: Bool, dataSetOffset: Int?, announced: AnnouncedIdentity?
     ) throws(IngestFailure) -> Reading {
         let file: Part10
         let header: Header
+        let offset: Int
         do throws(ReadFailure) {
             file = try Part10.parse(bytes)
-            header = try HeaderReader.read(bytes, from: file.dataSetOffset, transferSyntax: file.transferSyntax)
+            // A data set may begin with elements of group 0002 of its own: where it begins is known, not guessed.
+            offset = dataSetOffset.flatMap { $0 < bytes.count ? $0 : nil } ?? file.dataSetOffset
+            header = try HeaderReader.read(bytes, from: offset, transferSyntax: file.transferSyntax)
         } catch {
             throw .unreadable(reason: "\(error)")
         }
@@ -51,7 +55,7 @@ package struct Inspected: Sendable {
             transferSyntaxUID: announced?.transferSyntaxUID ?? file.transferSyntax.uid,
             headerIsDamaged: !flaws.isEmpty)
         return Reading(
-            facts: facts, dataSetOffset: file.dataSetOffset,
+            facts: facts, dataSetOffset: offset,
             flaws: flaws.map(\.description) + facts.flaws.words, reachedPixelData: header.pixelData != nil)
     }
 

@@ -108,7 +108,7 @@ struct Intake: Sendable {
             } else {
                 settleOther(candidate)
             }
-        case .identifierMismatch, .refused:
+        case .identifierMismatch, .refused, .tooLarge:
             tally.count { $0.refuse(candidate.label, failure.reason) }
         case .busy:
             candidate.journal?.keep()
@@ -133,6 +133,7 @@ extension IngestFailure {
         case .invalidIdentifier(let attribute): "\(attribute) is absent or no UID"
         case .identifierMismatch(let attribute): "\(attribute) contradicts the request"
         case .refused(let reason), .storage(let reason): reason
+        case .tooLarge: "larger than the archive takes"
         }
     }
 }

@@ -1,5 +1,6 @@
 // The HTTP edge: health, metrics and the landing page; later resources join the same router.
 
+import Dispatch
 package import Hummingbird
 package import Logging
 
@@ -34,10 +35,23 @@ package enum WebServer {
     ) -> some ApplicationProtocol {
         Application(
             router: router(sources),
-            configuration: .init(address: .hostname(host, port: port), serverName: "Phim"),
+            server: .http1(configuration: .init(idleTimeout: .seconds(30))),
+            configuration: .init(
+                address: .hostname(host, port: port), serverName: "Phim",
+                availableConnectionsDelegate: ConnectionLimit(most: mostConnections)),
             onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? port) },
             logger: logger
         )
+    }
+
+    private static let mostConnections = 512
+    /// What the sources do blocks: on a thread of its own, one question after the other.
+    private static let questions = DispatchQueue(label: "phim-health")
+
+    private static func ask<Answer: Sendable>(_ question: @escaping @Sendable () -> Answer) async -> Answer {
+        await withCheckedContinuation { continuation in
+            questions.async { continuation.resume(returning: question()) }
+        }
     }
 
     private static func router(_ sources: WebServerSources) -> Router<BasicRequestContext> {
@@ -49,14 +63,14 @@ package enum WebServer {
             content("alive\n", type: "text/plain; charset=utf-8")
         }
         router.get("/health/ready") { _, _ in
-            switch sources.readiness() {
+            switch await ask(sources.readiness) {
             case .ready: content("ready\n", type: "text/plain; charset=utf-8")
             case .notReady(let reason):
                 content(reason + "\n", type: "text/plain; charset=utf-8", status: .serviceUnavailable)
             }
         }
         router.get("/metrics") { _, _ in
-            content(sources.metrics(), type: "text/plain; version=0.0.4; charset=utf-8")
+            content(await ask(sources.metrics), type: "text/plain; version=0.0.4; charset=utf-8")
         }
         return router
     }

@@ -3,6 +3,7 @@
 import Catalog
 import DICOMCore
 import Foundation
+import Glibc
 
 /// Runs the codec worker on one object at a time, with limits on time and memory.
 package final class Converter: Sendable {
@@ -65,7 +66,9 @@ package final class Converter: Sendable {
         process.terminationHandler = { _ in ended.signal() }
         do { try process.run() } catch { throw .unreadable(reason: "codec worker does not start") }
         guard ended.wait(timeout: .now() + .seconds(timeout)) == .success else {
-            process.terminate()
+            // The worker may have inherited blocked signals; this one cannot be blocked.
+            kill(process.processIdentifier, SIGKILL)
+            ended.wait()
             return WorkerExit.failed
         }
         return process.terminationReason == .exit ? process.terminationStatus : WorkerExit.failed
@@ -98,6 +101,8 @@ final class TemporaryFile: Sendable {
 
     init(in folder: String) throws(RetrievalFailure) {
         path = folder + "/" + UUID().uuidString + ".dcm"
+        try? FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]) else {
             throw .unreadable(reason: "no temporary file")
         }

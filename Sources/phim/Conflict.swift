@@ -30,10 +30,11 @@ extension Conflict {
 
         @OptionGroup var options: ArchiveOptions
         @OptionGroup var output: OutputOptions
+        @Flag(help: "Also those that are decided already.") var all = false
 
         func run() throws {
             let entries = try options.withArchive { archive in
-                try archive.catalog.conflicts().map { conflict in
+                try archive.catalog.conflicts(limit: .max, includingDecided: all).map { conflict in
                     Entry(
                         sopInstanceUID: conflict.sopInstanceUID,
                         copies: conflict.copies.map {
@@ -59,25 +60,33 @@ extension Conflict {
     struct Keep: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show this copy instead of the other.",
-            discussion: "Nothing is deleted: the other copies stay and can be chosen again.")
+            discussion: "Nothing is deleted: the other copies stay and can be chosen later (phim conflict list --all).")
+
+        struct Choice: Encodable {
+            let sopInstanceUID: String
+            let sha256: String
+        }
 
         @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
         @Option(help: "SOP Instance UID.") var instance: String
         @Option(help: ArgumentHelp("First characters of the copy's SHA-256.", valueName: "hex")) var sha256: String
 
         func run() throws {
-            try options.withArchive { archive in
-                let conflict = try archive.catalog.conflicts().first { $0.sopInstanceUID == instance }
-                let wanted =
-                    conflict?.copies.filter { Digest.hexadecimal($0.digest).hasPrefix(sha256.lowercased()) } ?? []
+            let chosen = try options.withArchive { archive in
+                let wanted = try archive.catalog.copies(sopInstanceUID: instance).filter {
+                    Digest.hexadecimal($0.digest).hasPrefix(sha256.lowercased())
+                }
                 guard let copy = wanted.first, wanted.count == 1 else {
                     throw CannotBegin(
                         wanted.isEmpty
-                            ? "no such copy; see phim conflict list" : "more than one copy begins with \(sha256)")
+                            ? "no such copy; see phim conflict list --all" : "more than one copy begins with \(sha256)")
                 }
                 try archive.records.noteDecision(Decision(sopInstanceUID: instance, digest: copy.digest))
                 _ = try archive.catalog.resolveConflict(sopInstanceUID: instance, keep: copy.digest)
+                return Choice(sopInstanceUID: instance, sha256: Digest.hexadecimal(copy.digest))
             }
+            if output.json { try Terminal.printJSON(chosen) }
         }
     }
 }

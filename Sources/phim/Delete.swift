@@ -34,17 +34,27 @@ struct Delete: ParsableCommand {
             studyUIDs: study.map { [$0] } ?? [], seriesUIDs: series.map { [$0] } ?? [],
             sopUIDs: instance.map { [$0] } ?? [])
         let report = try options.withArchive { archive in
-            let instances = try archive.catalog.instances(scope)
-            guard !instances.isEmpty else {
+            let shown = try archive.catalog.instances(scope).count
+            let conflicts = try archive.catalog.conflicts(limit: .max, includingDecided: true)
+            let hidden = conflicts.reduce(0) { count, conflict in
+                count + conflict.copies.count { !$0.isPrimary && isMeant($0, of: conflict) }
+            }
+            guard shown + hidden > 0 else {
                 Terminal.error("nothing here has these UIDs")
                 throw ExitStatus.incomplete
             }
-            try confirm(instances.count)
+            try confirm(shown + hidden)
             let erased = try archive.delete(scope)
             return Report(deleted: erased.count, bytes: erased.bytes)
         }
         if output.json { return try Terminal.printJSON(report) }
         Terminal.print("\(report.deleted) instances deleted, \(Terminal.bytes(report.bytes)) freed")
+    }
+
+    /// Of an object with several contents the hidden ones are known to nobody but the list of conflicts.
+    private func isMeant(_ copy: StoredCopy, of conflict: Catalog.Conflict) -> Bool {
+        (study == nil || study == copy.studyInstanceUID) && (series == nil || series == copy.seriesInstanceUID)
+            && (instance == nil || instance == conflict.sopInstanceUID)
     }
 
     private func confirm(_ count: Int) throws {

@@ -42,12 +42,15 @@ struct Export: ParsableCommand {
                 Terminal.error("nothing here has these UIDs")
                 throw ExitStatus.incomplete
             }
-            do {
-                return try Exporter(retrieval: archive.retrieval).export(
-                    instances, to: to, as: format, overwriting: overwrite
-                ) { bar.show($0.objects, of: $0.total, detail: Terminal.bytes($0.bytes)) }
+            let exporter = Exporter(retrieval: archive.retrieval)
+            let interruption = Interruption { exporter.cancel() }
+            defer { withExtendedLifetime(interruption) {} }
+            do throws(MediaFailure) {
+                return try exporter.export(instances, to: to, as: format, overwriting: overwrite) {
+                    bar.show($0.objects, of: $0.total, detail: Terminal.bytes($0.bytes))
+                }
             } catch {
-                throw CannotBegin("\(to): \(error)")
+                throw fault(error)
             }
         }
         bar.finish()
@@ -58,6 +61,19 @@ struct Export: ParsableCommand {
             Terminal.print("\(report.files) files written, \(Terminal.bytes(report.bytes))")
         }
         if !report.problems.isEmpty { throw ExitStatus.incomplete }
+    }
+
+    private func fault(_ failure: MediaFailure) -> any Error {
+        switch failure {
+        case .targetNotEmpty: return CannotBegin("\(to): \(failure); --overwrite writes into it all the same")
+        case .nothingToExport: return Fault.exit(for: failure)
+        case .cancelled where format == .zip:
+            Terminal.error("\(to): cancelled, nothing was left behind; the same command again starts over")
+        case .cancelled:
+            Terminal.error("\(to): cancelled, not all files are there; with --overwrite the same command starts over")
+        default: Terminal.error("\(to): \(failure)")
+        }
+        return ExitStatus.incomplete
     }
 }
 

@@ -44,7 +44,7 @@ struct Import: ParsableCommand {
     func run() throws {
         let bar = ProgressBar("Importing")
         if !options.folder.exists {
-            do { try options.folder.create() } catch { throw CannotBegin("\(error)") }
+            do { try options.folder.create() } catch { throw Fault.opening(error) }
             Terminal.note("Made a new archive in \(options.folder.path).")
         }
         let report = try options.withArchive { archive in
@@ -53,6 +53,8 @@ struct Import: ParsableCommand {
             settings.again = again
             settings.concurrency = concurrency
             let importer = try Importer(ingest: archive.ingest, dataFolder: archive.folder.path, options: settings)
+            let interruption = Interruption { importer.cancel() }
+            defer { withExtendedLifetime(interruption) {} }
             return importer.run(paths) { bar.show($0.objects, of: $0.total, detail: Terminal.bytes($0.bytes)) }
         }
         bar.finish()
@@ -70,7 +72,9 @@ struct Import: ParsableCommand {
                 \(report.conflicts) conflicts, \(report.skipped) taken by an earlier run, \(report.ignored) not DICOM, \
                 \(report.refusedCount) refused
                 """)
-            if let interruption = report.interruption { Terminal.error("ended early: \(interruption)") }
+        }
+        if let interruption = report.interruption {
+            Terminal.error("ended early: \(interruption); the same command again goes on from there")
         }
         if !report.isComplete { throw ExitStatus.incomplete }
     }

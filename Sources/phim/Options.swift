@@ -22,7 +22,7 @@ struct ArchiveOptions: ParsableArguments {
         return try Configuration.load(folder.configuration)
     }
 
-    /// Opens the archive for a command and closes it afterwards.
+    /// Opens the archive for a command and closes it afterwards. What fails is said here, and thrown as an exit status.
     func withArchive<Answer>(_ body: (OpenArchive) throws -> Answer) throws -> Answer {
         let archive: OpenArchive
         do {
@@ -30,10 +30,10 @@ struct ArchiveOptions: ParsableArguments {
             logger.logLevel = .error
             archive = try OpenArchive.existing(folder, configuration: try configuration(), logger: logger)
         } catch {
-            throw CannotBegin("\(error)")
+            throw Fault.opening(error)
         }
         defer { archive.close() }
-        return try body(archive)
+        do { return try body(archive) } catch { throw Fault.exit(for: error) }
     }
 }
 
@@ -41,16 +41,4 @@ struct ArchiveOptions: ParsableArguments {
 struct OutputOptions: ParsableArguments {
     @Flag(name: .long, help: "Print the answer as JSON, for scripts.")
     var json = false
-}
-
-/// Exit statuses (see `phim --help`).
-enum ExitStatus {
-    static let incomplete = ExitCode(1)
-    static let cannotBegin = ExitCode(2)
-}
-
-/// A fault before any work was done: said on standard error, exit status 2.
-func CannotBegin(_ message: String) -> ExitCode {
-    Terminal.error(message)
-    return ExitStatus.cannotBegin
 }

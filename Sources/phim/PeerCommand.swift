@@ -36,27 +36,15 @@ extension PeerCommand {
         @Option(help: "At most this many associations at once.") var maxAssociations: Int?
 
         func run() throws {
-            let peer: Peer
-            do throws(RecordsError) {
-                peer = try Peer(
+            let peer = try options.withArchive { archive in
+                let peer = try Peer(
                     name: name, aeTitle: aeTitle, host: host, port: port,
                     characterSet: charset.flatMap { Peer.CharacterSet(rawValue: $0.rawValue) } ?? .utf8,
                     maxAssociations: maxAssociations)
-            } catch { throw CannotBegin(Self.words(error)) }
-            try options.withArchive { archive in
-                do throws(RecordsError) { try archive.records.addPeer(peer) } catch {
-                    throw CannotBegin(Self.words(error))
-                }
+                try archive.records.addPeer(peer)
+                return peer
             }
             if output.json { try Terminal.printJSON(PeerReport(KnownPeer(peer), origin: "added")) }
-        }
-
-        private static func words(_ error: RecordsError) -> String {
-            switch error {
-            case .invalid(let field, let reason): "\(field): \(reason)"
-            case .nameTaken: "a peer of this name exists already; phim peer remove it first, or choose another name"
-            default: "\(error)"
-            }
         }
     }
 
@@ -86,18 +74,25 @@ extension PeerCommand {
         static let configuration = CommandConfiguration(abstract: "Remove a peer that was added.")
 
         @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
         @Argument(help: "The peer's name.") var name: String
+
+        struct Report: Encodable {
+            let removed: String
+        }
 
         func run() throws {
             try options.withArchive { archive in
-                do throws(RecordsError) { try archive.records.removePeer(named: name) } catch {
-                    guard error == .notFound else { throw CannotBegin("\(error)") }
-                    let isConfigured = archive.configuration.peers.contains { $0.name == name }
+                do { try archive.records.removePeer(named: name) } catch RecordsError.notFound {
+                    let isConfigured = archive.configuration.peers.contains {
+                        $0.name.lowercased() == name.lowercased()
+                    }
                     throw CannotBegin(
                         isConfigured
                             ? "\(name) is in the configuration file; remove it there" : "there is no peer \(name)")
                 }
             }
+            if output.json { try Terminal.printJSON(Report(removed: name)) }
         }
     }
 
@@ -119,9 +114,7 @@ extension PeerCommand {
 
         func run() throws {
             let (peer, calling) = try options.withArchive { archive in
-                do { return (try archive.peer(named: name), archive.callingAETitle) } catch {
-                    throw CannotBegin("\(error)")
-                }
+                (try archive.peer(named: name), archive.callingAETitle)
             }
             let started = ContinuousClock.now
             let failure = PeerCall.echo(peer, callingAETitle: calling)
@@ -141,7 +134,7 @@ extension PeerCommand {
 
     struct Knocks: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List callers that were refused, why, and the command that admits them.")
+            abstract: "List callers that were refused, why, and what admits them.")
 
         @OptionGroup var options: ArchiveOptions
         @OptionGroup var output: OutputOptions
@@ -159,13 +152,16 @@ extension PeerCommand {
 
         func run() throws {
             let reports = try options.withArchive { archive in
-                try archive.records.knocks().map { knock in
+                let remedy = Remedy(
+                    data: options.data, configurationFile: options.config ?? archive.folder.configuration,
+                    aeTitle: archive.callingAETitle, peers: try archive.allPeers())
+                return try archive.records.knocks().map { knock in
                     Report(
                         callingAETitle: knock.callingAETitle, calledAETitle: knock.calledAETitle,
                         address: knock.address,
                         reason: knock.reason, asked: knock.asked, count: knock.count,
                         lastAt: Date(timeIntervalSince1970: Double(knock.lastAt) / 1e6),
-                        admit: Self.admission(of: knock, data: options.data))
+                        admit: remedy.text(for: knock))
                 }
             }
             if output.json { return try Terminal.printJSON(reports) }
@@ -179,17 +175,6 @@ extension PeerCommand {
                       admit  \(report.admit)
                     """)
             }
-        }
-
-        /// The command that would let this caller in; the port is a guess, as a caller does not tell where it listens.
-        static func admission(of knock: Knock, data: String) -> String {
-            func quoted(_ text: String) -> String {
-                let plain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-/".contains($0)) }
-                return plain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
-            }
-            let name = String(knock.callingAETitle.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "-" })
-            return "phim peer add \(quoted(name)) --ae-title \(quoted(knock.callingAETitle)) --host \(knock.address) "
-                + "--port 104 --data \(quoted(data))"
         }
     }
 

@@ -2,6 +2,7 @@
 
 import Archive
 import ArgumentParser
+import Glibc
 
 /// Names the subcommands in the order in which a newcomer meets them.
 @main
@@ -26,4 +27,13 @@ struct Phim: AsyncParsableCommand {
             Delete.self, Conflict.self, PeerCommand.self, ConformanceStatementCommand.self,
             CodecWorker.self,
         ])
+
+    static func main() async {
+        // A reader or a peer that goes away while we write must cost its own output, not the process.
+        signal(SIGPIPE, SIG_IGN)
+        await main(nil)
+        guard Terminal.hasLostOutput else { return }
+        Terminal.error("not all of the output could be written")
+        exit(withError: ExitStatus.incomplete)
+    }
 }

@@ -40,8 +40,7 @@ struct Send: ParsableCommand {
     func run() throws {
         let bar = ProgressBar("Sending")
         let report = try options.withArchive { archive in
-            let peer: KnownPeer
-            do { peer = try archive.peer(named: to) } catch { throw CannotBegin("\(error)") }
+            let peer = try archive.peer(named: to)
             let instances = try archive.catalog.instances(
                 Scope(studyUIDs: study, seriesUIDs: series, sopUIDs: instance))
             guard !instances.isEmpty else {

@@ -3,7 +3,6 @@
 import Archive
 import ArgumentParser
 import Foundation
-import Glibc
 import Logging
 import Metrics
 import Telemetry
@@ -39,8 +38,6 @@ struct Serve: AsyncParsableCommand {
     var logLevel: String = "info"
 
     func run() async throws {
-        // A peer that closes while we write must cost its association, not the process.
-        signal(SIGPIPE, SIG_IGN)
         let registry = PrometheusRegistry()
         MetricsSystem.bootstrap(registry)
         guard let level = Logger.Level(rawValue: logLevel) else {
@@ -56,7 +53,7 @@ struct Serve: AsyncParsableCommand {
             try options.folder.create()
             archive = try OpenArchive(options.folder, configuration: try settings(), logger: Logger(label: "phim"))
         } catch {
-            throw CannotBegin("\(error)")
+            throw Fault.opening(error)
         }
         do {
             try await ArchiveServer(archive: archive, registry: registry).run { server in
@@ -64,7 +61,7 @@ struct Serve: AsyncParsableCommand {
                 Terminal.note(Banner.text(server))
             }
         } catch {
-            throw CannotBegin("\(error)")
+            throw Fault.opening(error)
         }
     }
 

@@ -5,16 +5,24 @@ import Glibc
 import Synchronization
 
 enum Terminal {
+    private static let lost = Atomic<Bool>(false)
+
+    /// Whether something printed did not reach whoever should read it: a full disk, a reader that went away.
+    static var hasLostOutput: Bool { lost.load(ordering: .relaxed) }
+
     static func print(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        do { try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8)) } catch {
+            lost.store(true, ordering: .relaxed)
+        }
     }
 
-    static func error(_ text: String) {
-        FileHandle.standardError.write(Data(("phim: " + text + "\n").utf8))
-    }
+    static func error(_ text: String) { note("phim: " + text) }
 
-    static func note(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+    static func note(_ text: String) { draw(text + "\n") }
+
+    /// To standard error as it is; nobody needs to read it.
+    static func draw(_ text: String) {
+        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
 
     /// A value as one line of JSON with sorted keys.
@@ -76,11 +84,11 @@ final class ProgressBar: Sendable {
         } else {
             line += "\(done) "
         }
-        FileHandle.standardError.write(Data((line + detail).utf8))
+        Terminal.draw(line + detail)
     }
 
     func finish() {
         guard isShown else { return }
-        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+        Terminal.draw("\r\u{1B}[K")
     }
 }

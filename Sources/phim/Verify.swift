@@ -63,23 +63,26 @@ struct RebuildIndex: ParsableCommand {
     struct Report: Encodable {
         let instances: Int
         let unreadable: Int
+        let damages: [String]
     }
 
     func run() throws {
         let bar = ProgressBar("Rebuilding")
-        let configuration = try options.configuration()
         let result: RebuildResult
         do {
-            result = try IndexRebuild(options.folder, configuration: configuration).run { bar.show($0, of: nil) }
+            let rebuild = IndexRebuild(options.folder, configuration: try options.configuration())
+            result = try rebuild.run { bar.show($0, of: nil) }
         } catch {
-            throw CannotBegin("\(error)")
+            throw Fault.exit(for: error)
         }
         bar.finish()
         if output.json {
-            try Terminal.printJSON(Report(instances: result.instances, unreadable: result.unreadable))
+            try Terminal.printJSON(
+                Report(instances: result.instances, unreadable: result.unreadable, damages: result.damages))
         } else {
+            for damage in result.damages { Terminal.print("DAMAGED  \(damage)") }
             Terminal.print("\(result.instances) instances enrolled, \(result.unreadable) entries could not be read")
         }
-        if result.unreadable > 0 { throw ExitStatus.incomplete }
+        if result.unreadable > 0 || !result.damages.isEmpty { throw ExitStatus.incomplete }
     }
 }

@@ -4,10 +4,11 @@ import GRDB
 import Volumes
 
 extension CatalogStore {
-    /// Undecided conflicts, by UID.
-    package func conflicts(limit: Int = 1_000) throws(CatalogError) -> [Conflict] {
+    /// Conflicts, by UID; those that a person has decided only when asked for.
+    package func conflicts(limit: Int = 1_000, includingDecided: Bool = false) throws(CatalogError) -> [Conflict] {
         try read { db in
-            let select = "SELECT DISTINCT uid FROM secondary WHERE settled = 0 ORDER BY uid LIMIT ?"
+            let condition = includingDecided ? "" : "WHERE settled = 0"
+            let select = "SELECT DISTINCT uid FROM secondary \(condition) ORDER BY uid LIMIT ?"
             return try db.all(select, [limit.sql]).map { row in
                 Conflict(sopInstanceUID: row[0], copies: try Self.copies(db, uid: row[0]))
             }
@@ -21,7 +22,7 @@ extension CatalogStore {
         sopInstanceUID uid: String, keep digest: [UInt8], erasingOthers: Bool = false
     ) throws(CatalogError) -> [Erasure] {
         let at = now()
-        return try write { db in
+        return try writeDurably { db in
             guard let primary = try Enrollment.instance(db, uid: uid) else { throw CatalogError.notFound }
             var batch = try EnrollmentBatch(db)
             if primary.3.digest == digest {

@@ -4,9 +4,12 @@ import GRDB
 
 extension CatalogStore {
     /// Enrols a batch, in order, and remembers how far each volume is enrolled. All of it happens or nothing does.
-    /// - Parameter enrolledTo: for each volume the offset behind the last entry of the batch; positions never go back.
+    /// - Parameters:
+    ///   - enrolledTo: for each volume the offset behind the last entry of the batch; positions never go back.
+    ///   - from: for each volume where the batch begins. A position that has not come that far stays where it is: what
+    ///     lies between is replayed at the next start. Volumes not named here are taken to be without a gap.
     package func enroll(
-        _ batch: [Enrollment], enrolledTo: [Int: Int64]
+        _ batch: [Enrollment], enrolledTo: [Int: Int64], from: [Int: Int64] = [:]
     ) throws(CatalogError) -> [EnrollmentOutcome] {
         let at = now()
         return try write { db in
@@ -14,6 +17,8 @@ extension CatalogStore {
             let outcomes = try batch.map { try session.enroll($0) }
             try session.changes.write(db, at: at)
             for (volume, offset) in enrolledTo {
+                let known = try db.first("SELECT enrolledTo FROM volume WHERE number = ?", [volume.sql])
+                guard from[volume] ?? 0 <= known?[0] as Int64? ?? 0 else { continue }
                 try db.run(
                     """
                     INSERT INTO volume (number, enrolledTo) VALUES (?, ?)

@@ -1,7 +1,7 @@
 // Deletion in two steps: out of sight in one transaction, then out of the volume, restartable in between.
 
 import GRDB
-import Volumes
+package import Volumes
 
 extension CatalogStore {
     /// Takes every copy in scope out of the catalogue and lists its place for erasure. Copies of the same UID outside
@@ -9,7 +9,7 @@ extension CatalogStore {
     package func beginErasure(_ scope: Scope) throws(CatalogError) -> [Erasure] {
         guard !scope.isEmpty else { return [] }
         let at = now()
-        return try write { db in
+        return try writeDurably { db in
             let condition = scope.condition
             let select = """
                 SELECT instance.id, instance.uid, instance.volume, instance.entryOffset, instance.bodyOffset,
@@ -29,6 +29,34 @@ extension CatalogStore {
             for row in primaries { try batch.promote(uid: row[1]) }
             try batch.changes.write(db, at: at)
             return erasures
+        }
+    }
+
+    /// Takes one copy out of the catalogue, wherever it ranks, and lists its place for erasure; another copy of its UID
+    /// becomes the primary if this was it. Nil when no copy lies there any more.
+    package func beginErasure(ofCopy place: Place, sopInstanceUID uid: String) throws(CatalogError) -> Erasure? {
+        let at = now()
+        return try writeDurably { db in
+            for table in ["secondary", "instance"] {
+                let select = """
+                    SELECT id, uid, volume, entryOffset, bodyOffset, length FROM \(table)
+                    WHERE uid = ? AND volume = ? AND entryOffset = ?
+                    """
+                guard let row = try db.first(select, [uid.sql, place.volume.sql, place.entryOffset.sql]) else { continue }
+                var series: Int64?
+                if table == "instance" {
+                    series = try db.first("SELECT series FROM instance WHERE uid = ?", [uid.sql])?[0]
+                }
+                let erasure = try Self.withdraw(db, row, from: table, at: at)
+                if let series {
+                    try Upkeep.refresh(db, series: [series])
+                    var batch = try EnrollmentBatch(db)
+                    try batch.promote(uid: uid)
+                    try batch.changes.write(db, at: at)
+                }
+                return erasure
+            }
+            return nil
         }
     }
 

@@ -21,7 +21,7 @@ extension CatalogStore {
         let reader = MatchReader(query)
         for start in stride(from: 0, to: ids.count, by: 128) {
             let page = ids[start..<min(start + 128, ids.count)]
-            let matches = try read { db in try page.compactMap { try reader.match(db, id: $0) } }
+            let matches = try read { db in try reader.matches(db, ids: page) }
             for match in matches where !visit(match) { return }
         }
     }
@@ -84,15 +84,25 @@ private struct MatchReader {
         representative = query.wantsRepresentative ? Self.representative(level) : nil
     }
 
-    func match(_ db: Database, id: Int64) throws -> Match? {
-        guard let row = try db.first(sql, [id.sql]) else { return nil }
+    /// The statements are made for the page and dropped with it: their text depends on the keys that a caller asks for,
+    /// and a cache of them would grow with every new combination.
+    func matches(_ db: Database, ids: ArraySlice<Int64>) throws -> [Match] {
+        let statement = try db.makeStatement(sql: sql)
+        let representative = try representative.map { try db.makeStatement(sql: $0) }
+        return try ids.compactMap { id in
+            guard let row = try Row.fetchOne(statement, arguments: [id]) else { return nil }
+            let instance = try representative.flatMap { try Row.fetchOne($0, arguments: [id]) }
+            return match(row, instance)
+        }
+    }
+
+    private func match(_ row: Row, _ instance: Row?) -> Match {
         var values: [Tag: String] = [:]
         values.reserveCapacity(attributes.count + 1)
         for (column, attribute) in attributes.enumerated() {
             values[attribute.tag] = (row[column] as DatabaseValue).text
         }
         if wantsAvailability { values[Match.instanceAvailability] = "ONLINE" }
-        let instance = try representative.flatMap { try db.first($0, [id.sql]) }
         return Match(values: values, representative: instance.map(StoredInstance.init))
     }
 

@@ -55,6 +55,24 @@ package final class CatalogStore: Sendable {
         do { return try pool.write(body) } catch { throw CatalogError(error) }
     }
 
+    /// The same, and on stable storage when it returns: what precedes an erasure must not be undone by a power cut,
+    /// or the catalogue would name bytes that are gone.
+    func writeDurably<Value>(_ body: (Database) throws -> Value) throws(CatalogError) -> Value {
+        do {
+            return try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                defer { try? db.execute(sql: "PRAGMA synchronous = NORMAL") }
+                var value: Value?
+                try db.inTransaction(.immediate) {
+                    value = try body(db)
+                    return .commit
+                }
+                guard let value else { throw CatalogError.corrupt }
+                return value
+            }
+        } catch { throw CatalogError(error) }
+    }
+
     /// Runs the steps that the file has not seen, inside one immediate transaction, so that processes that open a
     /// new archive at the same moment do not meet half a schema.
     private static func migrate(_ db: Database) throws {

@@ -68,6 +68,13 @@ extension CatalogStore {
         }
     }
 
+    /// Drops the oldest entries beyond a number.
+    package func forgetChanges(keeping count: Int) throws(CatalogError) {
+        try write { db in
+            try db.run("DELETE FROM change WHERE seq <= (SELECT max(seq) FROM change) - ?", [count.sql])
+        }
+    }
+
     /// Drops entries that every follower has seen.
     package func forgetChanges(through sequence: Int64) throws(CatalogError) {
         try write { db in try db.run("DELETE FROM change WHERE seq <= ?", [sequence.sql]) }

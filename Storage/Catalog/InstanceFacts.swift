@@ -24,7 +24,8 @@ package struct InstanceFacts: Hashable, Sendable {
     /// One value per row of `Attribute.table`; empty when the attribute is missing or empty.
     private var values: [String]
 
-    /// The longest value kept (PS3.5 Table 6.2-1: LT); the object itself keeps everything.
+    /// The longest value kept, in Unicode scalars (PS3.5 Table 6.2-1: LT); the object itself keeps everything. Not in
+    /// characters: one letter can carry megabytes of marks.
     private static let longest = 10_240
 
     /// The value of an attribute, multiple ones joined by backslashes; empty when there is none.
@@ -88,6 +89,10 @@ package struct InstanceFacts: Hashable, Sendable {
         }
     }
 
+    private static func cut(_ value: String) -> String {
+        value.utf8.count > longest ? String(value.unicodeScalars.prefix(longest)) : value
+    }
+
     private static func normal(_ value: String, of attribute: Attribute) -> String {
         guard !value.isEmpty else { return "" }
         var value = attribute.isMultiple ? value : value.trimmed
@@ -96,8 +101,8 @@ package struct InstanceFacts: Hashable, Sendable {
             let kept: [Unicode.Scalar] = attribute.kind == .text ? ["\r", "\n", "\t", "\u{0C}"] : []
             value.unicodeScalars.removeAll { ($0.value < 0x20 && !kept.contains($0)) || $0.value == 0x7F }
         }
-        value = value.normalForm
-        if value.utf8.count > longest { value = String(value.prefix(longest)) }
+        // Before it too, since normalising is work; composing can also lengthen.
+        value = cut(cut(value).normalForm)
         return switch attribute.kind {
         case .date: DateRange.normalized(value) ?? value
         case .integer: Int64(value).map { String($0) } ?? value

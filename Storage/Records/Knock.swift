@@ -68,11 +68,6 @@ extension RecordStore {
         }
     }
 
-    /// Forgets every knock.
-    package func clearKnocks() throws(RecordsError) {
-        try write { db in try db.execute(sql: "DELETE FROM knock") }
-    }
-
     /// Without control characters, and not longer than `most`.
     private static func printable(_ text: String, most: Int) -> String {
         let scalars = text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) }

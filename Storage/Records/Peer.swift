@@ -34,6 +34,9 @@ package struct Peer: Hashable, Sendable {
         guard (1...255).contains(host.utf8.count), host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw .invalid(field: "host", reason: "a name or an address, without spaces")
         }
+        guard !host.contains(":") else {
+            throw .invalid(field: "host", reason: "a name or an IPv4 address, no port; IPv6 is not supported yet")
+        }
         guard (1...65_535).contains(port) else { throw .invalid(field: "port", reason: "1 to 65535") }
         if let maxAssociations, maxAssociations < 1 {
             throw .invalid(field: "associations", reason: "1 or more")
@@ -53,11 +56,14 @@ package struct Peer: Hashable, Sendable {
             && bytes.allSatisfy { $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") }
     }
 
-    fileprivate init(_ row: Row) throws {
-        try self.init(
-            name: row["name"], aeTitle: row["aeTitle"], host: row["host"], port: row["port"],
-            characterSet: CharacterSet(rawValue: row["characterSet"]) ?? .utf8,
-            maxAssociations: row["maxAssociations"])
+    /// As it was stored: rules that came later must not hide a peer that an earlier version took.
+    fileprivate init(_ row: Row) {
+        name = row["name"]
+        aeTitle = row["aeTitle"]
+        host = row["host"]
+        port = row["port"]
+        characterSet = CharacterSet(rawValue: row["characterSet"]) ?? .utf8
+        maxAssociations = row["maxAssociations"]
     }
 }
 

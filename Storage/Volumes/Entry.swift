@@ -64,4 +64,6 @@ package struct VolumeEntry: Hashable, Sendable {
     package var isIntact: Bool?
     /// Offset of the first entry of the batch that this entry was written with.
     let batchOffset: Int64
+    /// The secret of the volume that the entry carries, as proof that Phim wrote it; nil in older volumes.
+    let nonce: String?
 }

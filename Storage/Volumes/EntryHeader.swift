@@ -10,16 +10,18 @@ enum EntryHeader {
     static let streamedLength = 4_096
     /// More than this is not read as a pax header.
     static let largestRecords = 65_536
+    /// Records with a meaning of their own; no further fact may have such a name.
+    private static let reserved: Set = ["sha256", "receivedAt", "source", "dataSetOffset", "batch", "nonce"]
 
     /// Header blocks for `facts`; at least 1,536 bytes, or exactly `exactLength` when given.
     static func encode(
-        _ facts: EntryFacts, length: Int64, batchOffset: Int64, exactLength: Int? = nil
+        _ facts: EntryFacts, length: Int64, batchOffset: Int64, nonce: String?, exactLength: Int? = nil
     ) throws(VolumeFailure) -> [UInt8] {
         for uid in [facts.studyInstanceUID, facts.seriesInstanceUID, facts.sopInstanceUID] where !isUID(uid) {
             throw .invalidEntry(reason: "not a UID")
         }
         guard facts.digest.count == 32 else { throw .invalidEntry(reason: "digest is not SHA-256") }
-        let records = try records(of: facts, length: length, batchOffset: batchOffset, exact: exactLength)
+        let records = try records(of: facts, length: length, batchOffset: batchOffset, nonce: nonce, exact: exactLength)
         let seconds = facts.receipt.receivedAt / 1_000_000
         let extended = TarBlock(
             name: "PaxHeaders/\(facts.sopInstanceUID)", prefix: "", length: Int64(records.count), modified: seconds,
@@ -38,7 +40,7 @@ enum EntryHeader {
     }
 
     private static func records(
-        of facts: EntryFacts, length: Int64, batchOffset: Int64, exact: Int?
+        of facts: EntryFacts, length: Int64, batchOffset: Int64, nonce: String?, exact: Int?
     ) throws(VolumeFailure) -> [UInt8] {
         var lines = "PHIM.sha256=\(hex(facts.digest))\n"
         lines += "PHIM.receivedAt=\(facts.receipt.receivedAt)\n"
@@ -46,8 +48,9 @@ enum EntryHeader {
         lines += "PHIM.dataSetOffset=\(facts.receipt.dataSetOffset)\n"
         // Fixed width: a batch takes as many blocks wherever it comes to lie.
         lines += "PHIM.batch=\(String(repeating: "0", count: max(0, 15 - "\(batchOffset)".utf8.count)))\(batchOffset)\n"
+        if let nonce { lines += "PHIM.nonce=\(nonce)\n" }
         for (key, value) in facts.receipt.others.sorted(by: { $0.key < $1.key }) {
-            guard !key.isEmpty, key.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "=") }) else {
+            guard !key.isEmpty, !reserved.contains(key), key.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "=") }) else {
                 throw .invalidEntry(reason: "record key")
             }
             lines += "PHIM.\(key)=\(oneLine(value))\n"
@@ -129,11 +132,13 @@ extension EntryHeader {
             let dataSetOffset = others.removeValue(forKey: "dataSetOffset").flatMap({ Int($0) }),
             let batchOffset = others.removeValue(forKey: "batch").flatMap({ Int64($0) })
         else { return .bad(reason: "facts") }
+        let nonce = others.removeValue(forKey: "nonce")
         let receipt = EntryReceipt(receivedAt: receivedAt, source: source, dataSetOffset: dataSetOffset, others: others)
         let facts = EntryFacts(
             studyInstanceUID: String(folders[0]), seriesInstanceUID: String(folders[1]),
             sopInstanceUID: String(file.name.dropLast(4)), digest: digest, receipt: receipt)
-        return .entry(VolumeEntry(facts: facts, place: place, isErased: isErased, batchOffset: batchOffset))
+        return .entry(
+            VolumeEntry(facts: facts, place: place, isErased: isErased, batchOffset: batchOffset, nonce: nonce))
     }
 
     private static func parseRecords(_ data: ArraySlice<UInt8>) -> (size: String?, lines: [String: String])? {
@@ -164,7 +169,8 @@ extension EntryHeader {
         return (size, lines)
     }
 
-    private static func bytes(hex text: String) -> [UInt8]? {
+    /// Reads lower-case hexadecimal.
+    static func bytes(hex text: String) -> [UInt8]? {
         let digits = text.utf8.map { UInt8(ascii: "0") <= $0 && $0 <= UInt8(ascii: "9") ? Int($0) - 48 : Int($0) - 87 }
         guard digits.count % 2 == 0, digits.allSatisfy((0..<16).contains) else { return nil }
         return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }

@@ -5,22 +5,36 @@ struct Erasure {
     let directory: VolumeDirectory
     let number: Int
 
-    /// Deletes the bodies at `places`, all of this volume. May be repeated after a failure.
+    /// Deletes the bodies at `places`, all of this volume. May be repeated after a failure. An entry that fails does
+    /// not save the others: all is erased that can be, then the first failure is thrown.
     ///
     /// A sealed volume's manifest is removed first and the volume's lock is held, so that no digest of a half
-    /// erased volume is ever listed; `Sealer.refresh` writes the manifest anew.
+    /// erased volume is ever listed; the sealer writes the manifest anew.
     func erase(_ places: [Place]) throws(VolumeFailure) {
         let probe = try directory.open(number, .read)
-        let isReadOnly = try probe.status().isReadOnly
+        // Its lock lasts until all is done.
+        defer { directory.fileSystem.unlock(probe.descriptor) }
         let wasSealed = try directory.isSealed(probe)
         if wasSealed { try unlist(probe) }
-        let file = try openForWriting(probe, isReadOnly: isReadOnly)
-        for place in places { try mark(place, in: file) }
+        let file = try openForWriting(probe)
+        var failure: VolumeFailure?
+        var marked: [Place] = []
+        for place in places {
+            do throws(VolumeFailure) {
+                try mark(place, in: file)
+                marked.append(place)
+            } catch {
+                failure = failure ?? error
+            }
+        }
         try file.synchronize()
-        for place in places { try empty(place, in: file) }
+        for place in marked {
+            do throws(VolumeFailure) { try empty(place, in: file) } catch { failure = failure ?? error }
+        }
         try file.synchronize()
         // Sealed by its owner meanwhile: wait for the owner's digest, which may be of either state, and discard it.
         if !wasSealed, try directory.isSealed(probe) { try unlist(probe) }
+        if let failure { throw failure }
     }
 
     private func unlist(_ file: VolumeFile) throws(VolumeFailure) {
@@ -32,25 +46,50 @@ struct Erasure {
     }
 
     /// Only the superuser may open a read-only file for writing: others lend themselves the mode for that moment.
-    private func openForWriting(_ probe: VolumeFile, isReadOnly: Bool) throws(VolumeFailure) -> VolumeFile {
+    private func openForWriting(_ probe: VolumeFile) throws(VolumeFailure) -> VolumeFile {
         do throws(VolumeFailure) {
             return try directory.open(number, .readWrite)
         } catch {
-            guard isReadOnly else { throw error }
+            // Asked only now: the mode may be set by `unlist`, or by an owner that has just finished.
+            guard try probe.status().isReadOnly else { throw error }
         }
         try directory.fileSystem.setReadOnly(probe.descriptor, false)
         defer { try? directory.fileSystem.setReadOnly(probe.descriptor, true) }
         return try directory.open(number, .readWrite)
     }
 
+    /// Marks the name. A header that cannot be read any more is left as it is: nobody finds the body by it, and the
+    /// body shall go nevertheless.
     private func mark(_ place: Place, in file: VolumeFile) throws(VolumeFailure) {
         let offset = place.bodyOffset - Int64(TarBlock.size)
-        guard var block = TarBlock(try file.read(at: offset, count: TarBlock.size)[...]),
+        guard let bytes = try? file.read(at: offset, count: TarBlock.size), var block = TarBlock(bytes[...]),
             block.type == TarBlock.regularFile
-        else { throw .corrupt(volume: number, offset: offset, reason: "no file header") }
+        else {
+            guard try isFree(place, in: file) else {
+                throw .corrupt(volume: number, offset: offset, reason: "no file header")
+            }
+            return
+        }
         guard !block.prefix.hasPrefix(EntryHeader.erasedPrefix) else { return }
         block.prefix = EntryHeader.erasedPrefix + block.prefix
         try file.write(block.encoded().span, at: offset)
+    }
+
+    /// Whether no other entry that can be read lies where `place` says: a wrong place must not empty a good body.
+    private func isFree(_ place: Place, in file: VolumeFile) throws(VolumeFailure) -> Bool {
+        let size = try file.status().size
+        guard place.entryOffset >= 0, place.entryOffset < place.bodyOffset, place.end <= size else { return false }
+        var scan = try directory.scan(file, size: size)
+        var isFree = true
+        do throws(VolumeFailure) {
+            _ = try scan.run(from: 0, verifyBodies: false, isSealed: true) { entry in
+                if entry.place.entryOffset < place.end, entry.place.end > place.entryOffset { isFree = false }
+                return isFree && entry.place.entryOffset < place.end
+            }
+        } catch {
+            // The disk cannot read a header there, most likely the very one. What was seen before it decides.
+        }
+        return isFree
     }
 
     private func empty(_ place: Place, in file: VolumeFile) throws(VolumeFailure) {

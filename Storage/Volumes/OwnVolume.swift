@@ -22,6 +22,8 @@ package struct VolumeOptions: Sendable {
 struct OwnVolume: Sendable {
     let file: VolumeFile
     let zeroAhead: ZeroAhead?
+    /// Carried by each entry, see `VolumeNumbers`.
+    let nonce: String
     /// End of the last entry.
     private(set) var tail: Int64
     /// The file's size; all from `tail` to here reads as zeros.
@@ -29,9 +31,12 @@ struct OwnVolume: Sendable {
     /// End of the blocks that the disk has promised.
     private var allocated: Int64
 
-    init(file: VolumeFile, filler: VolumeFile?, tail: Int64, size: Int64, options: VolumeOptions, queue: DispatchQueue)
-    {
+    init(
+        file: VolumeFile, filler: VolumeFile?, nonce: String, tail: Int64, size: Int64, options: VolumeOptions,
+        queue: DispatchQueue
+    ) {
         self.file = file
+        self.nonce = nonce
         self.tail = tail
         self.size = size
         allocated = tail

@@ -32,7 +32,10 @@ struct TailSearch {
             return (try survivors(from: min(enrolledTo, scan.size)), max(position, enrolledTo), flaw)
         }
         var entries: [VolumeEntry] = []
+        // Bodies behind whole headers are not searched: whatever stands there is the sender's, not ours.
+        var searchFrom = position
         while case .entry(var entry) = try scan.header(at: position) {
+            searchFrom = entry.place.end
             if !entry.isErased {
                 guard try scan.isIntact(entry) else { break }
                 entry.isIntact = true
@@ -40,30 +43,49 @@ struct TailSearch {
             }
             position = entry.place.end
         }
-        // Each batch was synced before the next one began. A whole entry of a later batch therefore proves that
-        // what is bad here was good once: that is rot, not a torn tail, and nothing may be cleared.
-        let later = try survivors(from: position).filter { $0.batchOffset > position }
+        // Each batch was synced before the next one began. An entry of a later batch therefore proves that what is
+        // bad here was good once: that is rot, not a torn tail, and nothing may be cleared.
+        var later: [VolumeEntry] = []
+        for entry in try found(from: searchFrom) where entry.batchOffset > position {
+            if try isProof(entry) { later.append(entry) }
+        }
         guard later.isEmpty else {
             let flaw = VolumeFailure.corrupt(volume: number, offset: position, reason: "damaged between whole entries")
-            return (entries + later, position, flaw)
+            return (entries + later.filter { $0.isIntact == true }, position, flaw)
         }
         return (entries, position, nil)
     }
 
+    /// Whether an entry proves that its batch was begun. Its nonce does, even when its body is torn. In a volume
+    /// without nonces the whole batch up to it must stand where it says.
+    private mutating func isProof(_ entry: VolumeEntry) throws(VolumeFailure) -> Bool {
+        if try scan.isMarked() { return true }
+        guard entry.isErased || entry.isIntact == true else { return false }
+        var position = entry.batchOffset
+        while position < entry.place.entryOffset, case .entry(let earlier) = try scan.header(at: position),
+            earlier.batchOffset == entry.batchOffset
+        {
+            position = earlier.place.end
+        }
+        return position == entry.place.entryOffset
+    }
+
     /// Whole entries anywhere at or after `offset`.
     private mutating func survivors(from offset: Int64) throws(VolumeFailure) -> [VolumeEntry] {
+        try found(from: offset).filter { $0.isIntact == true }
+    }
+
+    /// Entries anywhere at or after `offset`, torn and erased ones too.
+    private mutating func found(from offset: Int64) throws(VolumeFailure) -> [VolumeEntry] {
         var entries: [VolumeEntry] = []
         var position = offset
         while let next = try scan.nextHeader(after: position), case .entry(var entry) = try scan.header(at: next) {
-            if entry.isErased {
-                position = entry.place.end
-            } else if try scan.isIntact(entry) {
-                entry.isIntact = true
-                entries.append(entry)
-                position = entry.place.end
-            } else {
-                position = next + 512
-            }
+            if !entry.isErased { entry.isIntact = try scan.isIntact(entry) }
+            entries.append(entry)
+            // A header that may be forged must not hide what follows it behind its length.
+            var isCertain = entry.isErased || entry.isIntact == true
+            if !isCertain { isCertain = try scan.isMarked() }
+            position = isCertain ? entry.place.end : next + 512
         }
         return entries
     }

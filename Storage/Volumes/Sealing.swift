@@ -3,6 +3,7 @@
 import Crypto
 import Dispatch
 import Foundation
+import Glibc
 import Synchronization
 
 /// The manifest of a sealed volume, `NNNNNN.json`.
@@ -25,6 +26,8 @@ final class Sealer: Sendable {
     private let queue = DispatchQueue(label: "phim.volumes.seal", qos: .utility)
     private let isCancelled = Atomic(false)
     private let failure = Mutex<VolumeFailure?>(nil)
+    /// How many erasures of this process work on a volume. No digest stands in their way: each lists the volume after.
+    private let erasures = Mutex<[Int: Int]>([:])
 
     init(directory: VolumeDirectory) {
         self.directory = directory
@@ -51,6 +54,39 @@ final class Sealer: Sendable {
         }
     }
 
+    /// Called before entries of a volume are erased.
+    func beginErasing(_ number: Int) {
+        erasures.withLock { $0[number, default: 0] += 1 }
+    }
+
+    /// Called after that, failed or not: the volume is listed anew in background if it lacks its manifest now.
+    func endErasing(_ number: Int) {
+        let isLast = erasures.withLock { erasures in
+            erasures[number, default: 1] -= 1
+            guard erasures[number] == 0 else { return false }
+            erasures[number] = nil
+            return true
+        }
+        guard isLast, !directory.fileSystem.exists(directory.manifestPath(number)) else { return }
+        queue.async {
+            self.attempt { () throws(VolumeFailure) in
+                try self.listIfMissing(number) { (file) throws(VolumeFailure) in try self.lockPatiently(file) }
+            }
+        }
+    }
+
+    private func isErasing(_ number: Int) -> Bool { erasures.withLock { $0[number] != nil } }
+
+    /// Tries for a lock that others hold for moments only, in steps, so that `cancel` need not wait for them.
+    private func lockPatiently(_ file: VolumeFile) throws(VolumeFailure) -> Bool {
+        for _ in 0..<500 {
+            if isCancelled.load(ordering: .relaxed) { throw .closed }
+            if try directory.fileSystem.lock(file.descriptor, waiting: false) { return true }
+            usleep(20_000)
+        }
+        return false
+    }
+
     /// Waits for all that is queued; the first failure since the last call is thrown.
     func wait() throws(VolumeFailure) {
         queue.sync {}
@@ -66,6 +102,10 @@ final class Sealer: Sendable {
 
     private func attempt(_ file: VolumeFile, _ work: () throws(VolumeFailure) -> Void) {
         defer { directory.fileSystem.unlock(file.descriptor) }
+        attempt(work)
+    }
+
+    private func attempt(_ work: () throws(VolumeFailure) -> Void) {
         guard !isCancelled.load(ordering: .relaxed) else { return }
         do throws(VolumeFailure) {
             try work()
@@ -84,24 +124,45 @@ final class Sealer: Sendable {
     /// Writes the manifests that are missing: after a crash between sealing and listing, and after erasures.
     func refresh() throws(VolumeFailure) {
         for number in try directory.numbers() {
-            if directory.fileSystem.exists(directory.manifestPath(number)) { continue }
+            do throws(VolumeFailure) {
+                try listIfMissing(number) { (file) throws(VolumeFailure) in
+                    try directory.fileSystem.lock(file.descriptor, waiting: true)
+                }
+            } catch {
+                // Given up for an erasure, which lists the volume itself.
+                if error != .closed || isCancelled.load(ordering: .relaxed) { throw error }
+            }
+        }
+    }
+
+    private func listIfMissing(
+        _ number: Int, locked: (VolumeFile) throws(VolumeFailure) -> Bool
+    ) throws(VolumeFailure) {
+        if directory.fileSystem.exists(directory.manifestPath(number)) { return }
+        do throws(VolumeFailure) {
             let file = try directory.open(number, .read)
-            guard try file.status().isReadOnly else { continue }
-            _ = try directory.fileSystem.lock(file.descriptor, waiting: true)
-            if directory.fileSystem.exists(directory.manifestPath(number)) { continue }
+            guard try file.status().isReadOnly, try locked(file) else { return }
+            defer { directory.fileSystem.unlock(file.descriptor) }
+            if directory.fileSystem.exists(directory.manifestPath(number)) { return }
             try writeManifest(of: file, number: number)
+        } catch {
+            // Taken back by its owner between the listing of the folder and now.
+            if error != .notFound(volume: number) { throw error }
         }
     }
 
     /// Reads the whole volume. The caller holds the lock of `file`, so no erasure comes between digest and manifest.
     private func writeManifest(of file: VolumeFile, number: Int) throws(VolumeFailure) {
-        let size = try file.status().size
-        var scan = VolumeScan(file: file, size: size)
+        let status = try file.status()
+        // Taken back while this waited for the lock: a manifest without its volume would say what is not true.
+        guard status.links > 0 else { return }
+        let size = status.size
+        var scan = VolumeScan(file: file, size: size, nonce: try directory.nonce(of: number))
         let entries = try scan.count()
         var digest = SHA256()
         var offset: Int64 = 0
         while offset < size {
-            if isCancelled.load(ordering: .relaxed) { throw .closed }
+            if isCancelled.load(ordering: .relaxed) || isErasing(number) { throw .closed }
             let bytes = try file.read(at: offset, count: Int(min(Int64(Self.chunk), size - offset)))
             if bytes.isEmpty { throw .corrupt(volume: number, offset: offset, reason: "file ends early") }
             digest.update(data: bytes)

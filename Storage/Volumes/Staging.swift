@@ -7,15 +7,17 @@ struct BatchPlan {
     let entries: [NewEntry]
     let length: Int64
 
-    init(_ entries: [NewEntry], volume: Int, at start: Int64) throws(VolumeFailure) {
+    init(_ entries: [NewEntry], for volume: OwnVolume) throws(VolumeFailure) {
         var headers: [[UInt8]] = []
         var places: [Place] = []
+        let start = volume.tail
         var offset = start
         for entry in entries {
             let length = entry.length
-            let header = try EntryHeader.encode(entry.facts, length: length, batchOffset: start)
+            let header = try EntryHeader.encode(
+                entry.facts, length: length, batchOffset: start, nonce: volume.nonce)
             let place = Place(
-                volume: volume, entryOffset: offset, bodyOffset: offset + Int64(header.count), length: length)
+                volume: volume.number, entryOffset: offset, bodyOffset: offset + Int64(header.count), length: length)
             headers.append(header)
             places.append(place)
             offset = place.end

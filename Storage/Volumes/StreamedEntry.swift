@@ -91,8 +91,9 @@ package final class StreamedEntry: Sendable {
     package func commit(_ facts: EntryFacts) throws(VolumeFailure) -> Place {
         try state.withLock { (state) throws(VolumeFailure) in
             guard state.phase == .open else { throw .closed }
+            // No nonce: it belongs to a number, which comes last, and nothing follows that it could vouch for.
             let header = try EntryHeader.encode(
-                facts, length: state.length, batchOffset: 0, exactLength: EntryHeader.streamedLength)
+                facts, length: state.length, batchOffset: 0, nonce: nil, exactLength: EntryHeader.streamedLength)
             let bodyOffset = Int64(header.count)
             let end = bodyOffset + TarBlock.padded(state.length)
             try directory.fileSystem.truncate(file.descriptor, to: bodyOffset + state.length)
@@ -114,15 +115,15 @@ package final class StreamedEntry: Sendable {
     }
 
     private func takeNumber() throws(VolumeFailure) -> Int {
-        var number = try directory.nextNumber()
         while true {
+            let number = try directory.takeNumber().number
             do throws(VolumeFailure) {
                 try directory.fileSystem.link(file.path, to: directory.tarPath(number))
                 return number
             } catch {
+                // Someone put a file there by hand.
                 if !error.isErrno(EEXIST) { throw error }
             }
-            number += 1
         }
     }
 
@@ -149,6 +150,8 @@ package final class StreamedEntry: Sendable {
             try? directory.fileSystem.unlink(directory.tarPath(number))
             try? directory.fileSystem.unlink(file.path)
             try? directory.fileSystem.synchronizeDirectory(directory.path)
+            // Who waits for the lock need not wait for the last reference to this.
+            directory.fileSystem.unlock(file.descriptor)
         case .ended: break
         }
         state.phase = .ended

@@ -3,7 +3,7 @@
 import Foundation
 import Glibc
 
-/// The folder that holds `NNNNNN.tar`, `NNNNNN.json` and unfinished `*.part` files.
+/// The folder that holds `NNNNNN.tar`, `NNNNNN.json`, `numbers` and unfinished `*.part` files.
 struct VolumeDirectory: Sendable {
     let path: String
     let fileSystem: any FileSystem
@@ -28,7 +28,7 @@ struct VolumeDirectory: Sendable {
     func numbers() throws(VolumeFailure) -> [Int] { try numbers(withSuffix: ".tar").sorted() }
 
     /// A number above all that are taken, also by a manifest whose volume lies elsewhere.
-    func nextNumber() throws(VolumeFailure) -> Int {
+    func numberAboveAll() throws(VolumeFailure) -> Int {
         let taken = try numbers(withSuffix: ".tar") + numbers(withSuffix: ".json")
         return (taken.max() ?? 0) + 1
     }
@@ -41,25 +41,25 @@ struct VolumeDirectory: Sendable {
         }
     }
 
-    /// A new, empty volume that this process has locked. Another process may take the number first: then the next.
-    func createVolume() throws(VolumeFailure) -> VolumeFile {
-        var number = try nextNumber()
+    /// A new, empty volume that this process has locked, and the nonce for its entries.
+    func createVolume() throws(VolumeFailure) -> (file: VolumeFile, nonce: String) {
         while true {
+            let (number, nonce) = try takeNumber()
             do throws(VolumeFailure) {
                 let file = try open(number, .createNew)
                 if try file.tryLock() {
                     do throws(VolumeFailure) {
                         try fileSystem.synchronizeDirectory(path)
-                        return file
+                        return (file, nonce)
                     } catch {
                         try? fileSystem.unlink(file.path)
                         throw error
                     }
                 }
             } catch {
+                // Someone put a file there by hand.
                 if !error.isErrno(EEXIST) { throw error }
             }
-            number += 1
         }
     }
 
@@ -68,17 +68,19 @@ struct VolumeDirectory: Sendable {
         try file.status().isReadOnly || fileSystem.exists(manifestPath(file.number))
     }
 
-    /// Removes unfinished streams that no living process holds.
+    /// Removes unfinished streams that no living process holds. What cannot be removed stays for the next time: a
+    /// leftover is no reason not to start.
     func removeAbandonedParts() throws(VolumeFailure) {
         for name in try fileSystem.names(in: path) where name.hasSuffix(".part") {
-            do throws(VolumeFailure) {
-                let file = try VolumeFile(
-                    number: 0, path: "\(path)/\(name)", access: .readWrite, fileSystem: fileSystem)
-                if try file.tryLock() { try fileSystem.unlink(file.path) }
-            } catch {
-                // Its owner finished or removed it just now.
-                if !error.isErrno(ENOENT) { throw error }
-            }
+            // For reading, which is enough for the lock: one that died in the middle of its commit is read-only.
+            guard
+                let file = try? VolumeFile(
+                    number: 0, path: "\(path)/\(name)", access: .read, fileSystem: fileSystem),
+                (try? file.tryLock()) == true
+            else { continue }
+            try? fileSystem.unlink(file.path)
+            // The lock lasts until the name is gone.
+            fileSystem.unlock(file.descriptor)
         }
     }
 }

@@ -18,13 +18,17 @@ struct VolumeScan {
 
     let file: VolumeFile
     let size: Int64
+    private let nonce: VolumeNonce
+    /// The nonce of the entry at offset 0, once it was looked for.
+    private var firstNonce: String??
     private var window: [UInt8] = []
     private var windowStart: Int64 = 0
     private var readAhead = nearby
 
-    init(file: VolumeFile, size: Int64) {
+    init(file: VolumeFile, size: Int64, nonce: VolumeNonce) {
         self.file = file
         self.size = size
+        self.nonce = nonce
     }
 
     private mutating func bytes(at offset: Int64, count: Int) throws(VolumeFailure) -> ArraySlice<UInt8> {
@@ -116,7 +120,32 @@ struct VolumeScan {
         return entries
     }
 
-    /// Offset of the next entry that can be read, at or after `offset`; holes are skipped.
+    /// The nonce of the entry at offset 0. No sender's bytes ever lie there: what it says is true.
+    mutating func nonceOfFirst() throws(VolumeFailure) -> String? {
+        if let firstNonce { return firstNonce }
+        var found: String?
+        if case .entry(let entry) = try header(at: 0) { found = entry.nonce }
+        firstNonce = .some(found)
+        return found
+    }
+
+    /// Whether entries of this volume can be told from bytes that a sender made look like one.
+    mutating func isMarked() throws(VolumeFailure) -> Bool {
+        if nonce.isRequired { return true }
+        return try nonceOfFirst() != nil
+    }
+
+    /// Whether an entry that was searched for, not reached over a chain of headers, may be one that Phim wrote: it
+    /// might lie in the body of an object whose own header is lost, and the sender chose what stands there.
+    private mutating func isOurs(_ entry: VolumeEntry) throws(VolumeFailure) -> Bool {
+        guard entry.batchOffset <= entry.place.entryOffset else { return false }
+        guard try isMarked() else { return true }
+        guard let carried = entry.nonce else { return false }
+        if carried == nonce.value { return true }
+        return carried == (try nonceOfFirst())
+    }
+
+    /// Offset of the next entry that can be read and may be ours, at or after `offset`; holes are skipped.
     mutating func nextHeader(after offset: Int64) throws(VolumeFailure) -> Int64? {
         var position = TarBlock.padded(offset)
         while position < size, let data = try file.fileSystem.nextData(file.descriptor, from: position) {
@@ -126,7 +155,7 @@ struct VolumeScan {
             for start in stride(from: 0, through: bytes.count - 512, by: 512)
             where bytes[start + 156] == TarBlock.extendedHeader && bytes[start + 257] == UInt8(ascii: "u") {
                 let candidate = position + Int64(start)
-                if case .entry = try header(at: candidate) { return candidate }
+                if case .entry(let entry) = try header(at: candidate), try isOurs(entry) { return candidate }
             }
             position += Int64(bytes.count / 512 * 512)
         }

@@ -90,7 +90,7 @@ package final class VolumeStore: Sendable {
 
     /// Whether the whole Part 10 file at `place` has this SHA-256; `.erased` when it was deleted.
     package func verify(_ place: Place, digest: [UInt8]) throws(VolumeFailure) -> Bool {
-        let scan = VolumeScan(file: try readers.file(place.volume), size: place.end)
+        let scan = VolumeScan(file: try readers.file(place.volume), size: place.end, nonce: .unknown)
         let found = try scan.digest(of: place)
         _ = try read(place, count: 0)
         return found == digest
@@ -116,12 +116,12 @@ package final class VolumeStore: Sendable {
 
     /// Walks the entries of a volume from `start`, whoever writes it, until `visit` returns false. Damage is passed
     /// by and reported. An unsealed volume without a living writer should be recovered first: its last batch may
-    /// be torn.
+    /// be torn. `.notFound` when the volume is gone, as an empty or revoked one may be at any moment: skip it.
     package func entries(
         volume number: Int, from start: Int64 = 0, verifyBodies: Bool = false, visit: (VolumeEntry) -> Bool
     ) throws(VolumeFailure) -> ScanSummary {
         let file = try directory.open(number, .read)
-        var scan = VolumeScan(file: file, size: try file.status().size)
+        var scan = try directory.scan(file, size: try file.status().size)
         return try scan.run(
             from: start, verifyBodies: verifyBodies, isSealed: try directory.isSealed(file), visit: visit)
     }
@@ -129,11 +129,20 @@ package final class VolumeStore: Sendable {
     // MARK: Deleting
 
     /// Deletes entries: names marked, bodies emptied, both durable on return. Repeating it does no harm. From any
-    /// thread and on any volume; sealed ones need `refreshSeals` after the last erasure.
+    /// thread and on any volume; sealed ones are listed anew in background (`finishSealing` waits for that). What
+    /// fails does not save the rest: all is erased that can be, then the first failure is thrown.
     package func erase(_ places: [Place]) throws(VolumeFailure) {
+        var failure: VolumeFailure?
         for (number, places) in Dictionary(grouping: places, by: \.volume).sorted(by: { $0.key < $1.key }) {
-            try Erasure(directory: directory, number: number).erase(places)
+            sealer.beginErasing(number)
+            defer { sealer.endErasing(number) }
+            do throws(VolumeFailure) {
+                try Erasure(directory: directory, number: number).erase(places)
+            } catch {
+                failure = failure ?? error
+            }
         }
+        if let failure { throw failure }
     }
 
     /// Writes the manifests that are missing. Reads those volumes whole: for a thread that may take its time.
@@ -146,8 +155,17 @@ package final class VolumeStore: Sendable {
 
     /// Takes over a volume after a crash or a restart: finds the entries at and after `enrolledTo` (0 when nothing
     /// is known), clears a torn tail, and appends here from now on. Sealed volumes are only looked through. Nil when
-    /// another process holds the volume.
+    /// another process holds the volume or has removed it.
     package func recover(volume number: Int, from enrolledTo: Int64) throws(VolumeFailure) -> Recovery? {
+        do throws(VolumeFailure) {
+            return try recoverPresent(number, from: enrolledTo)
+        } catch {
+            if error == .notFound(volume: number) { return nil }
+            throw error
+        }
+    }
+
+    private func recoverPresent(_ number: Int, from enrolledTo: Int64) throws(VolumeFailure) -> Recovery? {
         let probe = try directory.open(number, .read)
         if writer.withLock({ $0.tails[number] != nil }) {
             return try lookThrough(probe, from: enrolledTo, isSealed: false)
@@ -169,7 +187,7 @@ package final class VolumeStore: Sendable {
             let flaw = VolumeFailure.corrupt(volume: file.number, offset: size, reason: "shorter than enrolled")
             return Recovery(entries: [], tail: size, flaw: flaw, isAdopted: false)
         }
-        var scan = VolumeScan(file: file, size: size)
+        var scan = try directory.scan(file, size: size)
         if TarBlock.archiveSize(tail: enrolledTo) == size, case .end = try scan.header(at: enrolledTo) {
             return Recovery(entries: [], tail: enrolledTo, flaw: nil, isAdopted: false)
         }
@@ -184,7 +202,7 @@ package final class VolumeStore: Sendable {
         _ file: VolumeFile, from enrolledTo: Int64, isSealed: Bool
     ) throws(VolumeFailure) -> Recovery {
         var entries: [VolumeEntry] = []
-        var scan = VolumeScan(file: file, size: try file.status().size)
+        var scan = try directory.scan(file, size: try file.status().size)
         let summary = try scan.run(from: enrolledTo, verifyBodies: true, isSealed: isSealed) { entry in
             if entry.isIntact == true { entries.append(entry) }
             return true
@@ -196,12 +214,14 @@ package final class VolumeStore: Sendable {
         _ file: VolumeFile, from enrolledTo: Int64, _ writer: inout Writer
     ) throws(VolumeFailure) -> Recovery {
         let size = try file.status().size
-        var search = TailSearch(scan: VolumeScan(file: file, size: size), number: file.number)
+        var search = TailSearch(scan: try directory.scan(file, size: size), number: file.number)
         let found = try search.run(enrolledTo: enrolledTo)
         if let flaw = found.flaw {
             try file.synchronize()
             return Recovery(entries: found.entries, tail: found.tail, flaw: flaw, isAdopted: false)
         }
+        let carried = found.tail > 0 ? try search.scan.nonceOfFirst() : nil
+        let nonce = if let carried { carried } else { try directory.nonceForAppending(to: file.number) }
         let least = TarBlock.archiveSize(tail: found.tail)
         if size > found.tail, try directory.fileSystem.nextData(file.descriptor, from: found.tail) != nil {
             try file.zero(from: found.tail, size: size)
@@ -209,7 +229,7 @@ package final class VolumeStore: Sendable {
         if size < least { try directory.fileSystem.truncate(file.descriptor, to: least) }
         // What the dead process wrote may have been in memory only: it is enrolled after this.
         try file.synchronize()
-        writer.adopt(file, tail: found.tail, size: max(size, least))
+        writer.adopt(file, nonce: nonce, tail: found.tail, size: max(size, least))
         return Recovery(entries: found.entries, tail: found.tail, flaw: nil, isAdopted: true)
     }
 }
@@ -226,7 +246,11 @@ final class Readers: Sendable {
     }
 
     func file(_ number: Int) throws(VolumeFailure) -> VolumeFile {
-        if let file = files.withLock({ $0[number] }) { return file }
+        if let file = files.withLock({ $0[number] }) {
+            // One that lost its name was taken back, or replaced by a restored copy.
+            if try file.status().links > 0 { return file }
+            files.withLock { if $0[number] === file { $0[number] = nil } }
+        }
         let file = try directory.open(number, .read)
         files.withLock { files in
             // Those in use stay open for their users; which one is closed matters little at this number.

@@ -35,9 +35,9 @@ struct Writer: Sendable {
     }
 
     /// Takes a recovered volume into the rota.
-    mutating func adopt(_ file: VolumeFile, tail: Int64, size: Int64) {
+    mutating func adopt(_ file: VolumeFile, nonce: String, tail: Int64, size: Int64) {
         let volume = OwnVolume(
-            file: file, filler: try? directory.open(file.number, .readWrite), tail: tail, size: size,
+            file: file, filler: try? directory.open(file.number, .readWrite), nonce: nonce, tail: tail, size: size,
             options: options, queue: queue)
         idle.append(volume)
     }
@@ -51,14 +51,14 @@ struct Writer: Sendable {
         if active == nil { active = try nextVolume() }
         guard var volume = active else { return [] }
         lastBatch = nil
-        var plan = try BatchPlan(entries, volume: volume.number, at: volume.tail)
+        var plan = try BatchPlan(entries, for: volume)
         if !volume.fits(plan.length, options: options) {
             // The successor first: while there is none, smaller batches still find room in the old one.
             let successor = try nextVolume()
             sealer.seal(volume)
             volume = successor
             active = successor
-            plan = try BatchPlan(entries, volume: volume.number, at: volume.tail)
+            plan = try BatchPlan(entries, for: volume)
         }
         try volume.makeRoom(for: plan.length, free: free, options: options)
         active = volume
@@ -144,10 +144,10 @@ final class SpareVolume: Sendable {
     static func make(
         in directory: VolumeDirectory, options: VolumeOptions, queue: DispatchQueue
     ) throws(VolumeFailure) -> OwnVolume {
-        let file = try directory.createVolume()
+        let (file, nonce) = try directory.createVolume()
         return OwnVolume(
-            file: file, filler: try? directory.open(file.number, .readWrite), tail: 0, size: 0, options: options,
-            queue: queue)
+            file: file, filler: try? directory.open(file.number, .readWrite), nonce: nonce, tail: 0, size: 0,
+            options: options, queue: queue)
     }
 
     /// Starts making a volume in background, unless there is one. Failure is left to the moment of need.

@@ -40,6 +40,12 @@ import Testing
         #expect(configuration.peers.first?.characterSet == .ascii)
     }
 
+    @Test("A peer's AE title is kept without padding, as those added on the command line are")
+    func padding() throws {
+        let text = "peers: [ { name: ct1, aeTitle: \" CT1 \", host: 192.0.2.1, port: 104 } ]"
+        #expect(try Configuration.parse(text, name: "phim.yaml").peers.map(\.aeTitle) == ["CT1"])
+    }
+
     @Test(
         "A mistake is named with its place",
         arguments: [
@@ -52,6 +58,15 @@ import Testing
             ("storage: { volumeSize: huge }", "storage.volumeSize"),
             ("storage: { streamThreshold: 2GiB }", "storage.streamThreshold"),
             ("peers: [ { name: a, aeTitle: B, host: c } ]", "port"),
+            ("peers: [ { name: a, aeTitle: B, host: c, port: 0 } ]", "port"),
+            ("peers: [ { name: a, aeTitle: B, host: \"::1\", port: 104 } ]", "host"),
+            ("peers: [ { name: a, aeTitle: B, host: c, port: 104, maxAssociations: 0 } ]", "associations"),
+            ("peers: [ { name: \"\", aeTitle: B, host: c, port: 104 } ]", "name"),
+            ("peers: [ { name: a, aeTitle: SEVENTEEN_LETTERS, host: c, port: 104 } ]", "AE title"),
+            (
+                "peers: [ { name: ct, aeTitle: B, host: c, port: 104 }, { name: CT, aeTitle: D, host: e, port: 104 } ]",
+                "twice"
+            ),
             ("dicom: [", "phim.yaml"),
         ])
     func mistakes(text: String, place: String) {

@@ -1,6 +1,7 @@
 // Peers and knocks: what is allowed, what is unique, what is bounded.
 
 import Foundation
+import GRDB
 import Records
 import Synchronization
 import Testing
@@ -50,7 +51,8 @@ struct Peers {
         "each field that is wrong is named",
         arguments: [
             ("", "A", "h", 104, "name"), ("a\nb", "A", "h", 104, "name"), ("n", "A", "", 104, "host"),
-            ("n", "A", "a b", 104, "host"), ("n", "A", "h", 0, "port"), ("n", "A", "h", 65_536, "port"),
+            ("n", "A", "a b", 104, "host"), ("n", "A", "fe80::1", 104, "host"), ("n", "A", "h:104", 104, "host"),
+            ("n", "A", "h", 0, "port"), ("n", "A", "h", 65_536, "port"),
         ])
     func fields(name: String, title: String, host: String, port: Int, field: String) {
         do {
@@ -61,6 +63,29 @@ struct Peers {
         } catch {
             Issue.record(error)
         }
+    }
+
+    @Test("a limit is 1 or more")
+    func limit() throws {
+        #expect(throws: RecordsError.invalid(field: "associations", reason: "1 or more")) {
+            try Peer(name: "n", aeTitle: "A", host: "h", port: 104, maxAssociations: 0)
+        }
+    }
+
+    @Test("a peer that later rules would refuse stays visible, and can be removed")
+    func olderRules() throws {
+        let scratch = try Scratch()
+        let records = try scratch.records()
+        try DatabaseQueue(path: scratch.path + "/records.sqlite").write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO peer (name, aeTitle, host, port, characterSet, addedAt)
+                    VALUES ('old', 'OLD', '::1', 104, 'utf8', 0)
+                    """)
+        }
+        #expect(try records.peers().map(\.host) == ["::1"])
+        try records.removePeer(named: "old")
+        #expect(try records.peers().isEmpty)
     }
 
     @Test("a file that is no database is corrupt")
@@ -92,8 +117,6 @@ struct Knocks {
         #expect(knocks.map(\.count) == [1, 2, 1])
         #expect(knocks[1].asked == "MR")
         #expect(knocks[1].firstAt < knocks[1].lastAt)
-        try records.clearKnocks()
-        #expect(try records.knocks().isEmpty)
     }
 
     @Test("what comes from outside is cut and cleaned, and the oldest rows give way")

@@ -139,6 +139,59 @@ struct HostileInputTests {
         #expect(sequence.dataSet.items(.referencedImageSequence).count == 100)
     }
 
+    /// One implicit VR element, which has room for a long value.
+    private static func element(_ tag: Tag, _ value: [UInt8]) -> [UInt8] {
+        let numbers = [UInt32(tag.group) | UInt32(tag.rawValue & 0xFFFF) << 16, UInt32(value.count)]
+        return numbers.flatMap { number in (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) } } + value
+    }
+
+    @Test("Millions of values in one element are split only in part")
+    func valueLimits() throws {
+        let flood = [UInt8](repeating: 0x5C, count: 4 << 20)
+        let bytes =
+            Self.element(.specificCharacterSet, flood) + Self.element(.patientID, Array("42".utf8) + flood)
+            + Self.element(.patientComments, [UInt8](repeating: 0x41, count: 4 << 20))
+            + Self.element(.rows, [UInt8](repeating: 1, count: 1 << 20))
+        let dataSet = try HeaderReader.read(bytes, transferSyntax: .implicitVRLittleEndian).dataSet
+        #expect(dataSet.characterSets.count == 32)
+        #expect(dataSet.string(.patientID) == "42")
+        #expect(dataSet.strings(.patientID).count == 10_000)
+        #expect(dataSet.strings(.patientID).last == "")
+        #expect(dataSet.string(.patientComments)?.utf8.count == 64 << 10)
+        #expect(dataSet.text(.patientComments)?.utf8.count == 1 << 20)
+        #expect(dataSet.string(.rows) == "257")
+        #expect(dataSet.ints(.rows).count == 10_000)
+    }
+
+    @Test(
+        "A long text is not cut inside a character",
+        arguments: [
+            ("ISO_IR 192", "E1BB85", "ễ"), ("ISO_IR 192", "F09F9982", "🙂"), ("", "E1BB85", "ễ"),
+            ("GB18030", "D6D0", "中"), ("GB18030", "81308130", "\u{80}"), ("GBK", "D65C", "謀"),
+            ("\\ISO 2022 IR 87", "1B2442 3B33 1B2842", "山"), ("\\ISO 2022 IR 149", "1B242943 B1E8", "김"),
+        ])
+    func safeCut(_ terms: String, _ code: String, _ letter: Character) throws {
+        let unit = hex(code)
+        for shift in 0..<unit.count {
+            var value = [UInt8](repeating: 0x41, count: shift)
+            while value.count < 66 << 10 { value += unit }
+            let bytes = Self.element(.specificCharacterSet, Array(terms.utf8)) + Self.element(.patientComments, value)
+            let dataSet = try HeaderReader.read(bytes, transferSyntax: .implicitVRLittleEndian).dataSet
+            let text = try #require(dataSet.string(.patientComments))
+            #expect(text.prefix(shift).allSatisfy { $0 == "A" } && text.dropFirst(shift).allSatisfy { $0 == letter })
+            // Never more than a letter and an escape sequence are lost.
+            #expect(text.count - shift >= ((64 << 10) - shift) / unit.count - 1)
+        }
+    }
+
+    @Test("Meta information without end is left after a few hundred elements")
+    func metaLimit() throws {
+        let flood = [[UInt8]](repeating: hex("0200 1600 4145 0000"), count: 50_000).flatMap(\.self)
+        let file = try Part10.parse([UInt8](repeating: 0, count: 128) + Array("DICM".utf8) + flood)
+        #expect(file.fileMetaInformation?.elements.count == 256)
+        #expect(file.flaws.contains { $0.kind == .tooManyElements })
+    }
+
     @Test("A flood of flaws is listed only in part")
     func flawLimit() throws {
         let bytes = (0..<5000).flatMap { _ in hex("1000 2000 4C4F 0100 41") }

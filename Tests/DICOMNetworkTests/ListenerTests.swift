@@ -29,7 +29,13 @@ struct ListenerTests {
             PDU.associateRequest(contexts: PDU.context(1, String(repeating: "1", count: 65), ["1.2"]))
         ),
         ("no context", PDU.associateRequest(contexts: [])),
-        ("129 contexts", PDU.associateRequest(contexts: (0..<129).flatMap { _ in PDU.context(1, "1.2", ["1.2"]) })),
+        ("repeated context ID", PDU.associateRequest(contexts: [1, 3, 1].flatMap { PDU.context($0, "1.2", ["1.2"]) })),
+        ("even context ID", PDU.associateRequest(contexts: [1, 2].flatMap { PDU.context($0, "1.2", ["1.2"]) })),
+        (
+            "257 extended negotiations",
+            PDU.associateRequest(
+                userInformation: PDU.userInformation((0..<257).flatMap { _ in PDU.item(0x56, [0, 1, 49, 1]) }))
+        ),
         (
             "role selection runs past its item",
             PDU.associateRequest(userInformation: PDU.userInformation(PDU.item(0x54, [0, 60, 49, 0, 1])))

@@ -1,24 +1,25 @@
 // A peer below the level of DICOM: a socket that sends any bytes, for what a toolkit would never send.
 import Foundation
 
-/// A blocking TCP connection to a listener on the loopback interface.
+/// A blocking TCP connection on the loopback interface, to a listener or accepted by a `RawListener`.
 final class RawPeer {
     private let descriptor: Int32
 
-    init(port: Int) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        // A peer that waits for ever would hang the test run.
+    fileprivate init(accepted: Int32) {
+        descriptor = accepted
+        setLimit()
+    }
+
+    /// A peer that waits for ever would hang the test run.
+    private func setLimit() {
         var limit = timeval(tv_sec: 20, tv_usec: 0)
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        let result = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe Foundation.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+    }
+
+    init(port: Int) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        setLimit()
+        let result = unsafe withLoopback(port) { unsafe Foundation.connect(descriptor, $0, $1) }
         guard result == 0 else { throw POSIXError(.ECONNREFUSED) }
     }
 
@@ -69,6 +70,45 @@ final class RawPeer {
     }
 }
 
+/// The loopback address with a port, as the socket calls take it.
+private func withLoopback(_ port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return unsafe withUnsafePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            unsafe body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
+}
+
+/// A listening socket whose one caller is answered by hand.
+final class RawListener {
+    private let descriptor: Int32
+    let port: Int
+
+    init() throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard unsafe withLoopback(0, { unsafe bind(descriptor, $0, $1) }) == 0, listen(descriptor, 1) == 0 else {
+            throw POSIXError(.EADDRINUSE)
+        }
+        var name = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        _ = unsafe withUnsafeMutablePointer(to: &name) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe getsockname(descriptor, $0, &size)
+            }
+        }
+        self.descriptor = descriptor
+        port = Int(in_port_t(bigEndian: name.sin_port))
+    }
+
+    deinit { _ = Foundation.close(descriptor) }
+
+    func accept() -> RawPeer { RawPeer(accepted: Foundation.accept(descriptor, nil, nil)) }
+}
+
 /// PDUs built by hand (PS3.8 Section 9.3).
 enum PDU {
     static func make(_ type: UInt8, _ body: [UInt8], length: Int? = nil) -> [UInt8] {
@@ -93,8 +133,9 @@ enum PDU {
         item(0x20, [id, 0, 0, 0] + text(0x30, abstract) + transfer.flatMap { text(0x40, $0) })
     }
 
-    static func userInformation(_ extra: [UInt8] = []) -> [UInt8] {
-        item(0x50, item(0x51, [0, 0, 0x40, 0]) + text(0x52, "1.2.3") + text(0x55, "RAW") + extra)
+    static func userInformation(_ extra: [UInt8] = [], maxLength: UInt16 = 0x4000) -> [UInt8] {
+        let most: [UInt8] = [0, 0, UInt8(maxLength >> 8), UInt8(maxLength & 0xFF)]
+        return item(0x50, item(0x51, most) + text(0x52, "1.2.3") + text(0x55, "RAW") + extra)
     }
 
     static func associateRequest(
@@ -102,6 +143,18 @@ enum PDU {
         userInformation: [UInt8] = PDU.userInformation()
     ) -> [UInt8] {
         make(1, fixedFields() + text(0x10, "1.2.840.10008.3.1.1.1") + contexts + userInformation)
+    }
+
+    /// A context of an answer (PS3.8 Section 9.3.3.2).
+    static func result(_ id: UInt8, _ result: UInt8 = 0, _ transfer: [String] = [UIDs.explicitLittleEndian]) -> [UInt8]
+    {
+        item(0x21, [id, 0, result, 0] + transfer.flatMap { text(0x40, $0) })
+    }
+
+    static func associateAnswer(
+        results: [UInt8] = PDU.result(1) + PDU.result(3), userInformation: [UInt8] = PDU.userInformation()
+    ) -> [UInt8] {
+        make(2, fixedFields() + text(0x10, "1.2.840.10008.3.1.1.1") + results + userInformation)
     }
 
     static func data(_ context: UInt8, control: UInt8, _ bytes: [UInt8]) -> [UInt8] {

@@ -27,7 +27,7 @@ final class Bench {
     }
 
     func close() {
-        ingest.stop()
+        _ = ingest.stop()
         volumes.close()
         try? catalog.close()
     }

@@ -181,7 +181,7 @@ import Volumes
         let bench = try Bench(limits: limits)
         var sample = Sample()
         sample.pixels = [UInt8](repeating: 1, count: 8_000)
-        #expect(throws: IngestFailure.self) { try bench.send(sample) }
+        #expect(throws: IngestFailure.tooLarge) { try bench.send(sample) }
     }
 
     @Test("Below the reserve objects are refused as out of space, and reading goes on (invariant 8)")
@@ -196,5 +196,39 @@ import Volumes
 func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         Thread { continuation.resume(with: Result { try body() }) }.start()
+    }
+}
+
+@Suite struct RepairTests {
+    @Test("A copy that has rotted makes way for the same object sent again (invariant 2)")
+    func rottenCopy() throws {
+        let bench = try Bench()
+        let sample = Sample()
+        try bench.send(sample)
+        let place = try #require(try bench.catalog.primary(sopInstanceUID: sample.sopInstanceUID)).place
+        let file = try FileHandle(forWritingTo: bench.folder.appending(path: "volumes/000001.tar"))
+        try file.seek(toOffset: UInt64(place.bodyOffset + place.length - 100))
+        try file.write(contentsOf: [0xFF, 0xFE, 0xFD])
+        try file.close()
+        #expect(try bench.send(sample).outcome == .stored)
+        let kept = try #require(try bench.catalog.primary(sopInstanceUID: sample.sopInstanceUID))
+        #expect(kept.place != place)
+        #expect(try bench.volumes.verify(kept.place, digest: kept.digest))
+        #expect(try bench.catalog.conflicts().isEmpty)
+        #expect(try bench.catalog.pendingErasures().isEmpty)
+        let rebuilt = try CatalogStore(path: bench.folder.appending(path: "rebuilt.sqlite").path)
+        _ = try Replay(volumes: bench.volumes, catalog: rebuilt).everything()
+        #expect(try rebuilt.snapshot() == bench.catalog.snapshot())
+    }
+
+    @Test("A position does not jump over a gap, so that the next start replays it")
+    func gap() throws {
+        let bench = try Bench()
+        for _ in 0..<3 { try bench.send(Sample()) }
+        let reached = try #require(try bench.catalog.enrolledPositions()[1])
+        _ = try bench.catalog.enroll([], enrolledTo: [1: reached + 4096], from: [1: reached + 1024])
+        #expect(try bench.catalog.enrolledPositions()[1] == reached)
+        _ = try bench.catalog.enroll([], enrolledTo: [1: reached + 4096], from: [1: reached])
+        #expect(try bench.catalog.enrolledPositions()[1] == reached + 4096)
     }
 }

@@ -66,7 +66,7 @@ final class TestArchive: Sendable {
     }
 
     deinit {
-        ingest.stop()
+        _ = ingest.stop()
         volumes.close()
     }
 

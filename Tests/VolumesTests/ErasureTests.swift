@@ -1,6 +1,7 @@
 // Deleting: the bytes are gone from the disk, the archive stays a tar archive, nothing else moves.
 
 import Foundation
+import Glibc
 import Testing
 import Volumes
 
@@ -63,13 +64,73 @@ struct ErasureTests {
         try store.finishSealing()
         let before = try ManifestFile(folder, 1)
         try store.erase([places[0], places[1], places[5]])
-        #expect(try folder.names(".json").isEmpty)
         #expect(try store.volumes()[0].isSealed)
-        try store.refreshSeals()
+        try store.finishSealing()
         let after = try ManifestFile(folder, 1)
         #expect(after != before)
         #expect(try after == ManifestFile(recomputed: folder, 1, entries: before.entries))
         #expect(try store.allEntries().map(\.place) == Array(places[2...4]))
+    }
+
+    @Test("Erasing from a volume that a restore left writable works without root, and its manifest comes back")
+    func lostMode() throws {
+        let folder = try TemporaryFolder()
+        let fileSystem = FaultyFileSystem(isSuperuser: false)
+        let store = try VolumeStore(directory: folder.path, fileSystem: fileSystem, options: .small(200_000))
+        let places = try (0..<6).map { try store.append([Sample($0, length: 60_000).entry])[0] }
+        try store.finishSealing()
+        let before = try ManifestFile(folder, 1)
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o644], ofItemAtPath: "\(folder.path)/000001.tar")
+        try store.erase([places[0]])
+        try store.erase([places[1]])
+        #expect(throws: VolumeFailure.erased) { try store.read(places[0], count: 1) }
+        try store.finishSealing()
+        #expect(try ManifestFile(folder, 1) == ManifestFile(recomputed: folder, 1, entries: before.entries))
+    }
+
+    /// A volume of three entries and the header block of its second one.
+    private func three(_ fileSystem: FaultyFileSystem, _ folder: TemporaryFolder) throws -> (VolumeStore, [Place]) {
+        let store = try VolumeStore(directory: folder.path, fileSystem: fileSystem, options: .small())
+        return (store, try (0..<3).map { try store.append([Sample($0, length: 9_000).entry])[0] })
+    }
+
+    @Test("An entry whose header is lost loses its body like the others", arguments: [false, true])
+    func lostHeader(isUnreadable: Bool) throws {
+        let folder = try TemporaryFolder()
+        let fileSystem = FaultyFileSystem()
+        let (store, places) = try three(fileSystem, folder)
+        let header = places[1].bodyOffset - 512
+        if isUnreadable {
+            fileSystem.unreadable = header..<header + 512
+        } else {
+            let handle = try #require(FileHandle(forWritingAtPath: "\(folder.path)/000001.tar"))
+            try handle.seek(toOffset: UInt64(header))
+            try handle.write(contentsOf: [UInt8](repeating: 1, count: 512))
+        }
+        try store.erase(places)
+        fileSystem.unreadable = 0..<0
+        let bytes = try folder.bytes("000001.tar")
+        for place in places { #expect(bytes[Int(place.bodyOffset)..<Int(place.end)].isZero) }
+        #expect(throws: VolumeFailure.erased) { try store.read(places[0], count: 1) }
+        #expect(throws: VolumeFailure.erased) { try store.read(places[2], count: 1) }
+    }
+
+    @Test("An entry that cannot be erased saves neither those of its volume nor those of others")
+    func partialFailure() throws {
+        let folder = try TemporaryFolder()
+        let fileSystem = FaultyFileSystem()
+        let (store, places) = try three(fileSystem, folder)
+        let header = places[1].bodyOffset - 512
+        fileSystem.unwritable = header..<header + 512
+        let missing = Place(volume: -1, entryOffset: 0, bodyOffset: 1_536, length: 1)
+        #expect(throws: VolumeFailure.notFound(volume: -1)) { try store.erase([missing] + places) }
+        #expect(throws: VolumeFailure.io(errno: EIO, operation: "pwrite")) { try store.erase(places) }
+        #expect(try store.allEntries().map(\.place) == [places[1]])
+        #expect(try store.allEntries().allSatisfy { $0.isIntact == true })
+        fileSystem.unwritable = 0..<0
+        try store.erase(places)
+        #expect(try store.allEntries().isEmpty)
     }
 
     @Test("Another store on the folder may delete from a volume that is being written")

@@ -109,6 +109,8 @@ struct FormatTests {
         let folder = try TemporaryFolder()
         let counts = Mutex<[Int]>([])
         let fileSystem = FaultyFileSystem(observer: {
+            // The number is written down before its volume is there.
+            guard FileManager.default.fileExists(atPath: "\(folder.path)/000001.tar") else { return }
             let listed = try? Tar.run("-tf", "\(folder.path)/000001.tar")
             let found = try? folder.store(.small()).allEntries()
             let isWhole = listed?.status == 0 && found?.allSatisfy { $0.isIntact == true } == true
@@ -139,6 +141,6 @@ struct FormatTests {
         #expect(try Tar.run("-xf", "\(folder.path)/000001.tar", "-C", target.path).status == 0)
         #expect(try target.bytes(sample.name) == sample.body)
         #expect(try store.verify(place, digest: sample.facts.digest))
-        #expect(try folder.names() == ["000001.json", "000001.tar"])
+        #expect(try folder.names() == ["000001.json", "000001.tar", "numbers"])
     }
 }

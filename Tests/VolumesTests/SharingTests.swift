@@ -64,7 +64,10 @@ struct SharingTests {
         #expect(throws: VolumeFailure.closed) { try stream.commit(sample.facts) }
         #expect(try store.verify(place, digest: sample.facts.digest))
         stream.abort()
-        #expect(try folder.names().isEmpty)
+        #expect(try folder.names() == ["numbers"])
+        // A catalogue may remember the place: neither its old bytes nor a new volume's are read there.
+        #expect(throws: VolumeFailure.notFound(volume: 1)) { try store.read(place, count: 1) }
+        #expect(try store.append([Sample(2, length: 10).entry])[0].volume == 2)
     }
 
     @Test("A kept stream is a sealed volume that a new store hands back when it was not enrolled")
@@ -100,6 +103,55 @@ struct SharingTests {
         #expect(try folder.names(".part").count == 1)
         let place = try stream.commit(Sample(1, body: [1, 2, 3]).facts)
         #expect(try other.read(place, count: 3) == [1, 2, 3])
+    }
+
+    @Test("A stream that died in its commit, read-only already, is cleared; what cannot be cleared stops nobody")
+    func readOnlyPart() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/stream-dead.part"
+        try Data([1]).write(to: URL(fileURLWithPath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o444], ofItemAtPath: path)
+        try FileManager.default.createDirectory(
+            atPath: "\(folder.path)/stream-folder.part", withIntermediateDirectories: true)
+        _ = try VolumeStore(
+            directory: folder.path, fileSystem: FaultyFileSystem(isSuperuser: false), options: .small())
+        #expect(try folder.names(".part") == ["stream-folder.part"])
+    }
+
+    @Test("A volume taken back while a manifest waits for its lock gets none")
+    func revokedWhileListing() async throws {
+        let folder = try TemporaryFolder()
+        let store = try folder.store(.small())
+        let sample = Sample(1, length: 10_000)
+        do {
+            let stream = try store.beginStream()
+            try stream.append(sample.body)
+            _ = try stream.commit(sample.facts)
+            let other = try folder.store(.small())
+            async let refreshed: Void = Task.detached { try other.refreshSeals() }.value
+            try await Task.sleep(for: .milliseconds(200))
+            stream.abort()
+            try await refreshed
+        }
+        #expect(try folder.names() == ["numbers"])
+    }
+
+    @Test("A volume that is gone is nothing to recover, and no number comes twice")
+    func gone() throws {
+        let folder = try TemporaryFolder()
+        let store = try folder.store(.small())
+        #expect(try store.recover(volume: 1, from: 0) == nil)
+        #expect(throws: VolumeFailure.notFound(volume: 1)) { try store.entries(volume: 1) { _ in true } }
+        #expect(try store.append([Sample(1, length: 10).entry])[0].volume == 1)
+        store.close()
+        try FileManager.default.removeItem(atPath: "\(folder.path)/000001.tar")
+        #expect(try folder.store(.small()).append([Sample(1, length: 10).entry])[0].volume == 2)
+        // Without the counter the highest number in sight decides.
+        try FileManager.default.removeItem(atPath: "\(folder.path)/numbers")
+        #expect(try folder.store(.small()).append([Sample(1, length: 10).entry])[0].volume == 3)
+        try Data("nonsense".utf8).write(to: URL(fileURLWithPath: "\(folder.path)/numbers"))
+        #expect(try folder.store(.small()).append([Sample(1, length: 10).entry])[0].volume == 4)
+        #expect(try folder.store(.small()).append([Sample(1, length: 10).entry])[0].volume == 5)
     }
 
     @Test("Streams and batches side by side take different numbers")

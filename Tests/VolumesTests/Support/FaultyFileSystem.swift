@@ -20,6 +20,8 @@ final class FaultyFileSystem: FileSystem {
         var calls = 0
         var hits = 0
         var isFull = false
+        var unreadable: Range<Int64> = 0..<0
+        var unwritable: Range<Int64> = 0..<0
     }
 
     private let real = POSIXFileSystem()
@@ -28,17 +30,20 @@ final class FaultyFileSystem: FileSystem {
     private let state = Mutex(State())
     /// Whether `fallocate` works in both forms.
     private let hasHoles: Bool
+    /// Whether modes are of no consequence, as they are for root.
+    private let isSuperuser: Bool
     /// Looks at the disk after each write.
     private let observer: @Sendable () -> Void
 
     init(
         _ fault: Fault = .inputOutput, calls range: Range<Int> = 0..<0, hasHoles: Bool = true,
-        observer: @escaping @Sendable () -> Void = {}
+        isSuperuser: Bool = true, observer: @escaping @Sendable () -> Void = {}
     ) {
         self.observer = observer
         self.fault = fault
         self.range = range
         self.hasHoles = hasHoles
+        self.isSuperuser = isSuperuser
     }
 
     /// How many calls were made to fail.
@@ -51,6 +56,18 @@ final class FaultyFileSystem: FileSystem {
     var isFull: Bool {
         get { state.withLock { $0.isFull } }
         set { state.withLock { $0.isFull = newValue } }
+    }
+
+    /// Bytes that no read gets past, in any file.
+    var unreadable: Range<Int64> {
+        get { state.withLock { $0.unreadable } }
+        set { state.withLock { $0.unreadable = newValue } }
+    }
+
+    /// Bytes that no write may touch, in any file.
+    var unwritable: Range<Int64> {
+        get { state.withLock { $0.unwritable } }
+        set { state.withLock { $0.unwritable = newValue } }
     }
 
     private enum Kind { case sync, transfer, other }
@@ -80,6 +97,11 @@ final class FaultyFileSystem: FileSystem {
 
     func open(_ path: String, _ access: FileAccess) throws(VolumeFailure) -> Int32 {
         _ = try pass("open", grows: access == .createNew || access == .replace)
+        if !isSuperuser, access == .readWrite {
+            let descriptor = try real.open(path, .read)
+            defer { real.close(descriptor) }
+            if try real.status(descriptor).isReadOnly { throw .io(errno: EACCES, operation: "open") }
+        }
         return try real.open(path, access)
     }
 
@@ -87,6 +109,7 @@ final class FaultyFileSystem: FileSystem {
 
     func write(_ descriptor: Int32, _ bytes: Span<UInt8>, at offset: Int64) throws(VolumeFailure) -> Int {
         let isShort = try pass("pwrite", .transfer)
+        if unwritable.overlaps(offset..<offset + Int64(bytes.count)) { throw .io(errno: EIO, operation: "pwrite") }
         let count = isShort ? max(1, bytes.count / 2) : bytes.count
         defer { observer() }
         return try real.write(descriptor, bytes.extracting(0..<count), at: offset)
@@ -94,6 +117,7 @@ final class FaultyFileSystem: FileSystem {
 
     func read(_ descriptor: Int32, count: Int, at offset: Int64) throws(VolumeFailure) -> [UInt8] {
         let isShort = try pass("pread", .transfer)
+        if unreadable.overlaps(offset..<offset + Int64(count)) { throw .io(errno: EIO, operation: "pread") }
         return try real.read(descriptor, count: isShort ? max(1, count / 2) : count, at: offset)
     }
 
