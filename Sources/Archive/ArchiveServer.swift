@@ -119,7 +119,9 @@ package struct ArchiveServer: Sendable {
             landing: Landing(
                 version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort),
             readiness: {
-                do { _ = try archive.catalog.statistics(perModality: false) } catch { return .notReady(reason: "catalogue: \(error)") }
+                do { _ = try archive.catalog.statistics(perModality: false) } catch {
+                    return .notReady(reason: "catalogue: \(error)")
+                }
                 guard archive.volumes.hasSpace else { return .notReady(reason: "storage is full; reading goes on") }
                 return .ready
             },

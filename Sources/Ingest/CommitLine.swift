@@ -129,7 +129,8 @@ final class CommitLine: Sendable {
             logger.error("enrolment failed", metadata: ["failure": "\(error)", "objects": "\(batch.answers.count)"])
             if !batch.isStreamed, erase(batch.enrollments.map(\.place)) {
                 // What was erased needs no replay.
-                _ = try? catalog.enroll([], enrolledTo: Self.ends(batch.enrollments), from: Self.starts(batch.enrollments))
+                _ = try? catalog.enroll(
+                    [], enrolledTo: Self.ends(batch.enrollments), from: Self.starts(batch.enrollments))
             }
             let failure = IngestFailure(error)
             for answer in batch.answers { answer.give(.failure(failure)) }

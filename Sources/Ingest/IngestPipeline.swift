@@ -109,7 +109,9 @@ package final class IngestPipeline: Sendable {
     private func isHeld(_ inspected: Inspected, stored arrival: borrowing Arrival) throws(IngestFailure) -> Bool {
         let uid = inspected.facts.sopInstanceUID
         let copies: [StoredCopy]
-        do throws(CatalogError) { copies = try catalog.copies(sopInstanceUID: uid) } catch { throw IngestFailure(error) }
+        do throws(CatalogError) { copies = try catalog.copies(sopInstanceUID: uid) } catch {
+            throw IngestFailure(error)
+        }
         for copy in copies {
             if copy.digest == inspected.digest {
                 if try isSound(copy) { return true }
@@ -138,7 +140,8 @@ package final class IngestPipeline: Sendable {
     }
 
     private func withdraw(_ copy: StoredCopy, _ uid: String) throws(IngestFailure) {
-        logger.error("a stored copy has rotted; a good one takes its place", metadata: ["volume": "\(copy.place.volume)"])
+        logger.error(
+            "a stored copy has rotted; a good one takes its place", metadata: ["volume": "\(copy.place.volume)"])
         do throws(CatalogError) {
             guard let erasure = try catalog.beginErasure(ofCopy: copy.place, sopInstanceUID: uid) else { return }
             // What cannot be erased now stays on the list for the next start.

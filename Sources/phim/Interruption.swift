@@ -1,5 +1,6 @@
 // Ctrl-C and SIGTERM during long work: it ends soon and in order, instead of at once.
 
+import ArgumentParser
 import Dispatch
 import Glibc
 import Synchronization

@@ -1,5 +1,6 @@
 // What to do so that a caller who was refused is let in the next time.
 
+import DICOMCore
 import DIMSEServer
 import Records
 
@@ -16,6 +17,9 @@ struct Remedy {
         if knock.reason.contains("asked for AE title") {
             return "set the called AE title of the caller to \(aeTitle), or checkCalledAETitle: false in "
                 + "\(configurationFile) and restart"
+        }
+        if knock.reason.contains("cannot be read") {
+            return "nothing to change for this caller: it may try again once the archive's own fault is mended"
         }
         guard Peer.isAETitle(knock.callingAETitle) else { return "give the caller an AE title: it calls without one" }
         let address = Self.plain(knock.address)

@@ -42,7 +42,9 @@ extension CatalogStore {
                     SELECT id, uid, volume, entryOffset, bodyOffset, length FROM \(table)
                     WHERE uid = ? AND volume = ? AND entryOffset = ?
                     """
-                guard let row = try db.first(select, [uid.sql, place.volume.sql, place.entryOffset.sql]) else { continue }
+                guard let row = try db.first(select, [uid.sql, place.volume.sql, place.entryOffset.sql]) else {
+                    continue
+                }
                 var series: Int64?
                 if table == "instance" {
                     series = try db.first("SELECT series FROM instance WHERE uid = ?", [uid.sql])?[0]

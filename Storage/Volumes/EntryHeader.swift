@@ -47,12 +47,13 @@ enum EntryHeader {
         lines += "PHIM.source=\(oneLine(facts.receipt.source))\n"
         lines += "PHIM.dataSetOffset=\(facts.receipt.dataSetOffset)\n"
         // Fixed width: a batch takes as many blocks wherever it comes to lie.
-        lines += "PHIM.batch=\(String(repeating: "0", count: max(0, 15 - "\(batchOffset)".utf8.count)))\(batchOffset)\n"
+        let zeros = String(repeating: "0", count: max(0, 15 - "\(batchOffset)".utf8.count))
+        lines += "PHIM.batch=\(zeros)\(batchOffset)\n"
         if let nonce { lines += "PHIM.nonce=\(nonce)\n" }
         for (key, value) in facts.receipt.others.sorted(by: { $0.key < $1.key }) {
-            guard !key.isEmpty, !reserved.contains(key), key.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "=") }) else {
-                throw .invalidEntry(reason: "record key")
-            }
+            guard !key.isEmpty, !reserved.contains(key),
+                key.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "=") })
+            else { throw .invalidEntry(reason: "record key") }
             lines += "PHIM.\(key)=\(oneLine(value))\n"
         }
         let size = length > TarBlock.largestOctalSize ? record("size", String(length)) : ""

@@ -48,7 +48,8 @@ struct VolumeNumbers: Equatable {
 
     /// What the entries of a volume carry to show that Phim wrote them.
     func nonce(of volume: Int) -> String {
-        let code = HMAC<SHA256>.authenticationCode(for: Array("volume \(volume)".utf8), using: SymmetricKey(data: secret))
+        let key = SymmetricKey(data: secret)
+        let code = HMAC<SHA256>.authenticationCode(for: Array("volume \(volume)".utf8), using: key)
         return EntryHeader.hex(code.prefix(16))
     }
 }

@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
+import time
 import zipfile
 
 import pydicom
@@ -112,8 +114,23 @@ def test_same_uid_with_other_bytes_is_kept_beside_the_first(archive, tmp_path):
     assert archive.json("status")["conflicts"] == 1
     assert archive.find(level="image")[0]["StudyInstanceUID"] == first.StudyInstanceUID
     hidden, = [copy for copy in entry["copies"] if not copy["isPrimary"]]
-    archive.run("conflict", "keep", "--instance", first.SOPInstanceUID, "--sha256", hidden["sha256"])
+    kept = archive.json("conflict", "keep", "--instance", first.SOPInstanceUID, "--sha256", hidden["sha256"])
+    assert kept == {"sopInstanceUID": first.SOPInstanceUID, "sha256": hidden["sha256"]}
     assert archive.find(level="image")[0]["StudyInstanceUID"] == second.StudyInstanceUID
+
+    # A decision may be taken back: the copies stay, and are listed on request.
+    assert archive.json("conflict", "list") == []
+    entry, = archive.json("conflict", "list", "--all")
+    hidden, = [copy for copy in entry["copies"] if not copy["isPrimary"]]
+    assert hidden["studyInstanceUID"] == first.StudyInstanceUID
+    archive.run("conflict", "keep", "--instance", first.SOPInstanceUID, "--sha256", hidden["sha256"])
+    assert archive.find(level="image")[0]["StudyInstanceUID"] == first.StudyInstanceUID
+
+    # The hidden copy is the only one of its study, and can be deleted by it.
+    report = archive.json("delete", "--study", second.StudyInstanceUID, "--yes")
+    assert report["deleted"] == 1
+    assert archive.json("conflict", "list", "--all") == []
+    assert archive.find(level="image")[0]["StudyInstanceUID"] == first.StudyInstanceUID
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "dicomdir"])
@@ -315,6 +332,49 @@ def test_many_commands_at_once_beside_the_server(make_archive, tmp_path):
 def test_a_missing_archive_is_said_plainly(tmp_path):
     done = subprocess.run([BINARY, "status", "--data", tmp_path / "none"], capture_output=True, text=True, timeout=30)
     assert done.returncode == 2 and "none" in done.stderr
+
+
+def test_output_that_nobody_takes_kills_nothing(archive):
+    command = [BINARY, "status", "--data", archive.data]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=30)
+    assert done.returncode == 1 and b"written" in done.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run(command, stdout=closed, stderr=closed, timeout=30)
+    assert done.returncode == 1
+
+
+def test_exit_statuses_say_whether_work_began(archive, tmp_path):
+    made = synthetic.study(tmp_path / "in", instances=2)
+    archive.json("import", tmp_path / "in")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").write_text("x")
+    export = ["export", "--study", made.uid, "--to"]
+    assert "not empty" in archive.run(*export, tmp_path / "full", expect=2).stderr
+    (tmp_path / "wrong.yaml").write_text("dicom: { port: many }\n")
+    for command in (["status"], ["rebuild-index"], ["find"]):
+        assert "dicom.port" in archive.run(*command, "--config", tmp_path / "wrong.yaml", expect=2).stderr
+    archive.run("peer", "remove", "nobody", expect=2)
+    archive.run("send", "--to", "nobody", "--study", made.uid, expect=2)
+
+
+def test_an_import_ends_in_order_and_goes_on(make_archive, tmp_path):
+    archive = make_archive().start()
+    made = synthetic.study(tmp_path / "in", instances=400, rows=256)
+    command = [BINARY, "import", tmp_path / "in", "--data", archive.data, "--json", "--concurrency", "1"]
+    importing = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while archive.json("status")["instances"] == 0 and importing.poll() is None:
+        assert time.monotonic() < deadline
+    importing.send_signal(signal.SIGINT)
+    said, complaint = importing.communicate(timeout=30)
+    report = json.loads(said)
+    if report["interruption"]:  # else it was faster than the signal
+        assert importing.returncode == 1 and b"again goes on" in complaint
+    rest = archive.json("import", tmp_path / "in")
+    assert report["imported"] + rest["imported"] == len(made.files)
 
 
 def test_find_sees_what_the_network_sees(make_archive, tmp_path):

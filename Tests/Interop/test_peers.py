@@ -50,7 +50,7 @@ def test_an_unknown_caller_knocks_and_is_admitted_without_restart(closed):
     assert rejection(closed.dicom_port, calling="OTHER") == (1, 1, 3)
 
     name = closed.json("peer", "list")[0]["name"]
-    closed.run("peer", "remove", name)
+    assert closed.json("peer", "remove", name) == {"removed": name}
     assert rejection(closed.dicom_port, calling="STRANGER") == (1, 1, 3)
 
 
@@ -63,7 +63,48 @@ def test_a_stranger_cannot_store(closed, tmp_path):
 def test_a_known_title_from_another_address_is_not_that_peer(closed):
     closed.run("peer", "add", "ct", "--ae-title", "CT1", "--host", "127.0.0.77", "--port", 104)
     assert rejection(closed.dicom_port, calling="CT1") is not None
-    assert [knock["callingAETitle"] for knock in closed.json("peer", "knocks")] == ["CT1"]
+    knock, = closed.json("peer", "knocks")
+    assert knock["callingAETitle"] == "CT1"
+    follow(closed, knock["admit"])
+    assert rejection(closed.dicom_port, calling="CT1") is None
+    peer, = closed.json("peer", "list")
+    assert (peer["name"], peer["host"]) == ("ct", "127.0.0.1")
+
+
+def follow(archive, remedy):
+    """Runs the commands of a remedy, as a technician would paste them."""
+    for command in remedy.split(" && "):
+        words = shlex.split(command)
+        assert words[:2] == ["phim", "peer"]
+        at = words.index("--data")
+        assert words[at + 1] == str(archive.data)
+        del words[at : at + 2]
+        archive.run(*words[1:])
+
+
+def test_a_remedy_does_not_collide_with_a_name_that_is_taken(closed):
+    closed.run("peer", "add", "ct1", "--ae-title", "OTHER", "--host", "127.0.0.77", "--port", 104)
+    assert rejection(closed.dicom_port, calling="CT1") is not None
+    follow(closed, closed.json("peer", "knocks")[0]["admit"])
+    assert rejection(closed.dicom_port, calling="CT1") is None
+
+
+def test_a_caller_who_asks_for_another_title_is_told_so(make_archive):
+    archive = make_archive({"dicom": {"aeTitle": "OURS", "checkCalledAETitle": True}}).start()
+    assert rejection(archive.dicom_port, called="THEIRS") is not None
+    knock, = archive.json("peer", "knocks")
+    assert "OURS" in knock["admit"] and "checkCalledAETitle" in knock["admit"]
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["--ae-title", "A", "--host", "::1", "--port", 104], "IPv6"),
+    (["--ae-title", "SEVENTEEN_LETTERS", "--host", "h", "--port", 104], "AE title"),
+    (["--ae-title", "A", "--host", "h", "--port", 104, "--max-associations", 0], "associations"),
+])
+def test_what_a_peer_cannot_be_is_said(archive, arguments, word):
+    done = archive.run("peer", "add", "x", *arguments, expect=2)
+    assert word in done.stderr
+    assert archive.json("peer", "list") == []
 
 
 def test_peers_of_the_configuration_file_are_known(make_archive):

@@ -16,7 +16,11 @@ private func overwrite(_ path: String, at offset: Int64, with bytes: [UInt8]) th
 private func replacing(_ text: String, by other: String, in bytes: [UInt8]) -> [UInt8] {
     precondition(text.utf8.count == other.utf8.count)
     var data = Data(bytes)
-    while let range = data.range(of: Data(text.utf8)) { data.replaceSubrange(range, with: Data(other.utf8)) }
+    var start = 0
+    while let range = data.range(of: Data(text.utf8), in: start..<data.count) {
+        data.replaceSubrange(range, with: Data(other.utf8))
+        start = range.upperBound
+    }
     return Array(data)
 }
 
