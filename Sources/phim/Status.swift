@@ -19,6 +19,8 @@ struct Status: ParsableCommand {
         let instances: Int
         let bytes: Int64
         let conflicts: Int
+        /// Studies whose instances name more than one patient.
+        let mixedStudies: [String]
         let volumes: Int
         let sealedVolumes: Int
         let freeBytes: Int64
@@ -32,7 +34,8 @@ struct Status: ParsableCommand {
             let volumes = try archive.volumes.volumes()
             return Report(
                 patients: counts.patients, studies: counts.studies, series: counts.series, instances: counts.instances,
-                bytes: counts.bytes, conflicts: counts.conflicts, volumes: volumes.count,
+                bytes: counts.bytes, conflicts: counts.conflicts,
+                mixedStudies: try archive.catalog.mixedStudies(), volumes: volumes.count,
                 sealedVolumes: volumes.count { $0.isSealed }, freeBytes: try archive.volumes.freeBytes(),
                 isAcceptingStudies: archive.volumes.hasSpace, server: RunningServer.current(in: archive.folder))
         }
@@ -48,6 +51,7 @@ struct Status: ParsableCommand {
             Series     \(report.series)
             Instances  \(report.instances), \(Terminal.bytes(report.bytes))
             Conflicts  \(report.conflicts)\(report.conflicts > 0 ? "  (phim conflict list)" : "")
+            Mixed      \(report.mixedStudies.count) studies that name more than one patient
             Volumes    \(report.volumes), of which \(report.sealedVolumes) sealed
             Free disk  \(Terminal.bytes(report.freeBytes))\(report.isAcceptingStudies ? "" : "  FULL: new studies are refused")
             """)
