@@ -30,13 +30,13 @@ package struct ArchiveServer: Sendable {
         let lock = try await serverLock()
         defer { withExtendedLifetime(lock) {} }
         defer { try? FileManager.default.removeItem(atPath: archive.folder.runningServer) }
-        let replayed = try archive.catchUp()
+        let replayed = try await Self.offThePool { [archive] in try archive.catchUp() }
         if replayed > 0 { logger.notice("enrolled what the volumes held", metadata: ["instances": "\(replayed)"]) }
 
         refreshSeals()
         archive.folder.clearScratch()
         // Followers of the change feed read from it within days; it need not grow for ever.
-        try archive.catalog.forgetChanges(keeping: 1_000_000)
+        try await Self.offThePool { [archive] in try archive.catalog.forgetChanges(keeping: 1_000_000) }
 
         let dimse = try dimseListener()
         let announce = announcement(dicomPort: dimse.port, ready: ready)
@@ -53,7 +53,16 @@ package struct ArchiveServer: Sendable {
             throw ArchiveError.unusable("HTTP on \(http.host) port \(http.port): \(error)")
         }
         // Ten seconds in all: the listener has taken up to eight of them.
-        archive.close(within: 1.5)
+        try await Self.offThePool { [archive] in archive.close(within: 1.5) }
+    }
+
+    /// Runs what blocks on a thread of its own.
+    private static func offThePool<Value: Sendable>(
+        _ body: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread { continuation.resume(with: Result { try body() }) }.start()
+        }
     }
 
     /// Commands that look for a server hold its lock for a moment: only who holds it for longer is one.

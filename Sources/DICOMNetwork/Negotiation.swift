@@ -66,9 +66,6 @@ package struct AssociationRejection: Sendable, Hashable, CustomStringConvertible
     package static let temporaryCongestion = AssociationRejection(result: 2, source: 3, reason: 1)
     package static let localLimitExceeded = AssociationRejection(result: 2, source: 3, reason: 2)
 
-    /// Whether asking again later makes sense.
-    package var isTransient: Bool { result == 2 }
-
     package var description: String {
         switch (source, reason) {
         case (1, 2): "application context name not supported"

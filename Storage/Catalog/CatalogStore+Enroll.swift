@@ -37,24 +37,6 @@ extension CatalogStore {
         }
     }
 
-    /// Empties the catalogue for a rebuild. The change feed stays; erasures stay too, for a rebuild must not bring
-    /// back what a person deleted.
-    package func clear() throws(CatalogError) {
-        try write { db in
-            for table in ["instance", "secondary", "claim", "series", "study", "patient", "volume"] {
-                try db.execute(sql: "DELETE FROM \(table)")
-            }
-        }
-    }
-
-    /// Forgets every instance of one volume, which is then enrolled anew or lost.
-    package func forgetVolume(_ number: Int) throws(CatalogError) {
-        try write { db in
-            try Self.forget(db, SQLCondition("volume = ?", [number.sql]))
-            try db.run("DELETE FROM volume WHERE number = ?", [number.sql])
-        }
-    }
-
     /// Drops the copies whose place meets a condition on volume and entryOffset; others of their UIDs step in.
     static func forget(_ db: Database, _ places: SQLCondition) throws {
         let arguments = StatementArguments(places.arguments)

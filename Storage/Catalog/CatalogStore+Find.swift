@@ -26,9 +26,6 @@ extension CatalogStore {
         }
     }
 
-    /// How many entities match.
-    package func count(_ query: Query) throws(CatalogError) -> Int { try matchingRows(query).count }
-
     private func matchingRows(_ query: Query) throws(CatalogError) -> [Int64] {
         let statement = Self.statement(query)
         return try read { db in

@@ -64,20 +64,6 @@ extension CatalogStore {
         try read { db in try Self.copies(db, uid: uid) }
     }
 
-    /// Digests known for each of these UIDs: what is among them need not be stored again.
-    package func digests(sopInstanceUIDs uids: [String]) throws(CatalogError) -> [String: [[UInt8]]] {
-        try read { db in
-            var known: [String: [[UInt8]]] = [:]
-            for uid in Set(uids) {
-                let rows = try db.all(
-                    "SELECT digest FROM instance WHERE uid = ?1 UNION ALL SELECT digest FROM secondary WHERE uid = ?1",
-                    [uid.sql])
-                if !rows.isEmpty { known[uid] = rows.map { [UInt8]($0[0] as Data) } }
-            }
-            return known
-        }
-    }
-
     static func copies(_ db: Database, uid: String) throws -> [StoredCopy] {
         guard let primary = try Enrollment.instance(db, uid: uid) else { return [] }
         func copy(_ enrollment: Enrollment, isPrimary: Bool) -> StoredCopy {

@@ -29,7 +29,6 @@ struct Copies {
         #expect(try catalog.enroll([late]) == [.duplicate(surplus: late.place)])
         #expect(try catalog.statistics().instances == 1)
         #expect(try catalog.conflicts().isEmpty)
-        #expect(try catalog.digests(sopInstanceUIDs: ["1.1", "1.2"]) == ["1.1": [early.digest]])
     }
 
     @Test("other bytes under the UID are kept, listed and not counted, even when they name another study")

@@ -89,26 +89,6 @@ struct Determinism {
         #expect(try catalog.snapshot() == reference)
     }
 
-    @Test("a volume forgotten and enrolled again, and a catalogue cleared and rebuilt, are as before")
-    func rebuilt() throws {
-        var random = Seeded(77)
-        let enrollments = Self.mess(77)
-        let scratch = try Scratch()
-        let catalog = try scratch.catalog()
-        try catalog.enroll(enrollments)
-        let reference = try catalog.snapshot()
-        try catalog.forgetVolume(2)
-        #expect(try catalog.snapshot() != reference)
-        #expect(try catalog.integrityCheck() == [])
-        try catalog.enroll(enrollments.filter { $0.place.volume == 2 }.shuffled(using: &random))
-        #expect(try catalog.snapshot() == reference)
-        try catalog.clear()
-        #expect(try catalog.snapshot().isEmpty)
-        #expect(try catalog.statistics().bytes == 0)
-        try catalog.enroll(enrollments.shuffled(using: &random))
-        #expect(try catalog.snapshot() == reference)
-    }
-
     @Test("a catalogue rebuilt beside the live one takes its place; feed and erasures stay, the deleted stays away")
     func replaced() throws {
         let enrollments = Self.mess(5)
