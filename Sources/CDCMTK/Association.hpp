@@ -17,7 +17,7 @@ struct phim_association {
     std::string class_uid, version_name;  // what options point to
     std::vector<DUL_PRESENTATIONCONTEXT *> contexts;           // the proposed ones, by position
     std::vector<std::vector<const char *>> transfer_syntaxes;  // of each
-    const uint8_t *fragments = nullptr;   // what is left of the last P-DATA-TF PDU, in DCMTK's buffer
+    const uint8_t *fragments = nullptr;   // what is left of the last P-DATA-TF PDU, in the link's buffer
     size_t fragments_left = 0;
 
     phim_association() = default;

@@ -1,4 +1,4 @@
-// The socket under an association: TCP_NODELAY, TCP_QUICKACK before each read, deadlines, read-ahead, interruption.
+// The socket under an association: TCP_NODELAY, TCP_QUICKACK before each wait, deadlines, read-ahead, interruption.
 #include "Link.hpp"
 
 #include "dcmtk/dcmnet/dul.h"
@@ -74,21 +74,43 @@ ssize_t Link::failed(int32_t code) {
 
 int32_t Link::wait_readable(int64_t ms) {
     if (buffered() > 0) return PHIM_OK;
-    const int ready = fd_ < 0 ? -1 : wait_for(fd_, POLLIN, ms);
+    if (fd_ >= 0 && !drained_) {
+        reserve(read_ahead);
+        const ssize_t n = take(buffer_.data(), read_ahead);
+        if (n > 0) end_ = static_cast<size_t>(n);
+    }
+    int ready = fd_ < 0 ? -1 : 1;
+    if (ready > 0 && drained_ && buffered() == 0) {
+        acknowledge();
+        ready = wait_for(fd_, POLLIN, ms);
+        drained_ = ready == 0;
+    }
     if (interrupted()) return PHIM_INTERRUPTED;
     return ready == 0 ? PHIM_TIMED_OUT : PHIM_OK;  // an error is for the read that follows to find
 }
 
-ssize_t Link::receive(void *bytes, size_t count) {
+void Link::acknowledge() {
     const int on = 1;
+    (void)::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
+ssize_t Link::take(void *bytes, size_t count) {
+    ssize_t n;
+    do n = ::recv(fd_, bytes, count, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    drained_ = n < 0 ? errno == EAGAIN || errno == EWOULDBLOCK : n > 0 && static_cast<size_t>(n) < count;
+    return n;
+}
+
+ssize_t Link::receive(void *bytes, size_t count) {
     for (;;) {
         if (fd_ < 0) return failed(PHIM_CLOSED);
-        (void)::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-        const ssize_t n = ::recv(fd_, bytes, count, MSG_DONTWAIT);
-        if (n > 0) return n;
-        if (n == 0) return failed(PHIM_CLOSED);
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN && errno != EWOULDBLOCK) return failed(PHIM_CLOSED);
+        if (!drained_) {
+            const ssize_t n = take(bytes, count);
+            if (n > 0) return n;
+            if (!drained_) return failed(PHIM_CLOSED);
+        }
+        acknowledge();
         const int ready = wait_for(fd_, POLLIN, patience());
         if (ready == 0) {
             // DCMTK closes without a word when a read fails, so the word is said here.
@@ -96,7 +118,17 @@ ssize_t Link::receive(void *bytes, size_t count) {
             return failed(PHIM_TIMED_OUT);
         }
         if (ready < 0) return failed(PHIM_CLOSED);
+        drained_ = false;
     }
+}
+
+void Link::reserve(size_t count) {
+    if (start_ > 0) {
+        std::memmove(buffer_.data(), data(), buffered());
+        end_ = buffered();
+        start_ = 0;
+    }
+    if (buffer_.size() < count) buffer_.resize(count);
 }
 
 ssize_t Link::read(void *bytes, size_t count) {
@@ -105,8 +137,7 @@ ssize_t Link::read(void *bytes, size_t count) {
     }
     if (buffered() == 0) {
         if (count >= read_ahead) return receive(bytes, count);
-        if (buffer_.size() < read_ahead) buffer_.resize(read_ahead);
-        start_ = end_ = 0;
+        reserve(read_ahead);
         const ssize_t n = receive(buffer_.data(), read_ahead);
         if (n <= 0) return n;
         end_ = static_cast<size_t>(n);
@@ -119,14 +150,11 @@ ssize_t Link::read(void *bytes, size_t count) {
 
 int32_t Link::fill(size_t count) {
     if (buffered() >= count) return PHIM_OK;
-    if (start_ > 0) {
-        std::memmove(buffer_.data(), data(), buffered());
-        end_ = buffered();
-        start_ = 0;
-    }
-    if (buffer_.size() < count || buffer_.size() < read_ahead) buffer_.resize(count < read_ahead ? read_ahead : count);
+    // With the head of the next PDU, so that one of full size costs one call.
+    const size_t most = count + sizeof(head_) > read_ahead ? count + sizeof(head_) : read_ahead;
+    reserve(most);
     while (buffered() < count) {
-        const ssize_t n = receive(buffer_.data() + end_, buffer_.size() - end_);
+        const ssize_t n = receive(buffer_.data() + end_, most - end_);
         if (n <= 0) return failure_;
         end_ += static_cast<size_t>(n);
     }

@@ -43,6 +43,8 @@ public:
     int32_t fill(size_t count);
     const uint8_t *data() const { return buffer_.data() + start_; }
     size_t buffered() const { return end_ - start_; }
+    /// Passes over bytes that were filled in; they stay where they are until the next read.
+    void skip(size_t count) { start_ += count; }
 
     /// Holds the next PDU back for what follows at once.
     void hold(bool more) { more_ = more; }
@@ -68,7 +70,15 @@ private:
     int64_t patience() const;
     ssize_t failed(int32_t code);
     int wait_writable();
+    /// Acknowledges what has come. A peer under Nagle's algorithm may hold its next bytes back until then, and a
+    /// delayed acknowledgement comes 40 ms late: so before every wait, and only there.
+    void acknowledge();
+    /// One recv(2) that does not wait.
+    ssize_t take(void *bytes, size_t count);
+    /// The same, waiting for the first byte.
     ssize_t receive(void *bytes, size_t count);
+    /// Moves what is buffered to the front of a buffer of at least `count` bytes.
+    void reserve(size_t count);
     void send_abort(uint8_t source, uint8_t reason);
 
     std::mutex lock_;  // guards the next three against interrupt() from another thread
@@ -82,6 +92,7 @@ private:
     Inspection inspection_ = nullptr;
     std::vector<uint8_t> buffer_;
     size_t start_ = 0, end_ = 0;
+    bool drained_ = false;  // the last read took all there was
     uint8_t head_[12];
     bool head_held_ = false;
     bool more_ = false;

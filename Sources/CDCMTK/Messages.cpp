@@ -7,27 +7,36 @@ using namespace phim;
 
 namespace {
 
+int32_t failed_read(int32_t code, phim_error *error) {
+    switch (code) {
+        case PHIM_TIMED_OUT: return fail(error, code, "the peer fell silent");
+        case PHIM_CLOSED: return fail(error, code, "connection closed by the peer");
+        default: return fail(error, code, "stopped from this side");
+    }
+}
+
 /// Reads the next PDU; on PHIM_OK it was P-DATA-TF and its fragments are in `fragments`.
 int32_t read_pdu(phim_association &a, int32_t wait_ms, phim_error *error) {
     // Waited for here, where running out of time leaves DCMTK's state machine alone.
     if (const int32_t code = a.link->wait_readable(wait_ms)) {
-        return fail(error, code, code == PHIM_TIMED_OUT ? "idle for too long" : "stopped from this side");
+        return code == PHIM_TIMED_OUT ? fail(error, code, "idle for too long") : failed_read(code, error);
     }
-    if (const int32_t code = a.link->fill(6)) {
-        return fail(error, code, code == PHIM_CLOSED ? "connection closed by the peer" : "the peer fell silent");
-    }
+    if (const int32_t code = a.link->fill(6)) return failed_read(code, error);
     const uint8_t *head = a.link->data();
     const size_t length = static_cast<size_t>(head[2]) << 24 | head[3] << 16 | head[4] << 8 | head[5];
-    DUL_ASSOCIATIONKEY **key = &a.dcmtk->DULassociation;
-    DUL_PDVLIST list{};
-    if (const int32_t code = outcome(a, DUL_ReadPDVs(key, &list, DUL_BLOCK, 0), error)) return code;
-    // DUL_NextPDV of 3.6.7 steps by the wrong length: from the third fragment of a PDU on it reads anywhere. The first
-    // one is right, and the lengths have been checked to add up; so the others are found from there.
-    DUL_PDV first{};
-    const OFCondition condition = DUL_NextPDV(key, &first);
-    if (condition.bad()) return fail(error, PHIM_MALFORMED, condition.text());
-    a.fragments = static_cast<const uint8_t *>(first.data) - 6;
+    if (head[0] != DUL_TYPEDATA) {
+        DUL_PDVLIST list{};
+        return outcome(a, DUL_ReadPDVs(&a.dcmtk->DULassociation, &list, DUL_BLOCK, 0), error);
+    }
+    // Data change no state (PS3.8 Table 9-10, DT-2), so they need not pass through DCMTK: it copies them once more, and
+    // DUL_NextPDV of 3.6.7 steps by the wrong length from the third fragment of a PDU on.
+    if (length > a.options.max_pdu) {
+        return fail(error, a.link->refuse(6, "P-DATA-TF of more than was agreed"), a.link->flaw());
+    }
+    if (const int32_t code = a.link->fill(6 + length)) return failed_read(code, error);
+    a.fragments = a.link->data() + 6;
     a.fragments_left = length;
+    a.link->skip(6 + length);
     return PHIM_OK;
 }
 
