@@ -40,18 +40,18 @@ package struct EntryFacts: Hashable, Sendable {
     }
 }
 
-/// An entry to append. The body is the concatenation of `parts`, written without joining them in memory.
+/// An entry to append. Its buffer belongs to the store until `append` has returned.
 package struct NewEntry: Sendable {
     package let facts: EntryFacts
-    package let parts: [[UInt8]]
+    package let body: EntryBuffer
 
-    package init(facts: EntryFacts, parts: [[UInt8]]) {
+    package init(facts: EntryFacts, body: EntryBuffer) {
         self.facts = facts
-        self.parts = parts
+        self.body = body
     }
 
     /// Length of the Part 10 file in bytes.
-    package var length: Int64 { parts.reduce(0) { $0 + Int64($1.count) } }
+    package var length: Int64 { Int64(body.count) }
 }
 
 /// An entry found in a volume.

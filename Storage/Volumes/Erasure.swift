@@ -1,5 +1,7 @@
 // Deleting an entry: its name is marked, its body becomes a hole, everything else stays where it is.
 
+import Glibc
+
 /// Marks and empties entries of one volume.
 struct Erasure {
     let directory: VolumeDirectory
@@ -16,12 +18,12 @@ struct Erasure {
         defer { directory.fileSystem.unlock(probe.descriptor) }
         let wasSealed = try directory.isSealed(probe)
         if wasSealed { try unlist(probe) }
-        let file = try openForWriting(probe)
+        let (file, marks) = try openForWriting(probe)
         var failure: VolumeFailure?
         var marked: [Place] = []
         for place in places {
             do throws(VolumeFailure) {
-                try mark(place, in: file)
+                try mark(place, in: file, marks)
                 marked.append(place)
             } catch {
                 failure = failure ?? error
@@ -46,21 +48,31 @@ struct Erasure {
     }
 
     /// Only the superuser may open a read-only file for writing: others lend themselves the mode for that moment.
-    private func openForWriting(_ probe: VolumeFile) throws(VolumeFailure) -> VolumeFile {
+    private func openForWriting(_ probe: VolumeFile) throws(VolumeFailure) -> (file: VolumeFile, marks: VolumeFile) {
         do throws(VolumeFailure) {
-            return try directory.open(number, .readWrite)
+            return try openTwice()
         } catch {
             // Asked only now: the mode may be set by `unlist`, or by an owner that has just finished.
             guard try probe.status().isReadOnly else { throw error }
         }
         try directory.fileSystem.setReadOnly(probe.descriptor, false)
         defer { try? directory.fileSystem.setReadOnly(probe.descriptor, true) }
-        return try directory.open(number, .readWrite)
+        return try openTwice()
+    }
+
+    /// Once for reading and emptying, once for the marks: these go past the page cache like what their neighbours' writer
+    /// appends, so that no old page of the cache is ever written over it.
+    private func openTwice() throws(VolumeFailure) -> (file: VolumeFile, marks: VolumeFile) {
+        let file = try directory.open(number, .readWrite)
+        do throws(VolumeFailure) { return (file, try directory.open(number, .direct)) } catch {
+            guard error.isErrno(EINVAL) || error.isErrno(EOPNOTSUPP) else { throw error }
+            return (file, file)
+        }
     }
 
     /// Marks the name. A header that cannot be read any more is left as it is: nobody finds the body by it, and the
     /// body shall go nevertheless.
-    private func mark(_ place: Place, in file: VolumeFile) throws(VolumeFailure) {
+    private func mark(_ place: Place, in file: VolumeFile, _ marks: VolumeFile) throws(VolumeFailure) {
         let offset = place.bodyOffset - Int64(TarBlock.size)
         guard let bytes = try? file.read(at: offset, count: TarBlock.size), var block = TarBlock(bytes[...]),
             block.type == TarBlock.regularFile
@@ -72,7 +84,14 @@ struct Erasure {
         }
         guard !block.prefix.hasPrefix(EntryHeader.erasedPrefix) else { return }
         block.prefix = EntryHeader.erasedPrefix + block.prefix
-        try file.write(block.encoded().span, at: offset)
+        let encoded = EntryBuffer(block.encoded())
+        try encoded.withBytes(0..<encoded.count) { span throws(VolumeFailure) in
+            do throws(VolumeFailure) { try marks.write(span, at: offset) } catch {
+                // The disk's blocks are larger than tar's: nobody writes past the page cache there.
+                guard marks.isDirect, error.isErrno(EINVAL) else { throw error }
+                try file.write(span, at: offset)
+            }
+        }
     }
 
     /// Whether no other entry that can be read lies where `place` says: a wrong place must not empty a good body.

@@ -6,6 +6,9 @@ package enum FileAccess: Sendable {
     case read
     /// For reading and writing.
     case readWrite
+    /// For reading and writing past the page cache (`O_DIRECT`): offsets, lengths and memory in whole blocks. Fails with
+    /// `EINVAL` where the file system has no such thing.
+    case direct
     /// For reading and writing; fails with `EEXIST` when the name is taken.
     case createNew
     /// For reading and writing; an old file of that name loses its content.

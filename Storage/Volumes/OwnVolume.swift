@@ -6,12 +6,12 @@ import Dispatch
 package struct VolumeOptions: Sendable {
     /// A volume is handed over once the next batch would make it larger.
     package var volumeSize: Int64
-    /// How far ahead of the tail zeros are written while traffic is light; 0 switches it off.
+    /// How far ahead of the tail zeros are written while nothing else is; 0 switches it off.
     package var zeroAhead: Int64
     /// Below this much free space appends fail with `.noSpace`.
     package var reserve: Int64
 
-    package init(volumeSize: Int64 = 1 << 30, zeroAhead: Int64 = 32 << 20, reserve: Int64 = 64 << 20) {
+    package init(volumeSize: Int64 = 1 << 30, zeroAhead: Int64 = 1 << 30, reserve: Int64 = 64 << 20) {
         self.volumeSize = volumeSize
         self.zeroAhead = zeroAhead
         self.reserve = reserve
@@ -20,7 +20,10 @@ package struct VolumeOptions: Sendable {
 
 /// A locked, unsealed volume and the end of its last entry.
 struct OwnVolume: Sendable {
+    /// Holds the lock.
     let file: VolumeFile
+    /// The same file opened for appending, past the page cache where that is possible.
+    private let appended: VolumeFile
     let zeroAhead: ZeroAhead?
     /// Carried by each entry, see `VolumeNumbers`.
     let nonce: String
@@ -32,15 +35,16 @@ struct OwnVolume: Sendable {
     private var allocated: Int64
 
     init(
-        file: VolumeFile, filler: VolumeFile?, nonce: String, tail: Int64, size: Int64, options: VolumeOptions,
-        queue: DispatchQueue
-    ) {
+        file: VolumeFile, nonce: String, tail: Int64, size: Int64, in directory: VolumeDirectory,
+        options: VolumeOptions, queue: DispatchQueue
+    ) throws(VolumeFailure) {
         self.file = file
+        appended = try directory.openForAppending(file.number, tail: tail)
         self.nonce = nonce
         self.tail = tail
         self.size = size
         allocated = tail
-        zeroAhead = filler.map {
+        zeroAhead = (try? directory.openForAppending(file.number, tail: tail)).map {
             ZeroAhead(file: $0, tail: tail, size: size, ahead: options.zeroAhead, queue: queue)
         }
     }
@@ -73,16 +77,20 @@ struct OwnVolume: Sendable {
         if !isAllocated, end > size { try file.fileSystem.truncate(file.descriptor, to: end) }
         size = max(size, end)
         allocated = end
+        zeroAhead?.advance(size: size)
     }
 
-    /// Writes a batch at the tail and syncs it. The first header block is written last: another program that reads
-    /// the volume as tar meets a zero block there until the whole batch is in place.
-    mutating func append(_ batch: BatchPlan, staging: inout Staging) throws(VolumeFailure) {
+    /// Writes a batch at the tail and syncs it. Nobody but this process counts on it before that: another program that
+    /// reads the volume at this very moment may meet part of it, as after a crash.
+    mutating func append(
+        _ batch: BatchPlan, staging: inout Staging, written: () -> Void
+    ) throws(VolumeFailure) {
         zeroAhead?.claim(upTo: tail + batch.length)
-        try staging.write(batch, to: file, at: tail)
-        try file.synchronize()
+        try staging.write(batch, to: appended, at: tail)
+        written()
+        try appended.synchronize()
         tail += batch.length
-        zeroAhead?.appended(bytes: batch.length, size: size)
+        zeroAhead?.advance(size: size)
     }
 
     /// Makes everything from `offset` to `end` zeros again, durably, and puts the tail there.

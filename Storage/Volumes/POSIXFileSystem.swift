@@ -25,6 +25,7 @@ package struct POSIXFileSystem: FileSystem {
             switch access {
             case .read: O_RDONLY
             case .readWrite: O_RDWR
+            case .direct: O_RDWR | Int32(LINUX_DIRECT)
             case .createNew: O_RDWR | O_CREAT | O_EXCL
             case .replace: O_RDWR | O_CREAT | O_TRUNC
             }

@@ -1,7 +1,6 @@
 // What becomes of a full volume: cut to a proper end, made read-only, digested and listed in a manifest, in background.
 
 import Crypto
-import Dispatch
 import Foundation
 import Glibc
 import Synchronization
@@ -18,12 +17,12 @@ struct Manifest: Codable {
     let sealedAt: Date
 }
 
-/// Seals volumes on a queue of its own, so that ingest does not wait.
+/// Seals volumes on a thread of its own, which yields to ingest: it digests a gigabyte at a time.
 final class Sealer: Sendable {
     private static let chunk = 1 << 20
 
     private let directory: VolumeDirectory
-    private let queue = DispatchQueue(label: "phim.volumes.seal", qos: .utility)
+    private let queue = QuietQueue(name: "phim-sealer")
     private let isCancelled = Atomic(false)
     private let failure = Mutex<VolumeFailure?>(nil)
     /// How many erasures of this process work on a volume. No digest stands in their way: each lists the volume after.
@@ -89,7 +88,7 @@ final class Sealer: Sendable {
 
     /// Waits for all that is queued; the first failure since the last call is thrown.
     func wait() throws(VolumeFailure) {
-        queue.sync {}
+        queue.drain()
         let first = failure.withLock { $0.take() }
         if let first { throw first }
     }
@@ -97,7 +96,7 @@ final class Sealer: Sendable {
     /// Gives up what is queued and returns when nothing runs any more.
     func cancel() {
         isCancelled.store(true, ordering: .relaxed)
-        queue.sync {}
+        queue.drain()
     }
 
     private func attempt(_ file: VolumeFile, _ work: () throws(VolumeFailure) -> Void) {

@@ -1,4 +1,4 @@
-// From entries to bytes at offsets: lays a batch out, and writes it with few calls and without joining bodies.
+// From entries to bytes at offsets: lays a batch out, and writes it with few calls, large bodies from where they lie.
 
 /// A batch laid out for one position: headers encoded, places known.
 struct BatchPlan {
@@ -27,52 +27,50 @@ struct BatchPlan {
         self.entries = entries
         length = offset - start
     }
+
+    /// Length of an entry with its header and its padding: whole blocks.
+    func entryLength(_ index: Int) -> Int { Int(places[index].end - places[index].entryOffset) }
 }
 
-/// Gathers headers, padding and small parts into one buffer, and lets large parts pass by it.
+/// Gathers small entries in one buffer, and lets large ones pass by it. Everything is written in order and in whole
+/// blocks, by as few calls as can be: each costs a journey to the disk.
 struct Staging: Sendable {
-    private static let direct = 64 << 10
-    private static let capacity = 512 << 10
-    /// What another program must not see before the rest is there: the extended header and its first records.
-    private static let held = 2 * TarBlock.size
+    private static let direct = 128 << 10
+    private static let capacity = 1 << 20
+    private static let zeros = [UInt8](repeating: 0, count: TarBlock.size)
 
-    private var buffer: [UInt8] = []
+    private let buffer = EntryBuffer()
     private var offset: Int64 = 0
 
-    /// Writes all of a batch, its first block last.
+    /// Writes all of a batch.
     mutating func write(_ batch: BatchPlan, to file: VolumeFile, at start: Int64) throws(VolumeFailure) {
-        buffer.removeAll(keepingCapacity: true)
-        offset = start + Int64(Self.held)
-        for (index, entry) in batch.entries.enumerated() {
-            let header = batch.headers[index]
-            try put(header, from: index == 0 ? Self.held : 0, to: file)
-            for part in entry.parts { try put(part, from: 0, to: file) }
-            let padding = batch.places[index].end - batch.places[index].bodyOffset - batch.places[index].length
-            buffer.append(contentsOf: repeatElement(0, count: Int(padding)))
-        }
+        buffer.removeAll()
+        offset = start
+        for index in batch.entries.indices { try put(batch, index, to: file) }
         try flush(to: file)
-        guard let first = batch.headers.first else { return }
-        // Two calls: a reader between them sees a lone zero block, which ends an archive; one call that crosses a
-        // page could show a header without its records.
-        try file.write(first.span.extracting(TarBlock.size..<Self.held), at: start + Int64(TarBlock.size))
-        try file.write(first.span.extracting(0..<TarBlock.size), at: start)
     }
 
-    private mutating func put(_ bytes: [UInt8], from index: Int, to file: VolumeFile) throws(VolumeFailure) {
-        if bytes.count - index < Self.direct {
-            if buffer.count + bytes.count > Self.capacity { try flush(to: file) }
-            buffer.append(contentsOf: bytes[index...])
-        } else {
+    private mutating func put(_ batch: BatchPlan, _ index: Int, to file: VolumeFile) throws(VolumeFailure) {
+        let (header, body) = (batch.headers[index], batch.entries[index].body)
+        let length = batch.entryLength(index)
+        if length >= Self.direct, body.enclose(header: header) {
             try flush(to: file)
-            try file.write(bytes.span.extracting(index..<bytes.count), at: offset)
-            offset += Int64(bytes.count - index)
+            try body.withEntry(headerLength: header.count, count: length) {
+                span throws(VolumeFailure) in try file.write(span, at: offset)
+            }
+            offset += Int64(length)
+            return
         }
+        if buffer.count > 0, buffer.count + length > Self.capacity { try flush(to: file) }
+        buffer.append(header.span)
+        body.withBytes(0..<body.count) { buffer.append($0) }
+        buffer.append(Self.zeros.span.extracting(0..<length - header.count - body.count))
     }
 
     private mutating func flush(to file: VolumeFile) throws(VolumeFailure) {
-        guard !buffer.isEmpty else { return }
-        try file.write(buffer.span, at: offset)
+        guard buffer.count > 0 else { return }
+        try buffer.withBytes(0..<buffer.count) { span throws(VolumeFailure) in try file.write(span, at: offset) }
         offset += Int64(buffer.count)
-        buffer.removeAll(keepingCapacity: true)
+        buffer.removeAll()
     }
 }

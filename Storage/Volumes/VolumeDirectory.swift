@@ -41,6 +41,21 @@ struct VolumeDirectory: Sendable {
         }
     }
 
+    /// The volume opened once more for writing past the page cache, or like any file where the file system or the disk's
+    /// blocks do not allow that. A block of zeros written at the tail, where there are zeros already, tells.
+    func openForAppending(_ number: Int, tail: Int64) throws(VolumeFailure) -> VolumeFile {
+        do throws(VolumeFailure) {
+            let file = try open(number, .direct)
+            try EntryBuffer([UInt8](repeating: 0, count: TarBlock.size)).withBytes(0..<TarBlock.size) {
+                span throws(VolumeFailure) in try file.write(span, at: tail)
+            }
+            return file
+        } catch {
+            guard error.isErrno(EINVAL) || error.isErrno(EOPNOTSUPP) else { throw error }
+            return try open(number, .readWrite)
+        }
+    }
+
     /// A new, empty volume that this process has locked, and the nonce for its entries.
     func createVolume() throws(VolumeFailure) -> (file: VolumeFile, nonce: String) {
         while true {

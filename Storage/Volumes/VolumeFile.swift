@@ -8,11 +8,14 @@ final class VolumeFile: Sendable {
     let path: String
     let descriptor: Int32
     let fileSystem: any FileSystem
+    /// Whether writes pass by the page cache: in whole blocks, from memory aligned to them.
+    let isDirect: Bool
 
     init(number: Int, path: String, access: FileAccess, fileSystem: any FileSystem) throws(VolumeFailure) {
         self.number = number
         self.path = path
         self.fileSystem = fileSystem
+        isDirect = access == .direct
         descriptor = try fileSystem.open(path, access)
     }
 
@@ -27,7 +30,8 @@ final class VolumeFile: Sendable {
         var done = 0
         while done < bytes.count {
             let rest = bytes.extracting(done..<bytes.count)
-            let count = try fileSystem.write(descriptor, rest, at: offset + Int64(done))
+            let written = try fileSystem.write(descriptor, rest, at: offset + Int64(done))
+            let count = isDirect && written < rest.count ? written / TarBlock.size * TarBlock.size : written
             guard count > 0 else { throw .io(errno: EIO, operation: "pwrite") }
             done += count
         }

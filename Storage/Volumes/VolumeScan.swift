@@ -10,11 +10,27 @@ package struct ScanSummary: Equatable, Sendable {
     package let flaws: [VolumeFailure]
 }
 
+/// An entry met on a walk, and as much of its body's beginning as was read along with its header.
+package struct MetEntry: Sendable {
+    package let entry: VolumeEntry
+    /// Shares its memory with other entries of the walk; empty when nothing of the body was read.
+    package let beginning: ArraySlice<UInt8>
+
+    package init(entry: VolumeEntry, beginning: ArraySlice<UInt8> = []) {
+        self.entry = entry
+        self.beginning = beginning
+    }
+}
+
 /// A walk from header to header. Bodies are skipped over unless asked for.
 struct VolumeScan {
     private static let chunk = 1 << 20
-    private static let nearby = 4_096
-    private static let farAhead = 256 << 10
+    /// Bytes read for a header alone, and for one with the beginning of its body: all that stands before the pixel data
+    /// of most images, and so few that the operating system does not begin to read ahead.
+    private static let nearby = (header: 4_096, beginning: 16 << 10)
+    /// Entries with shorter bodies share reads, which double as long as such entries follow each other.
+    private static let small = 32 << 10
+    private static let farAhead = 1 << 20
 
     let file: VolumeFile
     let size: Int64
@@ -23,9 +39,13 @@ struct VolumeScan {
     private var firstNonce: String??
     private var window: [UInt8] = []
     private var windowStart: Int64 = 0
-    private var readAhead = nearby
+    private let least: Int
+    private var readAhead: Int
 
-    init(file: VolumeFile, size: Int64, nonce: VolumeNonce) {
+    /// - Parameter withBeginnings: whether bodies' beginnings are worth reading.
+    init(file: VolumeFile, size: Int64, nonce: VolumeNonce, withBeginnings: Bool = false) {
+        least = withBeginnings ? Self.nearby.beginning : Self.nearby.header
+        readAhead = least
         self.file = file
         self.size = size
         self.nonce = nonce
@@ -33,12 +53,23 @@ struct VolumeScan {
 
     private mutating func bytes(at offset: Int64, count: Int) throws(VolumeFailure) -> ArraySlice<UInt8> {
         if offset < windowStart || offset + Int64(count) > windowStart + Int64(window.count) {
-            let wanted = Int(min(Int64(max(count, readAhead)), max(0, size - offset)))
-            window = wanted > 0 ? try file.read(at: offset, count: wanted) : []
+            let rest = max(0, size - offset)
+            let needed = Int(min(Int64(count), rest))
+            window = try readWindow(at: offset, count: Int(min(Int64(max(count, readAhead)), rest)), needed: needed)
             windowStart = offset
+            readAhead = min(readAhead * 2, Self.farAhead)
         }
         let start = Int(offset - windowStart)
         return window[start..<min(start + count, window.count)]
+    }
+
+    private func readWindow(at offset: Int64, count: Int, needed: Int) throws(VolumeFailure) -> [UInt8] {
+        guard count > 0 else { return [] }
+        do throws(VolumeFailure) { return try file.read(at: offset, count: count) } catch {
+            // A bad spot further on is not the header's: what it spoils shows when it is read itself.
+            guard needed < count else { throw error }
+            return try file.read(at: offset, count: needed)
+        }
     }
 
     /// What stands at `offset`; an entry that runs past the end of the file is bad.
@@ -48,9 +79,16 @@ struct VolumeScan {
         }
         guard case .entry(let entry) = reading else { return reading }
         if entry.place.end > size { return .bad(reason: "cut off") }
-        // Small entries share one read; large ones do not drag their bodies in.
-        readAhead = entry.place.length < 32 << 10 ? Self.farAhead : Self.nearby
+        // Large ones do not drag their bodies in.
+        if entry.place.length >= Self.small { readAhead = least }
         return reading
+    }
+
+    /// What was read of a body along with headers.
+    private func beginning(of place: Place) -> ArraySlice<UInt8> {
+        let start = place.bodyOffset - windowStart
+        guard start >= 0, start < Int64(window.count) else { return [] }
+        return window[Int(start)..<Int(min(start + place.length, Int64(window.count)))]
     }
 
     /// Whether the body of an entry has the digest that its header says.
@@ -61,6 +99,11 @@ struct VolumeScan {
     /// SHA-256 of a body.
     func digest(of place: Place) throws(VolumeFailure) -> [UInt8] {
         var digest = SHA256()
+        let known = beginning(of: place)
+        if known.count == place.length {
+            digest.update(data: known)
+            return Array(digest.finalize())
+        }
         var done: Int64 = 0
         while done < place.length {
             let bytes = try file.read(
@@ -76,6 +119,13 @@ struct VolumeScan {
     /// passed by: the walk goes on at the next header that can be read.
     mutating func run(
         from start: Int64, verifyBodies: Bool, isSealed: Bool, visit: (VolumeEntry) -> Bool
+    ) throws(VolumeFailure) -> ScanSummary {
+        try walk(from: start, verifyBodies: verifyBodies, isSealed: isSealed) { visit($0.entry) }
+    }
+
+    /// The same, with the beginnings of bodies.
+    mutating func walk(
+        from start: Int64, verifyBodies: Bool, isSealed: Bool, visit: (MetEntry) -> Bool
     ) throws(VolumeFailure) -> ScanSummary {
         var flaws: [VolumeFailure] = []
         var position = start
@@ -105,7 +155,9 @@ struct VolumeScan {
                 }
                 position = entry.place.end
                 end = position
-                guard visit(entry) else { return ScanSummary(end: end, flaws: flaws) }
+                guard visit(MetEntry(entry: entry, beginning: beginning(of: entry.place))) else {
+                    return ScanSummary(end: end, flaws: flaws)
+                }
             }
         }
     }
@@ -113,7 +165,7 @@ struct VolumeScan {
     /// Number of entries.
     mutating func count() throws(VolumeFailure) -> Int {
         var entries = 0
-        _ = try run(from: 0, verifyBodies: false, isSealed: true) { _ in
+        _ = try walk(from: 0, verifyBodies: false, isSealed: true) { _ in
             entries += 1
             return true
         }
@@ -160,5 +212,19 @@ struct VolumeScan {
             position += Int64(bytes.count / 512 * 512)
         }
         return nil
+    }
+}
+
+extension VolumeStore {
+    /// Walks as `entries` does, for who reads the beginnings of bodies: small bodies come along whole, of large ones a
+    /// few pages. An entry may have been deleted since: ask `read` for none of its bytes to be told.
+    package func met(
+        volume number: Int, from start: Int64 = 0, visit: (MetEntry) -> Bool
+    ) throws(VolumeFailure) -> ScanSummary {
+        let file = try directory.open(number, .read)
+        let size = try file.status().size
+        var scan = VolumeScan(file: file, size: size, nonce: try directory.nonce(of: number), withBeginnings: true)
+        return try scan.walk(
+            from: start, verifyBodies: false, isSealed: try directory.isSealed(file), visit: visit)
     }
 }

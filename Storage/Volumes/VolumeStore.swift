@@ -54,9 +54,20 @@ package final class VolumeStore: Sendable {
 
     /// Appends a batch, all or nothing; when it returns, all of it is on stable storage. On failure the tail is
     /// cleared again and nothing of the batch can be seen. Call from one thread.
-    package func append(_ batch: [NewEntry]) throws(VolumeFailure) -> [Place] {
-        try writer.withLock { (writer) throws(VolumeFailure) in try writer.append(batch) }
+    /// - Parameters:
+    ///   - placed: called as soon as it is known where everything will lie and before anything is written, for work beside
+    ///     the writing that does not count until this function has returned. Not called when there is no room.
+    ///   - written: called when all is handed to the operating system, before the sync.
+    package func append(
+        _ batch: [NewEntry], placed: ([Place]) -> Void = { _ in }, written: () -> Void = {}
+    ) throws(VolumeFailure) -> [Place] {
+        try writer.withLock { (writer) throws(VolumeFailure) in
+            try writer.append(batch, placed: placed, written: written)
+        }
     }
+
+    /// Makes a volume ready in background, so that the first object to come does not wait for one.
+    package func prepare() { writer.withLock { $0.prepare() } }
 
     /// Takes the last batch back, because it could not be enrolled. Once, and before the next `append`.
     package func rollBack() throws(VolumeFailure) {
@@ -229,7 +240,7 @@ package final class VolumeStore: Sendable {
         if size < least { try directory.fileSystem.truncate(file.descriptor, to: least) }
         // What the dead process wrote may have been in memory only: it is enrolled after this.
         try file.synchronize()
-        writer.adopt(file, nonce: nonce, tail: found.tail, size: max(size, least))
+        try writer.adopt(file, nonce: nonce, tail: found.tail, size: max(size, least))
         return Recovery(entries: found.entries, tail: found.tail, flaw: nil, isAdopted: true)
     }
 }

@@ -35,15 +35,16 @@ struct Writer: Sendable {
     }
 
     /// Takes a recovered volume into the rota.
-    mutating func adopt(_ file: VolumeFile, nonce: String, tail: Int64, size: Int64) {
-        let volume = OwnVolume(
-            file: file, filler: try? directory.open(file.number, .readWrite), nonce: nonce, tail: tail, size: size,
-            options: options, queue: queue)
+    mutating func adopt(_ file: VolumeFile, nonce: String, tail: Int64, size: Int64) throws(VolumeFailure) {
+        let volume = try OwnVolume(
+            file: file, nonce: nonce, tail: tail, size: size, in: directory, options: options, queue: queue)
         idle.append(volume)
     }
 
     /// See `VolumeStore.append`.
-    mutating func append(_ entries: [NewEntry]) throws(VolumeFailure) -> [Place] {
+    mutating func append(
+        _ entries: [NewEntry], placed: ([Place]) -> Void, written: () -> Void
+    ) throws(VolumeFailure) -> [Place] {
         guard !isClosed else { throw .closed }
         guard !entries.isEmpty else { return [] }
         let free = try directory.fileSystem.freeSpace(directory.path)
@@ -62,9 +63,10 @@ struct Writer: Sendable {
         }
         try volume.makeRoom(for: plan.length, free: free, options: options)
         active = volume
+        placed(plan.places)
         let start = volume.tail
         do throws(VolumeFailure) {
-            try volume.append(plan, staging: &staging)
+            try volume.append(plan, staging: &staging, written: written)
         } catch {
             undo(from: start, length: plan.length)
             throw error
@@ -99,6 +101,12 @@ struct Writer: Sendable {
             abandon()
             throw error
         }
+    }
+
+    /// See `VolumeStore.prepare`.
+    mutating func prepare() {
+        guard !isClosed, active == nil, idle.isEmpty else { return }
+        spare.prepare()
     }
 
     private mutating func nextVolume() throws(VolumeFailure) -> OwnVolume {
@@ -145,9 +153,13 @@ final class SpareVolume: Sendable {
         in directory: VolumeDirectory, options: VolumeOptions, queue: DispatchQueue
     ) throws(VolumeFailure) -> OwnVolume {
         let (file, nonce) = try directory.createVolume()
-        return OwnVolume(
-            file: file, filler: try? directory.open(file.number, .readWrite), nonce: nonce, tail: 0, size: 0,
-            options: options, queue: queue)
+        do throws(VolumeFailure) {
+            return try OwnVolume(
+                file: file, nonce: nonce, tail: 0, size: 0, in: directory, options: options, queue: queue)
+        } catch {
+            try? directory.fileSystem.unlink(file.path)
+            throw error
+        }
     }
 
     /// Starts making a volume in background, unless there is one. Failure is left to the moment of need.

@@ -1,5 +1,6 @@
-// Zero-filling ahead of the tail while traffic is light: a sync of blocks that were written before costs a fraction
-// of a sync of fresh ones, because the file system need not log a change of the file's map.
+// Zero-filling ahead of the tail: a sync of blocks that were written before costs a fraction of a sync of fresh ones,
+// because the file system need not log a change of the file's map. Done while nothing is appended: the disk has other work
+// then, and an append beside it takes three times as long.
 
 import Dispatch
 import Synchronization
@@ -7,10 +8,10 @@ import Synchronization
 /// Fills one volume with zeros ahead of its tail, on a queue of its own. The appender claims its range first: a
 /// range is written by the appender or by the filler, never by both.
 final class ZeroAhead: Sendable {
-    /// A batch of more bytes than this means that throughput counts now, not latency.
-    static let lightBatch: Int64 = 4 << 20
-    private static let chunk: Int64 = 256 << 10
-    private static let zeros = [UInt8](repeating: 0, count: Int(chunk))
+    private static let chunk = 1 << 20
+    /// Appends must have ceased for as long before filling goes on.
+    private static let rest = DispatchTimeInterval.milliseconds(100)
+    private static let zeros = EntryBuffer([UInt8](repeating: 0, count: chunk))
 
     private struct Progress {
         /// End of what the appender has claimed.
@@ -18,6 +19,12 @@ final class ZeroAhead: Sendable {
         /// End of what is filled.
         var filled: Int64
         var limit: Int64
+        /// How often the appender has claimed, now and when the filler last looked.
+        var claims = 0
+        var claimsSeen = 0
+        /// What is being written now, and who waits for the end of that.
+        var inFlight: Range<Int64>?
+        var waiters: [DispatchSemaphore] = []
         var isRunning = false
         var isStopped = false
     }
@@ -36,23 +43,41 @@ final class ZeroAhead: Sendable {
         progress = Mutex(Progress(claimed: tail, filled: tail, limit: size))
     }
 
-    /// Called by the appender before it writes up to `end`. Waits at most for one chunk being filled.
+    /// Called by the appender before it writes up to `end`. Waits for a chunk being filled only where that is in the way.
     func claim(upTo end: Int64) {
-        progress.withLock { $0.claimed = max($0.claimed, end) }
+        wait { progress in
+            progress.claimed = max(progress.claimed, end)
+            progress.claims += 1
+            return progress.inFlight.map { $0.lowerBound < end } ?? false
+        }
     }
 
-    /// Called by the appender after a batch: starts filling when it is worth it.
-    func appended(bytes: Int64, size: Int64) {
+    /// Waits for the end of the chunk in flight where `isInTheWay` says so.
+    private func wait(_ isInTheWay: (inout Progress) -> Bool) {
+        let waiter = progress.withLock { progress -> DispatchSemaphore? in
+            guard isInTheWay(&progress) else { return nil }
+            let waiter = DispatchSemaphore(value: 0)
+            progress.waiters.append(waiter)
+            return waiter
+        }
+        waiter?.wait()
+    }
+
+    /// Called by the appender when it has room up to `size`, and after each batch: what is missing is filled at the next
+    /// rest.
+    func advance(size: Int64) {
         guard ahead > 0 else { return }
         let starts = progress.withLock { progress in
             progress.limit = size
-            let isDue = bytes <= Self.lightBatch && progress.filled - progress.claimed < ahead / 2
-            guard isDue, !progress.isRunning, !progress.isStopped, progress.claimed < size else { return false }
+            let isDue = progress.filled < min(progress.claimed + ahead / 2, size)
+            guard isDue, !progress.isRunning, !progress.isStopped else { return false }
             progress.isRunning = true
             return true
         }
-        if starts { queue.async { self.run() } }
+        if starts { lookAgain() }
     }
+
+    private func lookAgain() { queue.asyncAfter(deadline: .now() + Self.rest) { self.run() } }
 
     /// Called by the appender after it has emptied everything from `tail` on.
     func restart(at tail: Int64) {
@@ -64,35 +89,44 @@ final class ZeroAhead: Sendable {
 
     /// After this nothing is filled any more.
     func stop() {
-        progress.withLock { $0.isStopped = true }
+        wait { progress in
+            progress.isStopped = true
+            return progress.inFlight != nil
+        }
     }
 
     private func run() {
-        var chunks = 0
-        while fillChunk() {
-            chunks += 1
-            // Small syncs: a large one would stand in the way of the appender's.
-            if chunks % 8 == 0 { try? file.synchronize() }
+        while progress.withLock({ $0.claims == $0.claimsSeen }) {
+            if fillChunk() { continue }
+            // What is filled is of use only when the map of the file is on the disk.
+            try? file.synchronize()
+            return progress.withLock { $0.isRunning = false }
         }
-        try? file.synchronize()
-        progress.withLock { $0.isRunning = false }
+        progress.withLock { $0.claimsSeen = $0.claims }
+        lookAgain()
     }
 
-    /// Fills one chunk under the lock; false when there is nothing to do.
+    /// Fills one chunk; false when there is nothing to do.
     private func fillChunk() -> Bool {
-        progress.withLock { progress in
+        let range = progress.withLock { progress -> Range<Int64>? in
             let start = max(progress.filled, progress.claimed)
-            let end = min(progress.claimed + ahead, progress.limit)
-            guard !progress.isStopped, start < end else { return false }
-            let count = Int(min(Self.chunk, end - start))
-            do throws(VolumeFailure) {
-                try file.write(Self.zeros.span.extracting(0..<count), at: start)
-            } catch {
-                progress.isStopped = true
-                return false
-            }
-            progress.filled = start + Int64(count)
-            return true
+            let end = min(progress.claimed + ahead, progress.limit, start + Int64(Self.chunk))
+            guard !progress.isStopped, start < end else { return nil }
+            progress.inFlight = start..<end
+            return start..<end
         }
+        guard let range else { return false }
+        let isWritten =
+            (try? Self.zeros.withBytes(0..<Int(range.upperBound - range.lowerBound)) {
+                span throws(VolumeFailure) in try file.write(span, at: range.lowerBound)
+            }) != nil
+        let waiters = progress.withLock { progress in
+            defer { progress.waiters = [] }
+            progress.inFlight = nil
+            if isWritten { progress.filled = range.upperBound } else { progress.isStopped = true }
+            return progress.waiters
+        }
+        for waiter in waiters { waiter.signal() }
+        return isWritten
     }
 }

@@ -1,5 +1,6 @@
 // Appending: batches are whole or absent, volumes are handed over, a full disk is survived.
 
+import FaultInjection
 import Foundation
 import Testing
 import Volumes

@@ -1,5 +1,6 @@
 // Deleting: the bytes are gone from the disk, the archive stays a tar archive, nothing else moves.
 
+import FaultInjection
 import Foundation
 import Glibc
 import Testing

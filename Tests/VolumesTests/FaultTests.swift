@@ -1,5 +1,6 @@
 // Every call to the file system fails once, in every way, in the middle of real work: what was acknowledged stays.
 
+import FaultInjection
 import Foundation
 import Testing
 import Volumes
@@ -85,7 +86,7 @@ struct FaultTests {
     private func stream(_ sample: Sample, _ store: VolumeStore, _ ledger: inout Ledger) {
         do {
             let stream = try store.beginStream()
-            for part in sample.entry.parts { try stream.append(part) }
+            for part in sample.parts { try stream.append(part) }
             let place = try stream.commit(sample.facts)
             ledger.acknowledge([sample], [place])
             stream.keep()

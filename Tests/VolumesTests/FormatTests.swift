@@ -1,6 +1,7 @@
 // What lies on the disk is tar, for any tar program and at any moment.
 
 import Crypto
+import FaultInjection
 import Foundation
 import Synchronization
 import Testing
@@ -34,7 +35,7 @@ struct FormatTests {
         let facts = EntryFacts(
             studyInstanceUID: uids[0], seriesInstanceUID: uids[1], sopInstanceUID: uids[2],
             digest: Array(SHA256.hash(data: [7])), receipt: EntryReceipt(receivedAt: 0, source: "", dataSetOffset: 0))
-        let places = try store.append([NewEntry(facts: facts, parts: [[7]])])
+        let places = try store.append([NewEntry(facts: facts, body: EntryBuffer([7]))])
         let name = "\(uids[0])/\(uids[1])/\(uids[2]).dcm"
         #expect(try Tar.run("-tf", "\(folder.path)/000001.tar").lines == [name])
         try store.erase(places)
@@ -71,7 +72,7 @@ struct FormatTests {
             digest: [UInt8](repeating: 0, count: 32),
             receipt: EntryReceipt(receivedAt: 0, source: "A", dataSetOffset: 0))
         #expect(throws: VolumeFailure.invalidEntry(reason: "not a UID")) {
-            try store.append([NewEntry(facts: facts, parts: [[1]])])
+            try store.append([NewEntry(facts: facts, body: EntryBuffer([1]))])
         }
         #expect(try store.allEntries().isEmpty)
     }
@@ -104,7 +105,7 @@ struct FormatTests {
         #expect(try store.allEntries().allSatisfy { $0.isIntact == true })
     }
 
-    @Test("After every single write of an append tar sees the whole batch or none of it")
+    @Test("After every single write of an append tar sees whole entries only")
     func everyStep() throws {
         let folder = try TemporaryFolder()
         let counts = Mutex<[Int]>([])
@@ -119,11 +120,12 @@ struct FormatTests {
         })
         let store = try VolumeStore(directory: folder.path, fileSystem: fileSystem, options: .small(4 << 20))
         for batch in 0..<4 {
-            _ = try store.append((0..<3).map { Sample(batch * 3 + $0, length: 70_000 * $0 + 100).entry })
+            _ = try store.append((0..<3).map { Sample(batch * 3 + $0, length: 140_000 * $0 + 100).entry })
         }
         let seen = counts.withLock { $0 }
-        #expect(seen.count >= 4 * 5)
-        #expect(Set(seen) == [0, 3, 6, 9, 12])
+        #expect(seen.count >= 4 * 3)
+        #expect(!seen.contains(-1))
+        #expect(Set(seen).isSuperset(of: [0, 3, 6, 9, 12]))
         #expect(seen == seen.sorted())
     }
 
@@ -133,7 +135,7 @@ struct FormatTests {
         let store = try folder.store(.small())
         let sample = Sample(4, length: 3_000_001)
         let stream = try store.beginStream()
-        for part in sample.entry.parts { try stream.append(part) }
+        for part in sample.parts { try stream.append(part) }
         let place = try stream.commit(sample.facts)
         stream.keep()
         try store.finishSealing()

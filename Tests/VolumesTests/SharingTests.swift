@@ -1,5 +1,6 @@
 // Several stores on one folder, and objects that are streamed: nobody writes where another does.
 
+import FaultInjection
 import Foundation
 import Testing
 import Volumes
@@ -78,7 +79,7 @@ struct SharingTests {
         do {
             let store = try folder.store(.small())
             let stream = try store.beginStream()
-            for part in sample.entry.parts { try stream.append(part) }
+            for part in sample.parts { try stream.append(part) }
             place = try stream.commit(sample.facts)
             stream.keep()
             stream.abort()

@@ -1,6 +1,7 @@
 // Folders that vanish, entries whose bytes are known, and the tar program of the system.
 
 import Crypto
+import FaultInjection
 import Foundation
 import Volumes
 
@@ -74,6 +75,18 @@ struct Sample: Sendable {
 
     init(_ index: Int, body: [UInt8], others: [String: String] = [:]) {
         self.body = body
+        let buffer = EntryBuffer()
+        let receipt = EntryReceipt(
+            receivedAt: 1_700_000_000_000_000 + Int64(index), source: "MODALITY", dataSetOffset: 300, others: others)
+        let facts = EntryFacts(
+            studyInstanceUID: "1.2.826.0.1.3680043.\(index / 10)", seriesInstanceUID: "1.2.826.0.1.3680043.1.\(index)",
+            sopInstanceUID: "1.2.826.0.1.3680043.2.\(index)", digest: Array(SHA256.hash(data: body)), receipt: receipt)
+        entry = NewEntry(facts: facts, body: buffer)
+        for part in parts { buffer.append(part.span) }
+    }
+
+    /// The body as it might come in: in parts of uneven size.
+    var parts: [[UInt8]] {
         var parts: [[UInt8]] = []
         var start = 0
         var size = 132
@@ -82,12 +95,7 @@ struct Sample: Sendable {
             start += size
             size = size * 5 + 1
         }
-        let receipt = EntryReceipt(
-            receivedAt: 1_700_000_000_000_000 + Int64(index), source: "MODALITY", dataSetOffset: 300, others: others)
-        let facts = EntryFacts(
-            studyInstanceUID: "1.2.826.0.1.3680043.\(index / 10)", seriesInstanceUID: "1.2.826.0.1.3680043.1.\(index)",
-            sopInstanceUID: "1.2.826.0.1.3680043.2.\(index)", digest: Array(SHA256.hash(data: body)), receipt: receipt)
-        entry = NewEntry(facts: facts, parts: parts)
+        return parts
     }
 }
 
