@@ -78,12 +78,25 @@ package struct Attribute: Hashable, Sendable {
         return found
     }
 
+    /// `GGGGEEEE=` by ordinal.
+    static let prefixes = table.map { $0.code + "=" }
+
+    /// The ordinals of some levels: the table is in order of levels.
+    static func ordinals(_ levels: ClosedRange<QueryLevel>) -> Range<Int> {
+        firstOrdinals[levels.lowerBound.rawValue]..<firstOrdinals[levels.upperBound.rawValue + 1]
+    }
+
+    private static let firstOrdinals =
+        QueryLevel.allCases.map { level in table.firstIndex { $0.level >= level } ?? table.count } + [table.count]
+
     private static let byTag = Dictionary(uniqueKeysWithValues: table.map { ($0.tag, $0) })
 
     package static let patientID = named("PatientID")
     package static let issuerOfPatientID = named("IssuerOfPatientID")
     package static let patientName = named("PatientName")
     package static let studyInstanceUID = named("StudyInstanceUID")
+    static let studyID = named("StudyID")
+    static let accessionNumber = named("AccessionNumber")
     package static let studyDate = named("StudyDate")
     package static let studyTime = named("StudyTime")
     package static let seriesInstanceUID = named("SeriesInstanceUID")

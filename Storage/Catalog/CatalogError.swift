@@ -14,6 +14,8 @@ package enum CatalogError: Error, Hashable, Sendable {
     case newerSchema(version: Int)
     /// Nothing in the catalogue answers to the identifier given.
     case notFound
+    /// The bytes of the batch did not become durable, so nothing of it was enrolled.
+    case withdrawn
     /// Any other failure, with SQLite's extended result code.
     case failed(code: Int32)
 

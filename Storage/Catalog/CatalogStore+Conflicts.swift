@@ -24,18 +24,21 @@ extension CatalogStore {
         let at = now()
         return try writeDurably { db in
             guard let primary = try Enrollment.instance(db, uid: uid) else { throw CatalogError.notFound }
-            var batch = try EnrollmentBatch(db)
-            if primary.3.digest == digest {
-                try db.run("UPDATE instance SET chosen = 1 WHERE id = ?", [primary.id.sql])
-            } else {
-                let others = try Enrollment.secondaries(db, uid: uid)
-                guard let copy = others.first(where: { $0.1.digest == digest }) else { throw CatalogError.notFound }
-                try batch.choose(copy, over: primary)
-                batch.note(.resolved, copy.1.facts)
+            try EnrollmentBatch.run(db) { batch in
+                if primary.3.digest == digest {
+                    try db.run("UPDATE instance SET chosen = 1 WHERE id = ?", [primary.id.sql])
+                } else {
+                    let others = try Enrollment.secondaries(db, uid: uid)
+                    guard let copy = others.first(where: { $0.1.digest == digest }) else {
+                        throw CatalogError.notFound
+                    }
+                    try batch.choose(copy, over: primary)
+                    batch.note(.resolved, copy.1.facts)
+                }
+                batch.note(.resolved, primary.3.facts)
+                try batch.changes.write(db, at: at)
             }
-            batch.note(.resolved, primary.3.facts)
             try db.run("UPDATE secondary SET settled = 1 WHERE uid = ?", [uid.sql])
-            try batch.changes.write(db, at: at)
             guard erasingOthers else { return [] }
             let select = "SELECT id, uid, volume, entryOffset, bodyOffset, length FROM secondary WHERE uid = ?"
             return try db.all(select, [uid.sql]).map { try Self.withdraw(db, $0, from: "secondary", at: at) }

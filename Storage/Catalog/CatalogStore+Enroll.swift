@@ -8,24 +8,35 @@ extension CatalogStore {
     ///   - enrolledTo: for each volume the offset behind the last entry of the batch; positions never go back.
     ///   - from: for each volume where the batch begins. A position that has not come that far stays where it is: what
     ///     lies between is replayed at the next start. Volumes not named here are taken to be without a gap.
+    ///   - beforeCommit: asked when every row is written and nothing is visible yet; it may wait for the bytes to be
+    ///     durable. False takes the whole batch back. It runs under the write lock, so what it waits for must not need
+    ///     the catalogue's write side.
+    /// - Throws: `CatalogError.withdrawn` when `beforeCommit` said false.
     package func enroll(
-        _ batch: [Enrollment], enrolledTo: [Int: Int64], from: [Int: Int64] = [:]
+        _ batch: [Enrollment], enrolledTo: [Int: Int64], from: [Int: Int64] = [:], beforeCommit: () -> Bool = { true }
     ) throws(CatalogError) -> [EnrollmentOutcome] {
         let at = now()
         return try write { db in
-            var session = try EnrollmentBatch(db)
-            let outcomes = try batch.map { try session.enroll($0) }
-            try session.changes.write(db, at: at)
-            for (volume, offset) in enrolledTo {
-                let known = try db.first("SELECT enrolledTo FROM volume WHERE number = ?", [volume.sql])
-                guard from[volume] ?? 0 <= known?[0] as Int64? ?? 0 else { continue }
-                try db.run(
-                    """
-                    INSERT INTO volume (number, enrolledTo) VALUES (?, ?)
-                    ON CONFLICT (number) DO UPDATE SET enrolledTo = max(enrolledTo, excluded.enrolledTo)
-                    """, [volume.sql, offset.sql])
+            let outcomes = try EnrollmentBatch.run(db) { session in
+                let outcomes = try batch.map { try session.enroll($0) }
+                try session.changes.write(db, at: at)
+                return outcomes
             }
+            for (volume, offset) in enrolledTo {
+                try Self.advance(db, volume, to: offset, from: from[volume] ?? 0)
+            }
+            guard beforeCommit() else { throw CatalogError.withdrawn }
             return outcomes
+        }
+    }
+
+    private static func advance(_ db: Database, _ volume: Int, to offset: Int64, from: Int64) throws {
+        let select = try HotStatement(db, "SELECT enrolledTo FROM volume WHERE number = ?")
+        let known = try select.first({ $0.bind(volume) }, { $0.int64(0) })
+        guard from <= known ?? 0, offset > known ?? -1 else { return }
+        try HotStatement(db, "INSERT OR REPLACE INTO volume (number, enrolledTo) VALUES (?, ?)").run {
+            $0.bind(volume)
+            $0.bind(offset)
         }
     }
 
@@ -45,7 +56,8 @@ extension CatalogStore {
         for row in primaries { try db.run("DELETE FROM instance WHERE id = ?", [row[0] as DatabaseValue]) }
         try db.execute(sql: "DELETE FROM secondary WHERE \(places.sql)", arguments: arguments)
         try Upkeep.refresh(db, series: Set(primaries.map { $0[2] as Int64 }))
-        var batch = try EnrollmentBatch(db)
-        for row in primaries { try batch.promote(uid: row[1]) }
+        try EnrollmentBatch.run(db) { batch in
+            for row in primaries { try batch.promote(uid: row[1]) }
+        }
     }
 }

@@ -25,9 +25,10 @@ extension CatalogStore {
                 try primaries.map { try Self.withdraw(db, $0, from: "instance", at: at) }
                 + secondaries.map { try Self.withdraw(db, $0, from: "secondary", at: at) }
             try Upkeep.refresh(db, series: Set(primaries.map { $0[8] as Int64 }))
-            var batch = try EnrollmentBatch(db)
-            for row in primaries { try batch.promote(uid: row[1]) }
-            try batch.changes.write(db, at: at)
+            try EnrollmentBatch.run(db) { batch in
+                for row in primaries { try batch.promote(uid: row[1]) }
+                try batch.changes.write(db, at: at)
+            }
             return erasures
         }
     }
@@ -52,9 +53,10 @@ extension CatalogStore {
                 let erasure = try Self.withdraw(db, row, from: table, at: at)
                 if let series {
                     try Upkeep.refresh(db, series: [series])
-                    var batch = try EnrollmentBatch(db)
-                    try batch.promote(uid: uid)
-                    try batch.changes.write(db, at: at)
+                    try EnrollmentBatch.run(db) { batch in
+                        try batch.promote(uid: uid)
+                        try batch.changes.write(db, at: at)
+                    }
                 }
                 return erasure
             }

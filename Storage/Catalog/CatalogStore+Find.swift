@@ -27,33 +27,7 @@ extension CatalogStore {
     }
 
     private func matchingRows(_ query: Query) throws(CatalogError) -> [Int64] {
-        let statement = Self.statement(query)
-        return try read { db in
-            try Int64.fetchAll(db, sql: statement.sql, arguments: StatementArguments(statement.arguments))
-        }
-    }
-
-    static func statement(_ query: Query) -> SQLCondition {
-        let compiler = MatchCompiler(query)
-        let condition = compiler.condition
-        var sql = "SELECT \(query.level.table).id FROM \(query.level.table)"
-        var level = query.level
-        while let top = compiler.tables.min(), level > top {
-            let above = MatchCompiler.above(level)
-            sql += " JOIN \(above.table) ON \(above.table).id = \(level.table).\(above.table)"
-            level = above
-        }
-        sql += " WHERE \(condition.sql) ORDER BY \(order(query.level)) LIMIT ? OFFSET ?"
-        return SQLCondition(sql, condition.arguments + [(query.limit ?? -1).sql, query.offset.sql])
-    }
-
-    private static func order(_ level: QueryLevel) -> String {
-        switch level {
-        case .patient: "patient.patientNameKey, patient.id"
-        case .study: "study.studyDate DESC, study.studyTimeKey DESC, study.id DESC"
-        case .series: "series.study, series.seriesNumber, series.id"
-        case .image: "instance.series, instance.instanceNumber, instance.id"
-        }
+        try read { db in try MatchSearch(db: db, query: query, effort: effort).rows() }
     }
 }
 

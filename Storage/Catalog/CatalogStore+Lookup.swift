@@ -59,21 +59,39 @@ extension CatalogStore {
         }
     }
 
-    /// Every copy of a SOP Instance UID, the primary first, then the earliest.
+    /// Every copy of a SOP Instance UID, the primary first, then the earliest. Asked for every object that comes: a UID
+    /// that is not known yet costs one look into an index.
     package func copies(sopInstanceUID uid: String) throws(CatalogError) -> [StoredCopy] {
-        try read { db in try Self.copies(db, uid: uid) }
+        do {
+            // One statement is one consistent view; no transaction is needed to find nothing.
+            let isKnown = try pool.unsafeRead { db in
+                try HotStatement(db, "SELECT 1 FROM instance WHERE uid = ?").first(
+                    { $0.bind(uid) }, { _ in true })
+            }
+            if isKnown == nil { return [] }
+        } catch { throw CatalogError(error) }
+        return try read { db in try Self.copies(db, uid: uid) }
     }
 
     static func copies(_ db: Database, uid: String) throws -> [StoredCopy] {
-        guard let primary = try Enrollment.instance(db, uid: uid) else { return [] }
-        func copy(_ enrollment: Enrollment, isPrimary: Bool) -> StoredCopy {
+        func copy(_ row: Row, isPrimary: Bool) -> StoredCopy {
             StoredCopy(
-                isPrimary: isPrimary, studyInstanceUID: enrollment.facts.studyInstanceUID,
-                seriesInstanceUID: enrollment.facts.seriesInstanceUID, place: enrollment.place,
-                digest: enrollment.digest, receivedAt: enrollment.receivedAt, source: enrollment.source)
+                isPrimary: isPrimary, studyInstanceUID: row[0], seriesInstanceUID: row[1],
+                place: Place(row, at: 2),
+                digest: [UInt8](row[6] as Data), receivedAt: row[7], source: row[8])
         }
-        return [copy(primary.3, isPrimary: true)]
-            + (try Enrollment.secondaries(db, uid: uid).map { copy($0.1, isPrimary: false) })
+        let primary = """
+            SELECT study.uid, series.uid, instance.volume, instance.entryOffset, bodyOffset, length, digest,
+                instance.receivedAt, source
+            FROM \(StoredInstance.tables) WHERE instance.uid = ?
+            """
+        guard let row = try db.first(primary, [uid.sql]) else { return [] }
+        let others = """
+            SELECT studyUID, seriesUID, volume, entryOffset, bodyOffset, length, digest, receivedAt, source
+            FROM secondary WHERE uid = ? ORDER BY receivedAt, volume, entryOffset
+            """
+        return [copy(row, isPrimary: true)]
+            + (try db.all(others, [uid.sql]).map { copy($0, isPrimary: false) })
     }
 }
 

@@ -8,6 +8,7 @@ import GRDB
 package final class CatalogStore: Sendable {
     let pool: DatabasePool
     let path: String
+    let effort: SearchEffort
     let now: @Sendable () -> Int64
 
     /// Opens or creates the catalogue and brings its schema up to date.
@@ -15,11 +16,12 @@ package final class CatalogStore: Sendable {
     ///   - readers: reading connections kept at most.
     ///   - now: microseconds since 1970, for the change feed.
     package init(
-        path: String, readers: Int = 8, busyTimeout: TimeInterval = 10,
+        path: String, readers: Int = 8, busyTimeout: TimeInterval = 10, effort: SearchEffort = SearchEffort(),
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1_000_000) }
     ) throws(CatalogError) {
         self.now = now
         self.path = path
+        self.effort = effort
         var configuration = Configuration()
         configuration.label = "catalog"
         configuration.maximumReaderCount = readers

@@ -44,10 +44,17 @@ struct ChangeTally {
     }
 
     func write(_ db: Database, at: Int64) throws {
+        if order.isEmpty { return }
+        let sql = "INSERT INTO change (kind, studyUID, seriesUID, instances, at) VALUES (?, ?, ?, ?, ?)"
+        let insertion = try HotStatement(db, sql)
         for key in order {
-            try db.run(
-                "INSERT INTO change (kind, studyUID, seriesUID, instances, at) VALUES (?, ?, ?, ?, ?)",
-                [key.kind.rawValue.sql, key.study.sql, key.series.sql, (counts[key] ?? 0).sql, at.sql])
+            try insertion.run {
+                $0.bind(key.kind.rawValue)
+                $0.bind(key.study)
+                $0.bind(key.series)
+                $0.bind(counts[key] ?? 0)
+                $0.bind(at)
+            }
         }
     }
 }
@@ -68,15 +75,19 @@ extension CatalogStore {
         }
     }
 
-    /// Drops the oldest entries beyond a number.
+    /// Drops the oldest entries beyond a number; the newest always stays, so that numbers only grow.
     package func forgetChanges(keeping count: Int) throws(CatalogError) {
         try write { db in
-            try db.run("DELETE FROM change WHERE seq <= (SELECT max(seq) FROM change) - ?", [count.sql])
+            try db.run(
+                "DELETE FROM change WHERE seq <= (SELECT max(seq) FROM change) - ?", [max(count, 1).sql])
         }
     }
 
-    /// Drops entries that every follower has seen.
+    /// Drops entries that every follower has seen; the newest always stays, so that numbers only grow.
     package func forgetChanges(through sequence: Int64) throws(CatalogError) {
-        try write { db in try db.run("DELETE FROM change WHERE seq <= ?", [sequence.sql]) }
+        try write { db in
+            try db.run(
+                "DELETE FROM change WHERE seq <= ? AND seq < (SELECT max(seq) FROM change)", [sequence.sql])
+        }
     }
 }

@@ -48,22 +48,22 @@ extension EnrollmentBatch {
         _ copy: (id: Int64, enrollment: Enrollment),
         over primary: (id: Int64, series: Int64, chosen: Bool, enrollment: Enrollment)
     ) throws {
-        forgetRows()
-        defer { forgetRows() }
+        try forgetRows()
         try db.run("DELETE FROM secondary WHERE id = ?", [copy.id.sql])
         try db.run("DELETE FROM instance WHERE id = ?", [primary.id.sql])
         try Upkeep.refresh(db, series: [primary.series])
         try addSecondary(primary.enrollment)
         try insert(copy.enrollment, chosen: true)
+        try forgetRows()
     }
 
     /// Makes the earliest secondary copy of a UID without primary the primary.
     mutating func promote(uid: String) throws {
         guard let heir = try Enrollment.secondaries(db, uid: uid).first else { return }
-        forgetRows()
-        defer { forgetRows() }
+        try forgetRows()
         try db.run("DELETE FROM secondary WHERE id = ?", [heir.id.sql])
         try insert(heir.1)
+        try forgetRows()
         note(.stored, heir.1.facts)
     }
 

@@ -1,7 +1,6 @@
 // The write side of enrolment: one batch inside one transaction, rows of studies and series looked up once.
 
 import DICOMCore
-import Foundation
 import GRDB
 import Volumes
 
@@ -14,6 +13,8 @@ struct EnrollmentBatch {
     private var series: [SeriesKey: SeriesRow] = [:]
     private(set) var changes = ChangeTally()
     private let hasErasures: Bool
+    private let seek: HotStatement
+    private let insertion: HotStatement
 
     private struct SeriesKey: Hashable {
         let study: Int64
@@ -25,7 +26,6 @@ struct EnrollmentBatch {
         var patient: Int64
         var patientKey: InstanceFacts.PatientKey
         var speaker: Precedence
-        var modalities: Set<String>
         var sopClasses: Set<String>
         var isMixed: Bool
     }
@@ -34,12 +34,28 @@ struct EnrollmentBatch {
         let id: Int64
         var speaker: Precedence
         var modality: String
-        var claims: [String: Int64]
+        /// The latest claims of this batch: the facts that made them, and their rows. Rarely more than one.
+        var claims: [(facts: InstanceFacts, id: Int64)]
+        /// Primary copies inserted but not yet counted.
+        var instances = 0
+        var bytes: Int64 = 0
     }
 
-    init(_ db: Database) throws {
+    /// Opens a batch, does the work and counts what was inserted: the only way to a batch, so that no path can forget
+    /// the counters.
+    static func run<Value>(_ db: Database, _ work: (inout EnrollmentBatch) throws -> Value) throws -> Value {
+        var batch = try EnrollmentBatch(db)
+        let value = try work(&batch)
+        try batch.count()
+        return value
+    }
+
+    private init(_ db: Database) throws {
         self.db = db
-        hasErasures = try db.first("SELECT 1 FROM erasure LIMIT 1") != nil
+        hasErasures =
+            try HotStatement(db, "SELECT 1 FROM erasure LIMIT 1").first({ _ in }, { _ in true }) ?? false
+        seek = try HotStatement(db, "SELECT 1 FROM instance WHERE uid = ?")
+        insertion = try HotStatement(db, RowSQL.insertInstance)
     }
 
     /// Enrols one instance, whatever the catalogue knows of its UID.
@@ -49,43 +65,70 @@ struct EnrollmentBatch {
             let waiting = "SELECT 1 FROM erasure WHERE volume = ? AND entryOffset = ?"
             if try db.first(waiting, [place.volume.sql, place.entryOffset.sql]) != nil { return .known }
         }
-        if try db.first("SELECT 1 FROM instance WHERE uid = ?", [enrollment.facts.sopInstanceUID.sql]) == nil {
+        let uid = enrollment.facts.sopInstanceUID
+        if try seek.first({ $0.bind(uid) }, { _ in true }) == nil {
             try insert(enrollment)
             changes.add(.stored, enrollment.facts)
             return .new
         }
-        forgetRows()
-        defer { forgetRows() }
-        return try arbitrate(enrollment)
+        try forgetRows()
+        let outcome = try arbitrate(enrollment)
+        try forgetRows()
+        return outcome
     }
 
-    /// Rows that were removed or re-decided behind the batch's back must be read again.
-    mutating func forgetRows() {
+    /// Rows that are going to be removed or re-decided behind the batch's back must be counted first and read again
+    /// afterwards.
+    mutating func forgetRows() throws {
+        try count()
         studies.removeAll(keepingCapacity: true)
         series.removeAll(keepingCapacity: true)
     }
 
     mutating func note(_ kind: Change.Kind, _ facts: InstanceFacts) { changes.add(kind, facts) }
 
+    /// Adds what was inserted to the counters of its series; triggers carry it up to the totals.
+    private mutating func count() throws {
+        let update = "UPDATE series SET instances = instances + ?, bytes = bytes + ? WHERE id = ?"
+        var statement: HotStatement?
+        for (key, row) in series where row.instances > 0 {
+            let counting = try statement ?? HotStatement(db, update)
+            statement = counting
+            try counting.run {
+                $0.bind(row.instances)
+                $0.bind(row.bytes)
+                $0.bind(row.id)
+            }
+            series[key]?.instances = 0
+            series[key]?.bytes = 0
+        }
+    }
+
     // MARK: - The primary copy
 
     /// Inserts a primary copy; its UID must be free.
     mutating func insert(_ enrollment: Enrollment, chosen: Bool = false) throws {
         let facts = enrollment.facts
-        var study = try studyRow(for: facts)
+        var study = try studyRow(of: enrollment)
         let key = SeriesKey(study: study.id, uid: facts.seriesInstanceUID)
         var series = try seriesRow(key)
         let claim = try claimID(of: facts, in: &series)
 
-        var arguments: [DatabaseValue] = [series.id.sql, claim.sql]
-        arguments += RowSQL.instanceAttributes.map { facts.stored($0) }
-        arguments += enrollment.place.sql
-        arguments += [
-            enrollment.dataSetOffset.sql, Data(enrollment.digest).sql, enrollment.receivedAt.sql,
-            enrollment.source.sql, facts.flaws.rawValue.sql, chosen.sql,
-        ]
-        try db.run(RowSQL.insertInstance, arguments)
+        try insertion.run { row in
+            row.bind(series.id)
+            row.bind(claim)
+            for attribute in RowSQL.instanceAttributes { facts.bind(attribute, to: &row) }
+            row.bind(enrollment.place)
+            row.bind(enrollment.dataSetOffset)
+            row.bind(enrollment.digest)
+            row.bind(enrollment.receivedAt)
+            row.bind(enrollment.source)
+            row.bind(facts.flaws.rawValue)
+            row.bind(chosen ? 1 : 0)
+        }
         try adopt(enrollment, claim: claim, study: &study, series: &series)
+        series.instances += 1
+        series.bytes += enrollment.place.length
         studies[facts.studyInstanceUID] = study
         self.series[key] = series
     }
@@ -102,7 +145,7 @@ struct EnrollmentBatch {
                 enrollment.dataSetOffset.sql, enrollment.receivedAt.sql, enrollment.source.sql,
                 facts.flaws.rawValue.sql, id.sql,
             ])
-        var study = try studyRow(for: facts)
+        var study = try studyRow(of: enrollment)
         var series = try seriesRow(SeriesKey(study: study.id, uid: facts.seriesInstanceUID))
         let claim = try claimID(of: facts, in: &series)
         try adopt(enrollment, claim: claim, study: &study, series: &series)
@@ -122,7 +165,7 @@ struct EnrollmentBatch {
             let modality = facts[.modality]
             if series.modality != modality {
                 series.modality = modality
-                study.modalities = try Upkeep.refreshModalities(db, study: study.id)
+                try Upkeep.refreshModalities(db, study: study.id)
             }
         }
         if study.sopClasses.insert(facts.sopClassUID).inserted {
@@ -137,7 +180,7 @@ struct EnrollmentBatch {
         study.speaker = precedence
         let former = study.patient
         if facts.patientKey != study.patientKey {
-            study.patient = try Upkeep.patientID(db, for: facts.patientKey)
+            study.patient = try Upkeep.patientID(db, of: facts, precedence)
             study.patientKey = facts.patientKey
             try db.run("UPDATE study SET patient = ? WHERE id = ?", [study.patient.sql, study.id.sql])
         }
@@ -148,61 +191,74 @@ struct EnrollmentBatch {
 
     // MARK: - Rows
 
-    private mutating func studyRow(for facts: InstanceFacts) throws -> StudyRow {
+    /// The row of the study of an instance, made when it is not there; then that instance speaks for it.
+    private func studyRow(of enrollment: Enrollment) throws -> StudyRow {
+        let facts = enrollment.facts
         let uid = facts.studyInstanceUID
         if let known = studies[uid] { return known }
         let select = """
             SELECT study.id, study.patient, patientID, issuerOfPatientID, loneStudyUID,
-                study.receivedAt, study.volume, study.entryOffset, modalities, sopClasses, flaws
+                study.receivedAt, study.volume, study.entryOffset, sopClasses, flaws
             FROM study JOIN patient ON patient.id = study.patient WHERE study.uid = ?
             """
-        if let row = try db.first(select, [uid.sql]) {
-            return StudyRow(
-                id: row[0], patient: row[1],
-                patientKey: .init(patientID: row[2], issuer: row[3], loneStudyUID: row[4]),
-                speaker: Precedence(receivedAt: row[5], volume: row[6], entryOffset: row[7]),
-                modalities: Self.set(row[8]), sopClasses: Self.set(row[9]), isMixed: (row[10] as Int) & 1 == 1)
+        let found = try HotStatement(db, select).first({ $0.bind(uid) }) { row in
+            StudyRow(
+                id: row.int64(0), patient: row.int64(1),
+                patientKey: .init(patientID: row.text(2), issuer: row.text(3), loneStudyUID: row.text(4)),
+                speaker: row.precedence(5), sopClasses: Set(row.text(8).split(separator: "\\").map(String.init)),
+                isMixed: row.int(9) & 1 == 1)
         }
-        let patient = try Upkeep.patientID(db, for: facts.patientKey)
-        let last = Precedence.last
+        if let found { return found }
+        let precedence = enrollment.precedence
+        let patient = try Upkeep.patientID(db, of: facts, precedence)
+        try Upkeep.offerPatient(db, patient, facts, precedence)
         try db.run(
-            "INSERT INTO study (uid, patient, receivedAt, volume, entryOffset) VALUES (?, ?, ?, ?, ?)",
-            [uid.sql, patient.sql, last.receivedAt.sql, last.volume.sql, last.entryOffset.sql])
+            RowSQL.insertStudy,
+            [uid.sql, patient.sql, facts.sopClassUID.sql]
+                + RowSQL.arguments(RowSQL.adoptedStudy, of: facts, precedence))
         return StudyRow(
-            id: db.lastInsertedRowID, patient: patient, patientKey: facts.patientKey, speaker: last, modalities: [],
-            sopClasses: [], isMixed: false)
+            id: db.lastInsertedRowID, patient: patient, patientKey: facts.patientKey, speaker: precedence,
+            sopClasses: [facts.sopClassUID], isMixed: false)
     }
 
-    private mutating func seriesRow(_ key: SeriesKey) throws -> SeriesRow {
+    private func seriesRow(_ key: SeriesKey) throws -> SeriesRow {
         if let known = series[key] { return known }
         let select = "SELECT id, receivedAt, volume, entryOffset, modality FROM series WHERE uid = ? AND study = ?"
-        if let row = try db.first(select, [key.uid.sql, key.study.sql]) {
-            return SeriesRow(
-                id: row[0], speaker: Precedence(receivedAt: row[1], volume: row[2], entryOffset: row[3]),
-                modality: row[4], claims: [:])
+        let found = try HotStatement(db, select).first({
+            $0.bind(key.uid)
+            $0.bind(key.study)
+        }) { row in
+            SeriesRow(id: row.int64(0), speaker: row.precedence(1), modality: row.text(4), claims: [])
         }
+        if let found { return found }
         let last = Precedence.last
         try db.run(
             "INSERT INTO series (uid, study, receivedAt, volume, entryOffset) VALUES (?, ?, ?, ?, ?)",
             [key.uid.sql, key.study.sql, last.receivedAt.sql, last.volume.sql, last.entryOffset.sql])
-        return SeriesRow(id: db.lastInsertedRowID, speaker: last, modality: "", claims: [:])
+        return SeriesRow(id: db.lastInsertedRowID, speaker: last, modality: "", claims: [])
     }
 
     private func claimID(of facts: InstanceFacts, in series: inout SeriesRow) throws -> Int64 {
+        if let known = series.claims.first(where: { $0.facts.agrees(with: facts, to: .series) }) { return known.id }
         let body = facts.encoded(levels: .patient ... .series)
-        if let known = series.claims[body] { return known }
         let hash = Self.hash(body)
         let select = "SELECT id FROM claim WHERE series = ? AND hash = ? AND body = ?"
+        let found = try HotStatement(db, select).first({
+            $0.bind(series.id)
+            $0.bind(hash)
+            $0.bind(body)
+        }) { $0.int64(0) }
         let id: Int64
-        if let row = try db.first(select, [series.id.sql, hash.sql, body.sql]) {
-            id = row[0]
+        if let found {
+            id = found
         } else {
             try db.run(
                 "INSERT INTO claim (series, hash, patientID, issuerOfPatientID, body) VALUES (?, ?, ?, ?, ?)",
                 [series.id.sql, hash.sql, facts[.patientID].sql, facts[.issuerOfPatientID].sql, body.sql])
             id = db.lastInsertedRowID
         }
-        series.claims[body] = id
+        if series.claims.count == 8 { series.claims.removeFirst() }
+        series.claims.append((facts, id))
         return id
     }
 
@@ -212,6 +268,20 @@ struct EnrollmentBatch {
         for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return Int64(bitPattern: hash)
     }
+}
 
-    private static func set(_ joined: String) -> Set<String> { Set(joined.split(separator: "\\").map(String.init)) }
+extension HotStatement.Values {
+    mutating func bind(_ place: Place) {
+        bind(place.volume)
+        bind(place.entryOffset)
+        bind(place.bodyOffset)
+        bind(place.length)
+    }
+}
+
+extension HotStatement.Columns {
+    /// From the columns receivedAt, volume and entryOffset, starting at `column`.
+    func precedence(_ column: Int32) -> Precedence {
+        Precedence(receivedAt: int64(column), volume: int(column + 1), entryOffset: int64(column + 2))
+    }
 }

@@ -148,15 +148,19 @@ extension InstanceFacts {
     /// Non-empty values of these levels as `GGGGEEEE=value`, separated by U+001F, which no value contains.
     func encoded(levels: ClosedRange<QueryLevel>) -> String {
         var text = ""
-        for attribute in Attribute.table where levels.contains(attribute.level) {
-            let value = values[attribute.ordinal]
-            if value.isEmpty { continue }
+        text.reserveCapacity(1_024)
+        for ordinal in Attribute.ordinals(levels) where !values[ordinal].isEmpty {
             if !text.isEmpty { text += "\u{1F}" }
-            text += attribute.code
-            text += "="
-            text += value
+            text += Attribute.prefixes[ordinal]
+            text += values[ordinal]
         }
         return text
+    }
+
+    /// Whether two instances say the same of this level and of those above.
+    func agrees(with other: InstanceFacts, to level: QueryLevel) -> Bool {
+        // From below: what tells instances of one series apart, if anything, is not who the patient is.
+        Attribute.ordinals(.patient...level).reversed().allSatisfy { values[$0] == other.values[$0] }
     }
 
     /// The inverse of `encoded`; several encodings may be given, for different levels. Unknown tags are passed over.

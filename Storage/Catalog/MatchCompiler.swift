@@ -3,9 +3,26 @@
 import DICOMCore
 import GRDB
 
+/// How the rows of a query are come by. The answer is the same whichever way is taken.
+enum AccessPath: Equatable {
+    /// From lists that the trigram index gives: for the attributes named, or for all.
+    case lists(Set<Trigrams>?)
+    /// Row by row in the order wanted; no list is made.
+    case walk
+
+    /// One search in a trigram index.
+    struct Trigrams: Hashable {
+        let table: String
+        let match: String
+    }
+}
+
 /// Compiles the filters of one query.
 struct MatchCompiler {
     let query: Query
+    let path: AccessPath
+    /// Every search that the trigram index could make for this query.
+    private(set) var trigrams: Set<AccessPath.Trigrams> = []
 
     /// Tables above the query's own that conditions speak of.
     private(set) var tables: Set<QueryLevel> = []
@@ -14,15 +31,16 @@ struct MatchCompiler {
     /// Conditions on descendants, by level.
     private var below: [QueryLevel: [SQLCondition]] = [:]
 
-    init(_ query: Query) {
+    init(_ query: Query, by path: AccessPath = .lists(nil)) {
         self.query = query
+        self.path = path
         var filters = query.filters
         if query.combinesDateAndTime {
             for (tag, key) in query.filters {
                 guard let date = Attribute.of(tag), let time = date.timePartner, let other = filters[time.tag] else {
                     continue
                 }
-                guard let condition = Self.combined(date, key, time, other) else { continue }
+                guard let condition = combined(date, key, time, other) else { continue }
                 add(condition, at: date.level)
                 filters[tag] = nil
                 filters[time.tag] = nil
@@ -31,7 +49,7 @@ struct MatchCompiler {
         // In order of tags, so that equal queries are equal SQL.
         for (tag, key) in filters.sorted(by: { $0.key < $1.key }) {
             guard let attribute = Attribute.of(tag), key != .universal else { continue }
-            add(Self.condition(attribute, key), at: attribute.level)
+            add(self.condition(attribute, key), at: attribute.level)
         }
     }
 
@@ -66,7 +84,7 @@ struct MatchCompiler {
 
     // MARK: - One attribute
 
-    static func condition(_ attribute: Attribute, _ key: MatchingKey) -> SQLCondition {
+    private mutating func condition(_ attribute: Attribute, _ key: MatchingKey) -> SQLCondition {
         switch key {
         case .universal: .always
         case .single(let value): equal(attribute, value)
@@ -84,7 +102,7 @@ struct MatchCompiler {
     }
 
     /// Single value matching (PS3.4 Section C.2.2.2.1): case-sensitive, but for names.
-    private static func equal(_ attribute: Attribute, _ value: String) -> SQLCondition {
+    private mutating func equal(_ attribute: Attribute, _ value: String) -> SQLCondition {
         let value = value.trimmed.normalForm
         switch attribute.kind {
         case .personName: return name(attribute, PersonNamePattern(value))
@@ -99,7 +117,7 @@ struct MatchCompiler {
     }
 
     /// Wild card matching (PS3.4 Section C.2.2.2.4).
-    private static func wildcard(_ attribute: Attribute, _ pattern: String) -> SQLCondition {
+    private mutating func wildcard(_ attribute: Attribute, _ pattern: String) -> SQLCondition {
         var parts: [SQLCondition] = []
         let literal = pattern.prefix { $0 != "*" && $0 != "?" }
         if !literal.isEmpty, !attribute.isMultiple {
@@ -114,7 +132,7 @@ struct MatchCompiler {
         return .all(parts)
     }
 
-    private static func name(_ attribute: Attribute, _ pattern: PersonNamePattern) -> SQLCondition {
+    private mutating func name(_ attribute: Attribute, _ pattern: PersonNamePattern) -> SQLCondition {
         let column = attribute.keyColumn ?? attribute.column
         if pattern.isUniversal { return .always }
         // What a study list sends: *piece*. Containing the piece is all there is to it, no function need look again.
@@ -126,35 +144,45 @@ struct MatchCompiler {
     }
 
     /// Cheap conditions that every match meets: trigrams for pieces of three characters and more, else a plain search.
-    private static func candidates(_ attribute: Attribute, column: String, pieces: [String]) -> [SQLCondition] {
+    private mutating func candidates(_ attribute: Attribute, column: String, pieces: [String]) -> [SQLCondition] {
         let (long, short) = (
             pieces.filter { $0.unicodeScalars.count >= 3 }, pieces.filter { $0.unicodeScalars.count < 3 }
         )
-        guard let trigrams = attribute.trigrams, !long.isEmpty else {
-            return pieces.map { SQLCondition("instr(\(column), ?) > 0", [$0.sql]) }
+        func plain(_ pieces: [String]) -> [SQLCondition] {
+            let conditions = pieces.map { SQLCondition("instr(\(column), ?) > 0", [$0.sql]) }
+            // A walk over the index of names is shorter than one over the studies of everyone.
+            guard attribute == .patientName, query.level > .patient, path != .walk else { return conditions }
+            return conditions.map {
+                SQLCondition("patient.id IN (SELECT patient.id FROM patient WHERE \($0.sql))", $0.arguments)
+            }
         }
+        guard let index = attribute.trigrams, !long.isEmpty else { return plain(pieces) }
         let words = long.map { "\"" + $0.replacing("\"", with: "\"\"") + "\"" }.joined(separator: " AND ")
-        let match = "\(trigrams.column) : (\(words))"
-        let rows = "SELECT rowid FROM \(trigrams.table) WHERE \(trigrams.table) MATCH ?"
-        return [SQLCondition("\(attribute.level.table).id IN (\(rows))", [match.sql])]
-            + short.map { SQLCondition("instr(\(column), ?) > 0", [$0.sql]) }
+        let search = AccessPath.Trigrams(table: index.table, match: "\(index.column) : (\(words))")
+        trigrams.insert(search)
+        if case .lists(let chosen) = path, chosen?.contains(search) ?? true {
+            let rows = "SELECT rowid FROM \(search.table) WHERE \(search.table) MATCH ?"
+            return [SQLCondition("\(attribute.level.table).id IN (\(rows))", [search.match.sql])]
+                + short.map { SQLCondition("instr(\(column), ?) > 0", [$0.sql]) }
+        }
+        return pieces.map { SQLCondition("instr(\(column), ?) > 0", [$0.sql]) }
     }
 
     // MARK: - Ranges
 
     /// Range matching (PS3.4 Section C.2.2.2.5): entities without a value match no range, and a range that is none
     /// matches nothing.
-    private static func range(_ attribute: Attribute, _ bounds: TemporalBounds?) -> SQLCondition {
+    private func range(_ attribute: Attribute, _ bounds: TemporalBounds?) -> SQLCondition {
         guard let bounds else { return .never }
         let column = comparable(attribute)
-        var parts = [SQLCondition("\(column) >= ?", [(bounds.lower ?? "0").sql])]
+        var parts = [SQLCondition("\(lowerBound(attribute, column)) >= ?", [(bounds.lower ?? "0").sql])]
         if let upper = bounds.upper { parts.append(SQLCondition("\(column) <= ?", [upper.sql])) }
         return .all(parts)
     }
 
     /// A range of dates with a range of times as one range of points in time (PS3.4 Section C.2.2.2.5.4); nil when
     /// they are not such a pair.
-    private static func combined(
+    private func combined(
         _ date: Attribute, _ dates: MatchingKey, _ time: Attribute, _ times: MatchingKey
     ) -> SQLCondition? {
         guard case .range(let firstDay, let lastDay) = dates, case .range(let firstTime, let lastTime) = times,
@@ -162,10 +190,11 @@ struct MatchCompiler {
             let hours = TemporalBounds("\(firstTime ?? "")-\(lastTime ?? "")", for: .time)
         else { return nil }
         let clock = "coalesce(\(comparable(time)), '')"
-        var parts = [SQLCondition("\(date.column) >= ?", [(days.lower ?? "0").sql])]
+        let first = lowerBound(date, date.column)
+        var parts = [SQLCondition("\(first) >= ?", [(days.lower ?? "0").sql])]
         if let lower = days.lower {
             let instant = [lower.sql, (hours.lower ?? "").sql]
-            parts.append(SQLCondition("(\(date.column), \(clock)) >= (?, ?)", instant))
+            parts.append(SQLCondition("(\(first), \(clock)) >= (?, ?)", instant))
         }
         if let upper = days.upper {
             let instant = [upper.sql, (hours.upper ?? "235960").sql]
@@ -175,8 +204,13 @@ struct MatchCompiler {
         return .all(parts)
     }
 
+    /// A walk brings its own lower bound, which is the one that the index must go by: the plus takes the other from it.
+    private func lowerBound(_ attribute: Attribute, _ column: String) -> String {
+        path == .walk && attribute == .studyDate ? "+" + column : column
+    }
+
     /// The expression that compares as text; NULL or empty when the entity has no value.
-    private static func comparable(_ attribute: Attribute) -> String {
+    private func comparable(_ attribute: Attribute) -> String {
         switch attribute.kind {
         case .time: attribute.keyColumn ?? "dicom_time(\(attribute.column))"
         case .dateTime: "dicom_datetime(\(attribute.column))"

@@ -26,14 +26,24 @@ enum RowSQL {
 
     /// Sets every header attribute of the level's row, and who speaks for it. Identifiers are left alone.
     static func adopt(_ level: QueryLevel) -> String {
-        var names = ["receivedAt", "volume", "entryOffset"]
-        for attribute in adopted(level) {
-            names.append(attribute.name)
-            if let key = attribute.keyName { names.append(key) }
-        }
-        let list = names.map { "\($0) = ?" }.joined(separator: ", ")
+        let list = spoken(level).map { "\($0) = ?" }.joined(separator: ", ")
         return "UPDATE \(level.table) SET \(list) WHERE id = ?"
     }
+
+    /// Makes a row that says at once what `adopt` would make it say: its words enter the search index once.
+    private static func insert(_ level: QueryLevel, _ identifiers: [String]) -> String {
+        let names = identifiers + spoken(level)
+        let marks = names.map { _ in "?" }.joined(separator: ", ")
+        return "INSERT INTO \(level.table) (\(names.joined(separator: ", "))) VALUES (\(marks))"
+    }
+
+    /// The columns that hold who speaks for a row, and what it says.
+    private static func spoken(_ level: QueryLevel) -> [String] {
+        ["receivedAt", "volume", "entryOffset"] + adopted(level).flatMap { [$0.name] + ($0.keyName.map { [$0] } ?? []) }
+    }
+
+    static let insertPatient = insert(.patient, ["patientID", "issuerOfPatientID", "loneStudyUID"])
+    static let insertStudy = insert(.study, ["uid", "patient", "sopClasses"])
 
     static let adoptPatient = adopt(.patient)
     static let adoptStudy = adopt(.study)
@@ -52,17 +62,30 @@ enum RowSQL {
     static func arguments(_ attributes: [Attribute], of facts: InstanceFacts, _ by: Precedence, id: Int64)
         -> [DatabaseValue]
     {
+        arguments(attributes, of: facts, by) + [id.sql]
+    }
+
+    /// Arguments of `insert`, behind the identifiers.
+    static func arguments(_ attributes: [Attribute], of facts: InstanceFacts, _ by: Precedence) -> [DatabaseValue] {
         var arguments: [DatabaseValue] = [by.receivedAt.sql, by.volume.sql, by.entryOffset.sql]
         for attribute in attributes {
             arguments.append(facts.stored(attribute))
             if attribute.keyColumn != nil { arguments.append(facts.key(attribute).sql) }
         }
-        arguments.append(id.sql)
         return arguments
     }
 }
 
 extension InstanceFacts {
+    /// Binds the value as `stored` gives it.
+    func bind(_ attribute: Attribute, to row: inout HotStatement.Values) {
+        let value = self[attribute]
+        guard attribute.kind == .integer else { return row.bind(value) }
+        if value.isEmpty { return row.bindNull() }
+        guard let number = Int64(value) else { return row.bind(value) }
+        row.bind(number)
+    }
+
     /// The value as its column holds it: missing numbers are NULL, illegal ones stay as text.
     func stored(_ attribute: Attribute) -> DatabaseValue {
         let value = self[attribute]

@@ -7,6 +7,7 @@ enum Schema {
         ("v0002_counters", v0002Counters),
         ("v0003_search", v0003Search),
         ("v0004_upkeep", v0004Upkeep),
+        ("v0005_counting", v0005Counting),
     ]
 
     private static let v0001Catalog = """
@@ -153,6 +154,43 @@ enum Schema {
             instances INTEGER NOT NULL,
             at INTEGER NOT NULL
         );
+        """
+
+    private static let v0005Counting = """
+        -- Since v0005: a batch counts its instances once per series (EnrollmentBatch), not once per instance, and what
+        -- a series counts is carried up from there.
+        DROP TRIGGER instance_added;
+        DROP TRIGGER instance_removed;
+        CREATE TRIGGER instance_removed AFTER DELETE ON instance BEGIN
+            UPDATE series SET instances = instances - 1, bytes = bytes - old.length WHERE id = old.series;
+        END;
+        CREATE TRIGGER series_counted AFTER UPDATE OF instances, bytes ON series BEGIN
+            UPDATE study SET instances = instances + new.instances - old.instances,
+                bytes = bytes + new.bytes - old.bytes WHERE id = new.study;
+        END;
+        CREATE TRIGGER study_counted AFTER UPDATE OF instances, bytes ON study BEGIN
+            UPDATE patient SET instances = instances + new.instances - old.instances,
+                bytes = bytes + new.bytes - old.bytes WHERE id = new.patient;
+            UPDATE total SET instances = instances + new.instances - old.instances,
+                bytes = bytes + new.bytes - old.bytes;
+        END;
+
+        -- Since v0005: without AUTOINCREMENT, whose table is one page more in every transaction. The newest entry is
+        -- never deleted, so numbers only grow all the same.
+        ALTER TABLE change RENAME TO change_before;
+        CREATE TABLE change (
+            seq INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            studyUID TEXT NOT NULL, seriesUID TEXT NOT NULL,
+            instances INTEGER NOT NULL,
+            at INTEGER NOT NULL
+        );
+        INSERT INTO change SELECT * FROM change_before;
+        DROP TABLE change_before;
+
+        -- Since v0005: with what a walk over the newest studies asks most, so that it reads no row of a study in vain.
+        DROP INDEX study_by_date;
+        CREATE INDEX study_by_date ON study (studyDate, studyTimeKey, id, patient, modalities);
         """
 
     private static let v0002Counters = """

@@ -8,20 +8,15 @@ import GRDB
 enum Upkeep {
     // MARK: - Patients
 
-    /// The row of a patient, made when it is not there.
-    static func patientID(_ db: Database, for key: InstanceFacts.PatientKey) throws -> Int64 {
+    /// The row of the patient of an instance, made when it is not there; then that instance speaks for it.
+    static func patientID(_ db: Database, of facts: InstanceFacts, _ precedence: Precedence) throws -> Int64 {
+        let key = facts.patientKey
         let select = "SELECT id FROM patient WHERE patientID = ? AND issuerOfPatientID = ? AND loneStudyUID = ?"
         if let row = try db.first(select, [key.patientID.sql, key.issuer.sql, key.loneStudyUID.sql]) { return row[0] }
-        let last = Precedence.last
         try db.run(
-            """
-            INSERT INTO patient (patientID, issuerOfPatientID, loneStudyUID, receivedAt, volume, entryOffset)
-            VALUES (?, ?, ?, ?, ?, ?)
-            """,
-            [
-                key.patientID.sql, key.issuer.sql, key.loneStudyUID.sql, last.receivedAt.sql, last.volume.sql,
-                last.entryOffset.sql,
-            ])
+            RowSQL.insertPatient,
+            [key.patientID.sql, key.issuer.sql, key.loneStudyUID.sql]
+                + RowSQL.arguments(RowSQL.adoptedPatient, of: facts, precedence))
         return db.lastInsertedRowID
     }
 
@@ -105,7 +100,7 @@ enum Upkeep {
         guard let speaker = try db.first(select, [id.sql]) else { return [former] }
         let precedence = Precedence(receivedAt: speaker[0], volume: speaker[1], entryOffset: speaker[2])
         let facts = InstanceFacts(encoded: [speaker[3]], flaws: [])
-        let patient = try patientID(db, for: facts.patientKey)
+        let patient = try patientID(db, of: facts, precedence)
         try db.run("UPDATE study SET patient = ? WHERE id = ?", [patient.sql, id.sql])
         try db.run(RowSQL.adoptStudy, RowSQL.arguments(RowSQL.adoptedStudy, of: facts, precedence, id: id))
         try refreshModalities(db, study: id)

@@ -150,4 +150,17 @@ struct Erasures {
         #expect(try catalog.changes(after: 0).map(\.kind) == [.erased])
         #expect(try catalog.changes(after: changes[2].sequence).isEmpty)
     }
+
+    @Test("numbers of the change feed grow on when every entry has been seen and dropped")
+    func feedNumbers() throws {
+        let scratch = try Scratch()
+        let catalog = try scratch.catalog()
+        try catalog.enroll([sample("1.1")])
+        let first = try #require(try catalog.changes(after: 0).first)
+        try catalog.forgetChanges(through: first.sequence)
+        try catalog.forgetChanges(keeping: 0)
+        try catalog.enroll([sample("1.2")])
+        let later = try catalog.changes(after: first.sequence)
+        #expect(later.count == 1 && later.allSatisfy { $0.sequence > first.sequence })
+    }
 }

@@ -13,7 +13,9 @@ struct Peers {
         let scratch = try Scratch()
         let records = try scratch.records()
         let peer = try Peer(
-            name: "Bạch Mai", aeTitle: "BACHMAI", host: "10.1.2.3", port: 104, characterSet: .latin1, maxAssociations: 4
+            name: "Bạch Mai", aeTitle: "BACHMAI", host: "10.1.2.3", port: 104, characterSet: .latin1,
+            maxAssociations: 4,
+            priority: .stat
         )
         try records.addPeer(peer)
         let other = try Peer(name: "alpha", aeTitle: "BACHMAI", host: "pacs.local", port: 11_112)
@@ -86,6 +88,34 @@ struct Peers {
         #expect(try records.peers().map(\.host) == ["::1"])
         try records.removePeer(named: "old")
         #expect(try records.peers().isEmpty)
+    }
+
+    @Test("records written before peers had a priority are brought up to date")
+    func beforePriorities() throws {
+        let scratch = try Scratch()
+        let path = scratch.path + "/records.sqlite"
+        let peer = try Peer(name: "ct", aeTitle: "CT1", host: "h", port: 104)
+        try scratch.records().addPeer(peer)
+        try DatabaseQueue(path: path).write { db in
+            // What the first version knew of a peer.
+            try db.execute(sql: "ALTER TABLE peer DROP COLUMN priority; PRAGMA user_version = 1")
+        }
+        let records = try scratch.records()
+        #expect(try records.peers() == [peer])
+        let urgent = try Peer(name: "er", aeTitle: "ER", host: "h", port: 104, priority: .stat)
+        try records.addPeer(urgent)
+        #expect(try scratch.records().peer(named: "er") == urgent)
+    }
+
+    @Test("a priority that a later version knows leaves the peer without one")
+    func laterPriority() throws {
+        let scratch = try Scratch()
+        let records = try scratch.records()
+        try records.addPeer(Peer(name: "ct", aeTitle: "CT1", host: "h", port: 104, priority: .bulk))
+        try DatabaseQueue(path: scratch.path + "/records.sqlite").write { db in
+            try db.execute(sql: "UPDATE peer SET priority = 'whenever'")
+        }
+        #expect(try records.peers().map(\.priority) == [nil])
     }
 
     @Test("a file that is no database is corrupt")

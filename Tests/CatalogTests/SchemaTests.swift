@@ -47,7 +47,6 @@ struct SchemaSnapshot {
     }
 
     static let expected = """
-        trigger instance_added: instance
         trigger instance_removed: instance
         trigger patient_added: patient
         trigger patient_removed: patient
@@ -55,8 +54,10 @@ struct SchemaSnapshot {
         trigger patient_text_changed: patient
         trigger patient_text_removed: patient
         trigger series_added: series
+        trigger series_counted: series
         trigger series_removed: series
         trigger study_added: study
+        trigger study_counted: study
         trigger study_moved: study
         trigger study_removed: study
         trigger study_text_added: study
@@ -97,7 +98,7 @@ struct SchemaSnapshot {
         index secondary_by_uid: uid
         index series_by_study: study seriesNumber
         index study_by_accession: accessionNumber
-        index study_by_date: studyDate studyTimeKey
+        index study_by_date: studyDate studyTimeKey id patient modalities
         index study_by_patient: patient
         index study_by_study_id: studyID
         """

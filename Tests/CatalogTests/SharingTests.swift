@@ -79,6 +79,42 @@ struct CatalogFile {
         #expect(try catalog.changes(after: 0).isEmpty)
     }
 
+    @Test("a batch whose bytes did not become durable is withdrawn whole, and the next one finds a clean table")
+    func withdrawn() throws {
+        let scratch = try Scratch()
+        let catalog = try scratch.catalog()
+        _ = try catalog.enroll([sample("1.1"), sample("1.5", content: 1, receivedAt: 50)], enrolledTo: [1: 1_000])
+        let before = try catalog.snapshot()
+        // A new study, an earlier speaker for a known one, a second patient, a conflict and a duplicate.
+        let batch = [
+            sample("1.2", study: "1.2.9", series: "1.2.9.1", patient: "P9", offset: 4_096),
+            sample("1.3", patient: "P8", receivedAt: 1, offset: 8_192, ["Modality": "MR"]),
+            sample("1.5", content: 2, receivedAt: 5, offset: 12_288), sample("1.1", receivedAt: 0, offset: 16_384),
+        ]
+        var seen: Int?
+        #expect(throws: CatalogError.withdrawn) {
+            try catalog.enroll(batch, enrolledTo: [1: 9_000]) {
+                // Written, but not visible to anyone yet.
+                seen = try? catalog.statistics().instances
+                return false
+            }
+        }
+        #expect(seen == 2)
+        #expect(try catalog.snapshot() == before)
+        #expect(try catalog.enrolledPositions() == [1: 1_000])
+        #expect(try catalog.changes(after: 0).map(\.instances) == [2])
+        #expect(try catalog.integrityCheck() == [])
+
+        _ = try catalog.enroll(batch, enrolledTo: [1: 9_000]) { true }
+        let straight = try Scratch()
+        let reference = try straight.catalog()
+        try reference.enroll([sample("1.1"), sample("1.5", content: 1, receivedAt: 50)])
+        try reference.enroll(batch)
+        #expect(try catalog.snapshot() == reference.snapshot())
+        #expect(try catalog.enrolledPositions() == [1: 9_000])
+        #expect(try catalog.integrityCheck() == [])
+    }
+
     @Test("a file that is no catalogue is corrupt, and is not touched")
     func corrupt() throws {
         let scratch = try Scratch()
