@@ -17,7 +17,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
 
     init(capacity: Int) {
         self.capacity = capacity
-        vacancies = DispatchSemaphore(value: capacity)
+        vacancies = DispatchSemaphore(vacancies: capacity)
     }
 
     var count: Int { state.withLock { $0.elements.count } }
@@ -56,5 +56,13 @@ final class BoundedQueue<Element: Sendable>: Sendable {
     func close() {
         state.withLock { $0.isClosed = true }
         filled.signal()
+    }
+}
+
+extension DispatchSemaphore {
+    /// Counts up from nothing: one that begins with a value must not be let go of with less.
+    convenience init(vacancies: Int) {
+        self.init(value: 0)
+        for _ in 0..<vacancies { signal() }
     }
 }

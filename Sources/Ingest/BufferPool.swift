@@ -1,26 +1,47 @@
-// Buffers of finished objects, kept for the next ones so that each CT slice does not cost page faults anew.
+// The memory of arriving objects: counted over all senders, and kept for the next ones, since fresh pages are slow.
 
 import Synchronization
+import Volumes
 
 final class BufferPool: Sendable {
-    private let buffers = Mutex<[[UInt8]]>([])
-    /// Larger buffers, and more of them, go back to the system.
-    private let keptCapacity = 4 << 20
-    private let keptCount = 32
-
-    func take() -> [UInt8] {
-        buffers.withLock { $0.popLast() } ?? []
+    private struct Kept {
+        var buffers: [EntryBuffer] = []
+        var bytes = 0
     }
 
-    /// Empties the buffer and keeps its memory, if it is of a size worth keeping.
-    func give(_ buffer: inout [UInt8], _ budget: MemoryBudget) {
-        budget.remove(buffer.count)
-        var returned: [UInt8] = []
-        swap(&returned, &buffer)
-        guard returned.capacity <= keptCapacity else { return }
-        returned.removeAll(keepingCapacity: true)
-        buffers.withLock { [returned] kept in
-            if kept.count < keptCount { kept.append(returned) }
+    private let kept = Mutex(Kept())
+    private let used = Atomic<Int>(0)
+    private let limit: Int
+    /// Larger buffers, and more than this in all, go back to the system.
+    private static let largestKept = 32 << 20
+    private static let mostKept = 64 << 20
+
+    /// - Parameter limit: bytes of objects above which memory counts as tight.
+    init(limit: Int) { self.limit = limit }
+
+    /// Bytes of the objects in memory.
+    var bytes: Int { used.load(ordering: .relaxed) }
+    var isTight: Bool { bytes > limit }
+
+    func add(_ count: Int) { used.wrappingAdd(count, ordering: .relaxed) }
+
+    func take() -> EntryBuffer {
+        kept.withLock { kept in
+            guard let buffer = kept.buffers.popLast() else { return EntryBuffer() }
+            kept.bytes -= buffer.capacity
+            return buffer
+        }
+    }
+
+    /// Takes back a buffer whose object has come to its end.
+    func give(_ buffer: EntryBuffer) {
+        used.wrappingSubtract(buffer.count, ordering: .relaxed)
+        buffer.removeAll()
+        guard buffer.capacity > 0, buffer.capacity <= Self.largestKept else { return }
+        kept.withLock { kept in
+            guard kept.bytes + buffer.capacity <= Self.mostKept else { return }
+            kept.buffers.append(buffer)
+            kept.bytes += buffer.capacity
         }
     }
 }

@@ -1,4 +1,4 @@
-// Two threads: one appends batches to the volume, the other enrolls them while the next batch is written.
+// Two threads: one appends batches to the volume; the other enrolls each meanwhile, and commits after the sync.
 
 import Catalog
 import Dispatch
@@ -9,29 +9,34 @@ import Volumes
 
 /// The part of the pipeline that all senders share.
 ///
-/// A sender that waits stands in line with its object; the writer takes everything that waits, appends it and syncs
-/// once; the enroller puts the batch into the catalogue in one transaction and then lets all its senders go.
+/// A sender that waits stands in line with its object; the writer takes everything that waits, settles where it will lie,
+/// writes it and syncs once; meanwhile the enroller puts the batch into the catalogue in one transaction, which it commits
+/// when the sync has succeeded and takes back when it has failed; then it lets all the senders of the batch go.
 final class CommitLine: Sendable {
     /// One object in line and the sender waiting for it.
     private struct Waiting: Sendable {
         let entry: NewEntry
         let inspected: Inspected
-        let answer: Answer
+        let answer: Answer<Outcome>
     }
 
-    private struct Written: Sendable {
+    private struct Placed: Sendable {
         let enrollments: [Enrollment]
-        let answers: [Answer]
+        let answers: [Answer<Outcome>]
+        /// Tells when and whether the bytes are on stable storage.
+        let durability: Answer<Void>
         /// In a volume of its own: its sender removes it when it is not wanted.
         var isStreamed = false
     }
+
+    private typealias Outcome = Receipt.Outcome
 
     private let volumes: VolumeStore
     private let catalog: CatalogStore
     private let limits: IngestLimits
     private let logger: Logger
-    private let waiting: BoundedQueue<Waiting>
-    private let written = BoundedQueue<Written>(capacity: 2)
+    private let line: WaitingLine<Waiting>
+    private let placed = BoundedQueue<Placed>(capacity: 2)
     private let ended = DispatchGroup()
 
     init(volumes: VolumeStore, catalog: CatalogStore, limits: IngestLimits, logger: Logger) {
@@ -39,33 +44,38 @@ final class CommitLine: Sendable {
         self.catalog = catalog
         self.limits = limits
         self.logger = logger
-        waiting = BoundedQueue(capacity: limits.queueCapacity)
+        line = WaitingLine(capacity: limits.queueCapacity)
         start("phim-writer") { $0.writeLoop() }
         start("phim-enroller") { $0.enrollLoop() }
     }
 
-    var depth: Int { waiting.count }
+    func waiting(_ priority: IngestPriority) -> Int { line.count(priority) }
 
     /// Waits until the object is on its volume and in the catalogue.
-    func commit(_ entry: NewEntry, _ inspected: Inspected) throws(IngestFailure) -> Receipt.Outcome {
-        let answer = Answer()
-        let isIn = waiting.put(
-            Waiting(entry: entry, inspected: inspected, answer: answer), timeout: .seconds(limits.patience))
+    func commit(
+        _ entry: NewEntry, _ inspected: Inspected, _ priority: IngestPriority
+    ) throws(IngestFailure) -> Receipt.Outcome {
+        let answer = Answer<Outcome>()
+        let isIn = line.put(
+            Waiting(entry: entry, inspected: inspected, answer: answer), priority,
+            source: entry.facts.receipt.source, timeout: .seconds(limits.patience))
         guard isIn else { throw .busy }
-        return try answer.wait()
+        return try answer.wait().get()
     }
 
     /// Enrolls an object that is durable already, in a volume of its own, which the caller removes if this fails.
     func enroll(_ enrollment: Enrollment) throws(IngestFailure) -> Receipt.Outcome {
-        let answer = Answer()
-        let isIn = written.put(
-            Written(enrollments: [enrollment], answers: [answer], isStreamed: true), timeout: .seconds(limits.patience))
+        let (answer, durability) = (Answer<Outcome>(), Answer<Void>())
+        durability.give(.success(()))
+        let isIn = placed.put(
+            Placed(enrollments: [enrollment], answers: [answer], durability: durability, isStreamed: true),
+            timeout: .seconds(limits.patience))
         guard isIn else { throw .busy }
-        return try answer.wait()
+        return try answer.wait().get()
     }
 
     func stop(within seconds: Double) -> Bool {
-        waiting.close()
+        line.close()
         return ended.wait(timeout: .now() + seconds) == .success
     }
 
@@ -82,7 +92,7 @@ final class CommitLine: Sendable {
     private func writeLoop() {
         while true {
             var bytes = 0
-            let batch = waiting.take { count, next in
+            let batch = line.take { count, next in
                 if count == 0 { bytes = 0 }
                 bytes += Int(next.inspected.length)
                 return count < limits.batchCount && bytes <= limits.batchBytes
@@ -90,41 +100,69 @@ final class CommitLine: Sendable {
             guard let batch else { break }
             write(batch)
         }
-        written.close()
+        placed.close()
     }
 
     private func write(_ batch: [Waiting]) {
         let started = DispatchTime.now()
+        var written = started
+        var handed: Placed?
         let places: [Place]
         do throws(VolumeFailure) {
-            places = try volumes.append(batch.map(\.entry))
+            places = try volumes.append(
+                batch.map { $0.entry },
+                placed: { places in
+                    let enrollments = zip(batch, places).map { Enrollment($0.inspected, $1, of: $0.entry) }
+                    let mark = Placed(
+                        enrollments: enrollments, answers: batch.map { $0.answer }, durability: Answer<Void>())
+                    // The belt is closed by this thread alone, and never in the middle of a batch.
+                    _ = self.placed.put(mark, timeout: .never)
+                    handed = mark
+                }, written: { written = .now() })
         } catch {
             logger.error("append failed", metadata: ["failure": "\(error)", "objects": "\(batch.count)"])
             let failure = IngestFailure(error)
-            for one in batch { one.answer.give(.failure(failure)) }
+            if let handed {
+                handed.durability.give(.failure(failure))
+            } else {
+                for one in batch { one.answer.give(.failure(failure)) }
+            }
             return
         }
-        IngestMetrics.appended(count: batch.count, since: started)
-        let enrollments = zip(batch, places).map { Enrollment($0.inspected, $1, of: $0.entry) }
-        let isIn = written.put(Written(enrollments: enrollments, answers: batch.map(\.answer)), timeout: .never)
-        guard !isIn else { return }
-        erase(places)
-        for one in batch { one.answer.give(.failure(.stopped)) }
+        handed?.durability.give(.success(()))
+        IngestMetrics.synchronized(since: written)
+        IngestMetrics.appended(count: batch.count, bytes: places.reduce(0) { $0 + $1.length }, since: started)
     }
 
     private func enrollLoop() {
-        while let batches = written.take(while: { count, _ in count < 8 }) {
+        while let batches = placed.take(while: { count, _ in count < 8 }) {
             for batch in batches { enroll(batch) }
         }
     }
 
-    private func enroll(_ batch: Written) {
-        let started = DispatchTime.now()
+    private func enroll(_ batch: Placed) {
+        var started = DispatchTime.now()
+        var durability = Result<Void, IngestFailure>.failure(.stopped)
+        var isAsked = false
         let outcomes: [EnrollmentOutcome]
         do throws(CatalogError) {
             outcomes = try catalog.enroll(
-                batch.enrollments, enrolledTo: Self.ends(batch.enrollments), from: Self.starts(batch.enrollments))
+                batch.enrollments, enrolledTo: Self.ends(batch.enrollments), from: Self.starts(batch.enrollments)
+            ) {
+                let asked = DispatchTime.now()
+                durability = batch.durability.wait()
+                isAsked = true
+                // What enrolment itself takes is measured, not the sync that it waits for.
+                started = started + .nanoseconds(Int(DispatchTime.now().uptimeNanoseconds - asked.uptimeNanoseconds))
+                return (try? durability.get()) != nil
+            }
         } catch {
+            if !isAsked { durability = batch.durability.wait() }
+            if case .failure(let failure) = durability {
+                // The volume has taken the bytes back already.
+                for answer in batch.answers { answer.give(.failure(failure)) }
+                return
+            }
             // Durable but not enrolled and never acknowledged: erased, so that no later rebuild shows it.
             logger.error("enrolment failed", metadata: ["failure": "\(error)", "objects": "\(batch.answers.count)"])
             if !batch.isStreamed, erase(batch.enrollments.map(\.place)) {
@@ -196,19 +234,18 @@ final class CommitLine: Sendable {
     }
 }
 
-/// Where a sender waits for the end of its object's way.
-final class Answer: Sendable {
-    private let result = Mutex<Result<Receipt.Outcome, IngestFailure>?>(nil)
+/// Where a thread waits for what another one brings about.
+final class Answer<Value: Sendable>: Sendable {
+    private let result = Mutex<Result<Value, IngestFailure>>(.failure(.stopped))
     private let given = DispatchSemaphore(value: 0)
 
-    func give(_ outcome: Result<Receipt.Outcome, IngestFailure>) {
+    func give(_ outcome: Result<Value, IngestFailure>) {
         result.withLock { $0 = outcome }
         given.signal()
     }
 
-    func wait() throws(IngestFailure) -> Receipt.Outcome {
+    func wait() -> Result<Value, IngestFailure> {
         given.wait()
-        guard let result = result.withLock({ $0 }) else { throw .stopped }
-        return try result.get()
+        return result.withLock { $0 }
     }
 }

@@ -1,7 +1,5 @@
 // The bounds of the pipeline: what is held in memory, how much may wait, how large a batch grows.
 
-import Synchronization
-
 /// Sizes in bytes unless said otherwise.
 package struct IngestLimits: Sendable {
     /// Objects above this size stream to a volume of their own.
@@ -14,7 +12,7 @@ package struct IngestLimits: Sendable {
     package var memoryBudget = 128 << 20
     /// Larger objects are refused.
     package var maximumObjectSize: Int64 = 64 << 30
-    /// Objects that may wait for the writer; a sender waits for its place for at most `patience` seconds.
+    /// Objects of one priority that may wait for the writer; a sender waits for its place for at most `patience` seconds.
     package var queueCapacity = 256
     package var patience = 30
     /// One group commit takes at most this many objects and bytes.
@@ -24,18 +22,4 @@ package struct IngestLimits: Sendable {
     package var acceptsUnknownSOPClasses = true
 
     package init() {}
-}
-
-/// Counts the bytes of objects in memory over all senders.
-final class MemoryBudget: Sendable {
-    private let used = Atomic<Int>(0)
-    private let limit: Int
-
-    init(limit: Int) { self.limit = limit }
-
-    var bytes: Int { used.load(ordering: .relaxed) }
-    var isTight: Bool { bytes > limit }
-
-    func add(_ count: Int) { used.wrappingAdd(count, ordering: .relaxed) }
-    func remove(_ count: Int) { used.wrappingSubtract(count, ordering: .relaxed) }
 }

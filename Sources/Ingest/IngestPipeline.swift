@@ -15,8 +15,7 @@ package final class IngestPipeline: Sendable {
     let volumes: VolumeStore
     let catalog: CatalogStore
     let limits: IngestLimits
-    private let budget: MemoryBudget
-    private let pool = BufferPool()
+    private let memory: BufferPool
     private let line: CommitLine
     private let logger: Logger
 
@@ -25,24 +24,33 @@ package final class IngestPipeline: Sendable {
         self.catalog = catalog
         self.limits = limits
         self.logger = logger
-        budget = MemoryBudget(limit: limits.memoryBudget)
+        memory = BufferPool(limit: limits.memoryBudget)
         line = CommitLine(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
     }
 
     /// Opens the way in for one object.
     package func begin(_ origin: Origin) -> Arrival {
-        Arrival(origin: origin, buffer: pool.take(), budget: budget, limits: limits) {
+        // Looked up now, while the sender is busy sending: it waits for our answer when it has sent all.
+        let known = origin.announced.flatMap { try? catalog.copies(sopInstanceUID: $0.sopInstanceUID) }
+        return Arrival(origin: origin, known: known, memory: memory, limits: limits) {
             [volumes] () throws(VolumeFailure) in try volumes.beginStream()
         }
     }
 
     /// Carries an object to its end. Success means durable and enrolled.
     package func accept(_ arrival: consuming Arrival) throws(IngestFailure) -> Receipt {
+        let source = arrival.origin.source
+        do throws(IngestFailure) { return try store(arrival) } catch {
+            IngestMetrics.refused(error, source: source)
+            throw error
+        }
+    }
+
+    private func store(_ arrival: consuming Arrival) throws(IngestFailure) -> Receipt {
         let started = DispatchTime.now()
+        let source = arrival.origin.source
         try arrival.flush()
-        let reading = try Inspected.reading(
-            of: arrival.buffer, isWhole: arrival.stream == nil, dataSetOffset: arrival.ownHeaderLength,
-            announced: arrival.origin.announced)
+        let reading = try arrival.reading()
         let inspected = Inspected(
             facts: reading.facts, dataSetOffset: reading.dataSetOffset, digest: Array(arrival.hash.finalize()),
             length: arrival.length)
@@ -53,7 +61,7 @@ package final class IngestPipeline: Sendable {
         } else {
             outcome = try commit(inspected, arrival)
         }
-        IngestMetrics.finished(outcome, bytes: inspected.length, since: started)
+        IngestMetrics.finished(outcome, source: source, bytes: inspected.length, since: started)
         return Receipt(
             outcome: outcome, sopClassUID: reading.facts.sopClassUID, sopInstanceUID: reading.facts.sopInstanceUID,
             flaws: reading.flaws)
@@ -63,8 +71,11 @@ package final class IngestPipeline: Sendable {
     /// - Returns: false when it did not end in time. What is on its volume but not enrolled is replayed at the next start.
     package func stop(within seconds: Double = 60) -> Bool { line.stop(within: seconds) }
 
-    /// Objects waiting for the writer.
-    package var queueDepth: Int { line.depth }
+    /// Objects of a priority that wait for the writer.
+    package func waiting(_ priority: IngestPriority) -> Int { line.waiting(priority) }
+
+    /// Bytes of arriving objects in memory.
+    package var bytesInMemory: Int { memory.bytes }
 
     private func admit(_ inspected: Inspected) throws(IngestFailure) {
         guard limits.acceptsUnknownSOPClasses || SOPClass.isStorage(inspected.facts.sopClassUID) else {
@@ -77,10 +88,8 @@ package final class IngestPipeline: Sendable {
         if let stream = arrival.stream {
             return try commit(stream, EntryFacts(inspected, receivedAt: now, source: arrival.origin.source), inspected)
         }
-        let entry = NewEntry(inspected, receivedAt: now, source: arrival.origin.source, parts: [arrival.buffer])
-        let outcome = try line.commit(entry, inspected)
-        pool.give(&arrival.buffer, budget)
-        return outcome
+        let entry = NewEntry(inspected, receivedAt: now, source: arrival.origin.source, body: arrival.buffer)
+        return try line.commit(entry, inspected, arrival.origin.priority)
     }
 
     /// A streamed object is durable in a volume of its own first; only then, and only if it is enrolled, is it kept.
@@ -107,6 +116,8 @@ package final class IngestPipeline: Sendable {
     /// The stored bytes are digested again before success is promised on their account. A copy that has rotted makes way
     /// for the good one that has just come.
     private func isHeld(_ inspected: Inspected, stored arrival: borrowing Arrival) throws(IngestFailure) -> Bool {
+        // What came in the meantime is met by the enrolment.
+        if let known = arrival.known, known.isEmpty { return false }
         let uid = inspected.facts.sopInstanceUID
         let copies: [StoredCopy]
         do throws(CatalogError) { copies = try catalog.copies(sopInstanceUID: uid) } catch {
@@ -119,7 +130,7 @@ package final class IngestPipeline: Sendable {
                 // A streamed object is not in memory any more; it is then told from its copy by its digest alone.
             } else if arrival.stream == nil, DataSetComparison.mayBeEqual(copy.place.length, inspected.length),
                 let kept = try? volumes.read(copy.place, count: Int(copy.place.length)),
-                DataSetComparison.areEqual(kept, arrival.buffer)
+                DataSetComparison.areEqual(kept, arrival.buffer.prefix(.max))
             {
                 return true
             }

@@ -5,10 +5,11 @@ import DICOMCore
 package import Volumes
 
 /// Enrolls entries that lie in volumes already.
-package struct Replay {
+package struct Replay: Sendable {
     private let volumes: VolumeStore
     private let catalog: CatalogStore
     private let limits: IngestLimits
+    private let batch: Int
 
     /// What a replay came to.
     package struct Summary: Sendable, Equatable {
@@ -17,14 +18,25 @@ package struct Replay {
         package var unreadable = 0
         /// Damage met on the way, for the log.
         package var flaws: [VolumeFailure] = []
+
+        package init(enrolled: Int = 0, unreadable: Int = 0, flaws: [VolumeFailure] = []) {
+            self.enrolled = enrolled
+            self.unreadable = unreadable
+            self.flaws = flaws
+        }
     }
 
-    private static let batch = 512
+    /// Bytes of one batch that are in memory before they are read.
+    private static let batchBytes = 8 << 20
+    /// Bytes that are read where those that came along with an entry do not reach as far as its header.
+    private static let first = 64 << 10
 
-    package init(volumes: VolumeStore, catalog: CatalogStore, limits: IngestLimits = .init()) {
+    /// - Parameter batch: how many entries are enrolled together at most.
+    package init(volumes: VolumeStore, catalog: CatalogStore, limits: IngestLimits = .init(), batch: Int = 512) {
         self.volumes = volumes
         self.catalog = catalog
         self.limits = limits
+        self.batch = batch
     }
 
     /// Takes over volumes that no living process holds and enrolls what lies behind the position known for each.
@@ -32,111 +44,180 @@ package struct Replay {
         var summary = Summary()
         let positions = try catalog.enrolledPositions()
         for info in try volumes.volumes() {
-            try tolerant(info, &summary) { summary in
-                let start = positions[info.number] ?? 0
-                guard let recovery = try volumes.recover(volume: info.number, from: start) else { return }
+            do {
+                // Taken over only when all before it is enrolled: an erasure meanwhile could look like a torn tail.
+                guard let recovery = try volumes.recover(volume: info.number, from: positions[info.number] ?? 0)
+                else { continue }
                 if let flaw = recovery.flaw { summary.flaws.append(flaw) }
-                for start in stride(from: 0, to: recovery.entries.count, by: Self.batch) {
-                    let part = recovery.entries[start..<min(start + Self.batch, recovery.entries.count)]
-                    try enroll(part, &summary)
-                }
-                // A damaged volume keeps its position, so that every start tells of it again.
-                if recovery.flaw == nil { _ = try catalog.enroll([], enrolledTo: [info.number: recovery.tail]) }
+                try enroll(recovery, of: info.number, &summary)
+            } catch let failure as VolumeFailure {
+                note(failure, of: info.number, &summary)
             }
         }
         return summary
+    }
+
+    private func enroll(_ recovery: Recovery, of volume: Int, _ summary: inout Summary) throws {
+        if !recovery.entries.isEmpty {
+            try ReplayLine.run(
+                walk: { line in
+                    let entries = recovery.entries
+                    for start in stride(from: 0, to: entries.count, by: batch) where line.isOpen {
+                        let part = entries[start..<min(start + batch, entries.count)]
+                        line.put(.batch(ReplayBatch(volume: volume, part.map { MetEntry(entry: $0) })))
+                    }
+                }, read: readings(of:)
+            ) { step in
+                if case .batch(let batch) = step { try enroll(batch.reading(), &summary) }
+            }
+        }
+        // A damaged volume keeps its position, so that every start tells of it again.
+        if recovery.flaw == nil { _ = try catalog.enroll([], enrolledTo: [volume: recovery.tail]) }
     }
 
     /// Enrolls every entry of every volume, whoever writes it.
     /// - Parameters:
     ///   - positions: where to begin in each volume.
     ///   - ends: where to stop in volumes that a living process writes: what lies behind is not acknowledged yet.
+    ///   - progress: told how many are enrolled, on the caller's thread.
     package func everything(
         after positions: [Int: Int64] = [:], upTo ends: [Int: Int64] = [:], progress: (Int) -> Void = { _ in }
     ) throws -> Summary {
         var summary = Summary()
-        for info in try volumes.volumes() {
-            try tolerant(info, &summary) { summary in
-                let range = (positions[info.number] ?? 0)..<max(positions[info.number] ?? 0, ends[info.number] ?? .max)
-                try enrollAll(of: info.number, in: range, &summary, progress)
+        // A volume whose surplus could not be erased: the rest of it is passed over, and its position stays.
+        var abandoned: Int?
+        try ReplayLine.run(
+            walk: { line in
+                do throws(VolumeFailure) {
+                    for info in try volumes.volumes() where line.isOpen {
+                        let start = positions[info.number] ?? 0
+                        walk(info.number, in: start..<max(start, ends[info.number] ?? .max), line)
+                    }
+                } catch {
+                    line.put(.failed(error))
+                }
+            }, read: readings(of:)
+        ) { step in
+            switch step {
+            case .batch(let batch) where batch.volume != abandoned:
+                do {
+                    try enroll(batch.reading(), &summary)
+                } catch let failure as VolumeFailure {
+                    abandoned = batch.volume
+                    note(failure, of: batch.volume, &summary)
+                }
+                progress(summary.enrolled)
+            case .ended(let volume, let reached, let flaws) where volume != abandoned:
+                _ = try catalog.enroll([], enrolledTo: [volume: reached])
+                summary.flaws.append(contentsOf: flaws)
+            case .broken(let volume, let failure): note(failure, of: volume, &summary)
+            case .failed(let failure): throw failure
+            case .batch, .ended: break
             }
         }
         return summary
     }
 
-    private func enrollAll(
-        of volume: Int, in range: Range<Int64>, _ summary: inout Summary, _ progress: (Int) -> Void
-    ) throws {
-        var waiting: [VolumeEntry] = []
-        var failure: (any Error)?
+    /// Sends the entries of one volume down the line.
+    private func walk(_ volume: Int, in range: Range<Int64>, _ line: ReplayLine) {
+        var waiting: [MetEntry] = []
+        var bytes = 0
         var reached = range.lowerBound
-        let scan = try volumes.entries(volume: volume, from: range.lowerBound) { entry in
-            guard entry.place.end <= range.upperBound else { return false }
-            reached = entry.place.end
-            if !entry.isErased { waiting.append(entry) }
-            guard waiting.count >= Self.batch else { return true }
-            do { try enroll(waiting[...], &summary) } catch { failure = error }
-            waiting.removeAll(keepingCapacity: true)
-            progress(summary.enrolled)
-            return failure == nil
+        func hand() {
+            if !waiting.isEmpty { line.put(.batch(ReplayBatch(volume: volume, waiting))) }
+            waiting = []
+            bytes = 0
         }
-        if let failure { throw failure }
-        try enroll(waiting[...], &summary)
-        progress(summary.enrolled)
-        _ = try catalog.enroll([], enrolledTo: [volume: reached])
-        summary.flaws.append(contentsOf: scan.flaws)
+        do throws(VolumeFailure) {
+            let scan = try volumes.met(volume: volume, from: range.lowerBound) { met in
+                guard met.entry.place.end <= range.upperBound else { return false }
+                reached = met.entry.place.end
+                if !met.entry.isErased {
+                    waiting.append(met)
+                    bytes += met.beginning.count
+                }
+                if waiting.count >= batch || bytes >= Self.batchBytes { hand() }
+                return line.isOpen
+            }
+            hand()
+            line.put(.ended(volume: volume, reached: reached, flaws: scan.flaws))
+        } catch {
+            hand()
+            line.put(.broken(volume: volume, error))
+        }
     }
 
     /// What is wrong with one volume does not keep the others from being read. Another process may also remove an empty
     /// volume, or one whose object it did not want, between two looks.
-    private func tolerant(
-        _ info: VolumeInfo, _ summary: inout Summary, _ work: (inout Summary) throws -> Void
-    ) throws {
-        do { try work(&summary) } catch let failure as VolumeFailure {
-            if failure != .notFound(volume: info.number) { summary.flaws.append(failure) }
-        }
+    private func note(_ failure: VolumeFailure, of volume: Int, _ summary: inout Summary) {
+        if failure != .notFound(volume: volume) { summary.flaws.append(failure) }
     }
 
-    private func enroll(_ entries: ArraySlice<VolumeEntry>, _ summary: inout Summary) throws {
-        var batch: [Enrollment] = []
-        for entry in entries {
-            do {
-                let reading = try reading(of: entry)
-                let receipt = entry.facts.receipt
-                batch.append(
-                    Enrollment(
-                        facts: reading.facts, place: entry.place, dataSetOffset: reading.dataSetOffset,
-                        digest: entry.facts.digest, receivedAt: receipt.receivedAt, source: receipt.source))
-            } catch is IngestFailure {
-                summary.unreadable += 1
-            } catch VolumeFailure.erased {
-                // Deleted between the scan and the reading.
-            } catch is VolumeFailure {
-                summary.unreadable += 1
-            }
-        }
-        let surplus = try catalog.enroll(batch, enrolledTo: [:]).compactMap { outcome -> Place? in
+    private func enroll(_ reading: ReplayBatch.Reading, _ summary: inout Summary) throws {
+        summary.unreadable += reading.unreadable
+        let surplus = try catalog.enroll(reading.enrollments, enrolledTo: [:]).compactMap { outcome -> Place? in
             if case .duplicate(let place) = outcome { place } else { nil }
         }
         if !surplus.isEmpty { try volumes.erase(surplus) }
-        summary.enrolled += batch.count - surplus.count
+        summary.enrolled += reading.enrollments.count - surplus.count
+    }
+
+    // MARK: - Reading headers, on several threads
+
+    private func readings(of entries: [MetEntry]) -> ReplayBatch.Reading {
+        var result = ReplayBatch.Reading()
+        result.enrollments.reserveCapacity(entries.count)
+        for met in entries {
+            do {
+                let reading = try reading(of: met)
+                let entry = met.entry
+                let receipt = entry.facts.receipt
+                result.enrollments.append(
+                    Enrollment(
+                        facts: reading.facts, place: entry.place, dataSetOffset: reading.dataSetOffset,
+                        digest: entry.facts.digest, receivedAt: receipt.receivedAt, source: receipt.source))
+            } catch VolumeFailure.erased {
+                // Deleted between the walk and the reading.
+            } catch {
+                result.unreadable += 1
+            }
+        }
+        return result
     }
 
     /// Reads as much of an entry as its header takes: what cannot be read from its beginning may be readable from more.
-    private func reading(of entry: VolumeEntry) throws -> Inspected.Reading {
+    private func reading(of met: MetEntry) throws -> Inspected.Reading {
+        let entry = met.entry
         let most = entry.place.length > limits.streamThreshold ? limits.inspectedPrefix : Int(entry.place.length)
-        var count = min(64 << 10, most)
+        if let reading = try glance(at: met, most: most) { return reading }
+        var count = min(Self.first, most)
         while true {
             let bytes = try volumes.read(entry.place, count: count)
-            let isWhole = Int64(count) == entry.place.length
             do throws(IngestFailure) {
-                let reading = try Inspected.reading(
-                    of: bytes, isWhole: isWhole, dataSetOffset: entry.facts.receipt.dataSetOffset, announced: nil)
+                let reading = try inspect(bytes, of: entry)
                 if reading.reachedPixelData || count >= most { return reading }
             } catch {
                 if count >= most { throw error }
             }
             count = min(count * 8, most)
         }
+    }
+
+    /// The header by what came along with the entry, when that is all of it; nil when more should be read. What looks
+    /// damaged may look so because it is cut off.
+    private func glance(at met: MetEntry, most: Int) throws -> Inspected.Reading? {
+        guard !met.beginning.isEmpty, let reading = try? inspect(Array(met.beginning.prefix(most)), of: met.entry)
+        else { return nil }
+        let isEnough = reading.reachedPixelData && !reading.facts.flaws.contains(.header)
+        guard isEnough || met.beginning.count >= most else { return nil }
+        // It may have been deleted, and its body emptied, just when it was read.
+        _ = try volumes.read(met.entry.place, count: 0)
+        return reading
+    }
+
+    private func inspect(_ bytes: [UInt8], of entry: VolumeEntry) throws(IngestFailure) -> Inspected.Reading {
+        try Inspected.reading(
+            of: bytes, isWhole: Int64(bytes.count) == entry.place.length,
+            dataSetOffset: entry.facts.receipt.dataSetOffset, announced: nil)
     }
 }

@@ -4,8 +4,8 @@ import Catalog
 import Volumes
 
 extension NewEntry {
-    init(_ inspected: Inspected, receivedAt: Int64, source: String, parts: [[UInt8]]) {
-        self.init(facts: EntryFacts(inspected, receivedAt: receivedAt, source: source), parts: parts)
+    init(_ inspected: Inspected, receivedAt: Int64, source: String, body: EntryBuffer) {
+        self.init(facts: EntryFacts(inspected, receivedAt: receivedAt, source: source), body: body)
     }
 }
 
