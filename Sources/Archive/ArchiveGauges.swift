@@ -7,7 +7,11 @@ import Volumes
 
 enum ArchiveGauges {
     static func refresh(_ archive: OpenArchive) {
-        Meter(label: "phim_ingest_queue_instances").set(archive.ingest.queueDepth)
+        for priority in IngestPriority.allCases {
+            Meter(label: "phim_ingest_queue_instances", dimensions: [("priority", priority.rawValue)])
+                .set(archive.ingest.waiting(priority))
+        }
+        Meter(label: "phim_ingest_memory_bytes").set(archive.ingest.bytesInMemory)
         if let free = try? archive.volumes.freeBytes() { Meter(label: "phim_storage_free_bytes").set(free) }
         guard let counts = try? archive.catalog.statistics(perModality: false) else { return }
         Meter(label: "phim_catalog_studies").set(counts.studies)

@@ -33,6 +33,7 @@ package struct ArchiveServer: Sendable {
         let replayed = try await Self.offThePool { [archive] in try archive.catchUp() }
         if replayed > 0 { logger.notice("enrolled what the volumes held", metadata: ["instances": "\(replayed)"]) }
 
+        archive.volumes.prepare()
         refreshSeals()
         archive.folder.clearScratch()
         // Followers of the change feed read from it within days; it need not grow for ever.
@@ -85,6 +86,7 @@ package struct ArchiveServer: Sendable {
                 policy: AdmissionPolicy(configuration: archive.configuration),
                 options: ListenerOptions(
                     maxPDU: UInt32(dicom.maxPDU), maxAssociations: dicom.maxAssociations,
+                    reservedAssociations: dicom.reservedAssociations,
                     timeouts: AssociationTimeouts(
                         negotiation: .seconds(dicom.negotiationTimeout), idle: .seconds(dicom.idleTimeout)),
                     identity: .phim),
@@ -157,6 +159,6 @@ extension KnownPeer {
     package init(_ entry: PeerEntry) {
         self.init(
             name: entry.name, aeTitle: entry.aeTitle, host: entry.host, port: entry.port,
-            characterSet: entry.characterSet, maxAssociations: entry.maxAssociations)
+            characterSet: entry.characterSet, maxAssociations: entry.maxAssociations, priority: entry.priority)
     }
 }

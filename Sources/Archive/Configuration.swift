@@ -2,6 +2,7 @@
 
 package import DICOMCore
 import Foundation
+package import Ingest
 import Records
 import Yams
 
@@ -85,6 +86,8 @@ package struct DICOMSection: Decodable, Sendable, Equatable {
     package var characterSet = OutputCharacterSet.utf8
     package var maxAssociations = 100
     package var maxAssociationsPerPeer = 32
+    /// Above `maxAssociations`, for peers of priority stat alone.
+    package var reservedAssociations = 4
     package var maxPDU = 131_072
     /// Seconds.
     package var idleTimeout = 60
@@ -94,7 +97,7 @@ package struct DICOMSection: Decodable, Sendable, Equatable {
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
         case aeTitle, host, port, trustLoopback, checkCalledAETitle, acceptUnknownSOPClasses, characterSet
-        case maxAssociations, maxAssociationsPerPeer, maxPDU, idleTimeout, negotiationTimeout
+        case maxAssociations, maxAssociationsPerPeer, reservedAssociations, maxPDU, idleTimeout, negotiationTimeout
     }
 
     package init(from decoder: any Decoder) throws {
@@ -116,6 +119,7 @@ package struct DICOMSection: Decodable, Sendable, Equatable {
         maxAssociations = try values.integer(.maxAssociations, 1...10_000, maxAssociations, "dicom")
         maxAssociationsPerPeer = try values.integer(
             .maxAssociationsPerPeer, 1...10_000, maxAssociationsPerPeer, "dicom")
+        reservedAssociations = try values.integer(.reservedAssociations, 0...1000, reservedAssociations, "dicom")
         maxPDU = try values.integer(.maxPDU, 4096...131_072, maxPDU, "dicom")
         idleTimeout = try values.integer(.idleTimeout, 1...86_400, idleTimeout, "dicom")
         negotiationTimeout = try values.integer(.negotiationTimeout, 1...3600, negotiationTimeout, "dicom")
@@ -182,9 +186,10 @@ package struct PeerEntry: Decodable, Sendable, Equatable {
     package let port: Int
     package let characterSet: OutputCharacterSet?
     package let maxAssociations: Int?
+    package let priority: IngestPriority?
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, aeTitle, host, port, charset, maxAssociations
+        case name, aeTitle, host, port, charset, maxAssociations, priority
     }
 
     package init(from decoder: any Decoder) throws {
@@ -194,6 +199,13 @@ package struct PeerEntry: Decodable, Sendable, Equatable {
         characterSet = try charset.map { name in
             guard let known = OutputCharacterSet(rawValue: name) else {
                 throw ConfigurationError("peers: charset \(name) is none of utf8, latin1, ascii")
+            }
+            return known
+        }
+        let urgency = try values.decodeIfPresent(String.self, forKey: .priority)
+        priority = try urgency.map { name in
+            guard let known = IngestPriority(rawValue: name) else {
+                throw ConfigurationError("peers: priority \(name) is none of stat, routine, bulk")
             }
             return known
         }

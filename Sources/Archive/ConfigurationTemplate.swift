@@ -17,6 +17,7 @@ extension Configuration {
           # characterSet: utf8         # answers to queries: utf8, latin1 or ascii; settable per peer
           # maxAssociations: 100       # in total
           # maxAssociationsPerPeer: 32
+          # reservedAssociations: 4    # above maxAssociations, for peers of priority stat alone
           # maxPDU: 131072             # bytes
           # idleTimeout: 60            # seconds without a message before an association is aborted
           # negotiationTimeout: 10     # seconds that a caller has to introduce itself
@@ -33,5 +34,6 @@ extension Configuration {
         # Peers may also be added while the server runs: phim peer add NAME --ae-title AET --host HOST --port PORT
         # peers:
         #   - { name: ct1, aeTitle: CT1, host: 192.0.2.10, port: 104, charset: latin1 }
+        #   - { name: er, aeTitle: ER_XRAY, host: 192.0.2.20, port: 104, priority: stat }  # stat, routine or bulk
         """ + "\n"
 }

@@ -50,6 +50,9 @@ package final class Association {
         self.control = control
     }
 
+    /// Lets other associations have the processor first from now on, for good. On the association's own thread.
+    package func giveWay() { BlockingThread.giveWay() }
+
     /// A message id not used by the last 65,534 requests.
     package func nextMessageID() -> UInt16 {
         lastMessageID = lastMessageID == .max ? 1 : lastMessageID + 1

@@ -6,10 +6,16 @@ import Foundation
 package protocol AssociationServer: Sendable {
     /// Answers a request for an association.
     func negotiate(_ request: AssociationRequest) -> NegotiationAnswer
+    /// Whether a caller over the limit may have a reserved place.
+    func isUrgent(_ request: AssociationRequest) -> Bool
     /// Serves an association until it ends. One that is still open on return is aborted.
     func serve(_ association: Association)
     /// Something for the log or the metrics.
     func record(_ event: AssociationEvent)
+}
+
+extension AssociationServer {
+    package func isUrgent(_ request: AssociationRequest) -> Bool { false }
 }
 
 /// What happens to connections and associations, for logs and metrics.
@@ -30,6 +36,9 @@ package enum AssociationEvent: Sendable {
 package struct ListenerOptions: Sendable {
     package var maxPDU: UInt32
     package var maxAssociations: Int
+    /// Places above `maxAssociations` for urgent callers. Who is one is known from the A-ASSOCIATE-RQ, which a caller
+    /// over the limit hands in at a place for rejection.
+    package var reservedAssociations: Int
     /// Nil means only the total counts.
     package var maxAssociationsPerAddress: Int?
     /// How many callers over the limit are rejected politely at a time.
@@ -38,12 +47,14 @@ package struct ListenerOptions: Sendable {
     package var identity: ImplementationIdentity
 
     package init(
-        maxPDU: UInt32 = 131_072, maxAssociations: Int = 64, maxAssociationsPerAddress: Int? = nil,
-        rejectionPlaces: Int = 8, timeouts: AssociationTimeouts = AssociationTimeouts(),
+        maxPDU: UInt32 = 131_072, maxAssociations: Int = 64, reservedAssociations: Int = 0,
+        maxAssociationsPerAddress: Int? = nil, rejectionPlaces: Int = 8,
+        timeouts: AssociationTimeouts = AssociationTimeouts(),
         identity: ImplementationIdentity = ImplementationIdentity()
     ) {
         self.maxPDU = maxPDU
         self.maxAssociations = maxAssociations
+        self.reservedAssociations = reservedAssociations
         self.maxAssociationsPerAddress = maxAssociationsPerAddress
         self.rejectionPlaces = rejectionPlaces
         self.timeouts = timeouts
@@ -76,8 +87,8 @@ package final class AssociationListener: Sendable {
         self.options = options
         self.server = server
         register = AssociationRegister(
-            limit: options.maxAssociations, perAddress: options.maxAssociationsPerAddress,
-            rejections: options.rejectionPlaces)
+            limit: options.maxAssociations, reserved: options.reservedAssociations,
+            perAddress: options.maxAssociationsPerAddress, rejections: options.rejectionPlaces)
     }
 
     /// The port bound to.
@@ -132,8 +143,11 @@ package final class AssociationListener: Sendable {
             }
         case .reject(let rejection):
             BlockingThread.start("dicom-reject") { [self] in
-                refuse(connection, rejection)
-                register.leaveRejection()
+                if refuse(connection, rejection) {
+                    register.leave(connection.address)
+                } else {
+                    register.leaveRejection()
+                }
             }
         case .hangUp(let rejection):
             connection.close()
@@ -141,20 +155,31 @@ package final class AssociationListener: Sendable {
         }
     }
 
-    /// Takes the request of a caller over the limit and rejects it, so that it knows to come again later.
-    private func refuse(_ connection: AcceptedSocket, _ rejection: AssociationRejection) {
+    /// Takes the request of a caller over the limit and rejects it, so that it knows to come again later. An urgent one is
+    /// served while there is a reserved place.
+    /// - Returns: whether it had a place for associations.
+    private func refuse(_ connection: AcceptedSocket, _ rejection: AssociationRejection) -> Bool {
         var upperLayer = options.upperLayer
         upperLayer.negotiationTimeout = min(upperLayer.negotiationTimeout, .seconds(5))
+        var isPromoted = false
         do throws(ToolkitError) {
             let layer = try UpperLayer.accepting(connection, options: upperLayer)
-            let ticket = register.add(AssociationControl(layer: layer))
+            let control = AssociationControl(layer: layer)
+            let ticket = register.add(control)
             defer { register.remove(ticket) }
             try layer.receive()
-            try layer.reject(result: rejection.result, source: rejection.source, reason: rejection.reason)
-            server.record(.overLimit(address: connection.address, rejection: rejection, hungUp: false))
+            let request = AssociationRequest(layer, address: connection.address)
+            isPromoted = server.isUrgent(request) && register.promote(connection.address)
+            if isPromoted {
+                try answerAndServe(request, layer, control)
+            } else {
+                try layer.reject(result: rejection.result, source: rejection.source, reason: rejection.reason)
+                server.record(.overLimit(address: connection.address, rejection: rejection, hungUp: false))
+            }
         } catch {
             server.record(.failed(address: connection.address, error: NetworkError(error)))
         }
+        return isPromoted
     }
 
     private func negotiateAndServe(_ connection: AcceptedSocket) {
@@ -164,22 +189,27 @@ package final class AssociationListener: Sendable {
             let ticket = register.add(control)
             defer { register.remove(ticket) }
             try layer.receive()
-            control.becomeBusy()
-            let request = AssociationRequest(layer, address: connection.address)
-            let isDICOM = ["", "1.2.840.10008.3.1.1.1"].contains(layer.applicationContext)
-            switch isDICOM ? server.negotiate(request) : .reject(.applicationContextNotSupported) {
-            case .reject(let rejection):
-                server.record(.rejected(request, rejection))
-                try layer.reject(result: rejection.result, source: rejection.source, reason: rejection.reason)
-            case .accept(let contexts, let extended):
-                let agreed = try layer.answer(request, contexts, extended)
-                serve(
-                    Association(
-                        layer: layer, request: request, contexts: agreed, acceptedExtendedNegotiation: extended,
-                        timeouts: options.timeouts, control: control))
-            }
+            try answerAndServe(AssociationRequest(layer, address: connection.address), layer, control)
         } catch {
             server.record(.failed(address: connection.address, error: NetworkError(error)))
+        }
+    }
+
+    private func answerAndServe(
+        _ request: AssociationRequest, _ layer: UpperLayer, _ control: AssociationControl
+    ) throws(ToolkitError) {
+        control.becomeBusy()
+        let isDICOM = ["", "1.2.840.10008.3.1.1.1"].contains(layer.applicationContext)
+        switch isDICOM ? server.negotiate(request) : .reject(.applicationContextNotSupported) {
+        case .reject(let rejection):
+            server.record(.rejected(request, rejection))
+            try layer.reject(result: rejection.result, source: rejection.source, reason: rejection.reason)
+        case .accept(let contexts, let extended):
+            let agreed = try layer.answer(request, contexts, extended)
+            serve(
+                Association(
+                    layer: layer, request: request, contexts: agreed, acceptedExtendedNegotiation: extended,
+                    timeouts: options.timeouts, control: control))
         }
     }
 

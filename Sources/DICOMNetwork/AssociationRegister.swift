@@ -27,12 +27,14 @@ final class AssociationRegister: Sendable {
     }
 
     private let limit: Int
+    private let reserved: Int
     private let perAddress: Int?
     private let rejections: Int
     private let state = Guarded(State())
 
-    init(limit: Int, perAddress: Int?, rejections: Int) {
+    init(limit: Int, reserved: Int, perAddress: Int?, rejections: Int) {
         self.limit = limit
+        self.reserved = reserved
         self.perAddress = perAddress
         self.rejections = rejections
     }
@@ -58,6 +60,18 @@ final class AssociationRegister: Sendable {
             guard state.rejecting < rejections else { return .hangUp(rejection) }
             state.rejecting += 1
             return .reject(rejection)
+        }
+    }
+
+    /// Turns a place for rejection into a reserved place for an association; false when all of those are taken.
+    func promote(_ address: String) -> Bool {
+        state.withLock { state in
+            guard !state.draining, state.active < limit + reserved else { return false }
+            if let perAddress, state.byAddress[address, default: 0] >= perAddress { return false }
+            state.rejecting -= 1
+            state.active += 1
+            state.byAddress[address, default: 0] += 1
+            return true
         }
     }
 

@@ -1,5 +1,6 @@
 // Threads for calls that block: never on the cooperative pool.
 import Foundation
+import Glibc
 
 /// A thread of its own with a bounded stack, for work that blocks in DCMTK or in a system call.
 package enum BlockingThread {
@@ -10,4 +11,13 @@ package enum BlockingThread {
         thread.stackSize = 1 << 20
         thread.start()
     }
+
+    /// Lets everybody else have the processor before the calling thread, until it ends: a thread without privileges can
+    /// lower its priority (setpriority(2); on Linux of the thread alone), but not raise it again.
+    package static func giveWay() {
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
+    }
+
+    /// About a tenth of the processor time of an ordinary thread, where both want all of it.
+    private static let niceness: Int32 = 10
 }

@@ -2,6 +2,7 @@
 
 package import DICOMCore
 import DICOMNetwork
+package import Ingest
 package import Records
 
 /// A system known by name (PS3.8 Section 7.1.1.3: calling AE title).
@@ -12,9 +13,14 @@ package struct KnownPeer: Sendable, Equatable {
     package let port: Int
     package let characterSet: OutputCharacterSet?
     package let maxAssociations: Int?
+    /// Of all that it sends; nil when its requests say so.
+    package let priority: IngestPriority?
+    /// The same in the word that people write.
+    package var priorityName: String? { priority?.rawValue }
 
     package init(
-        name: String, aeTitle: String, host: String, port: Int, characterSet: OutputCharacterSet?, maxAssociations: Int?
+        name: String, aeTitle: String, host: String, port: Int, characterSet: OutputCharacterSet?,
+        maxAssociations: Int?, priority: IngestPriority?
     ) {
         self.name = name
         self.aeTitle = aeTitle
@@ -22,6 +28,7 @@ package struct KnownPeer: Sendable, Equatable {
         self.port = port
         self.characterSet = characterSet
         self.maxAssociations = maxAssociations
+        self.priority = priority
     }
 }
 
@@ -94,7 +101,8 @@ extension KnownPeer {
         self.init(
             name: peer.name, aeTitle: peer.aeTitle, host: peer.host, port: peer.port,
             characterSet: OutputCharacterSet(rawValue: peer.characterSet.rawValue),
-            maxAssociations: peer.maxAssociations)
+            maxAssociations: peer.maxAssociations,
+            priority: peer.priority.flatMap { IngestPriority(rawValue: $0.rawValue) })
     }
 }
 

@@ -5,7 +5,6 @@ import DICOMCore
 import DICOMNetwork
 package import Ingest
 import Logging
-import Metrics
 package import Records
 package import Retrieval
 import Synchronization
@@ -55,9 +54,16 @@ final class Reception: AssociationServer {
         }
     }
 
+    /// Only what a peer is given counts: the priority of its requests is not known yet.
+    func isUrgent(_ request: AssociationRequest) -> Bool {
+        guard case .admitted(let peer) = callers.admission(of: request) else { return false }
+        return peer?.priority == .stat
+    }
+
     func serve(_ association: Association) {
         var peer: KnownPeer?
         if case .admitted(let known) = callers.admission(of: association.request) { peer = known }
+        if peer?.priority == .bulk { association.giveWay() }
         let caller = Self.caller(association.request, peer)
         let open = openByPeer.withLock { open in
             open[caller, default: 0] += 1
@@ -83,26 +89,26 @@ final class Reception: AssociationServer {
     func record(_ event: AssociationEvent) {
         switch event {
         case .accepted(let request):
-            DIMSEMetrics.associations("accepted")
+            DIMSEMetrics.associations(.accepted)
             logger.debug("association accepted", metadata: ["from": "\(request.remoteAddress)"])
         case .rejected(let request, let rejection):
-            DIMSEMetrics.associations("rejected")
+            DIMSEMetrics.associations(.rejected)
             logger.warning(
                 "association rejected", metadata: ["from": "\(request.remoteAddress)", "why": "\(rejection)"])
         case .overLimit(let address, let rejection, let hungUp):
-            DIMSEMetrics.associations("over limit")
+            DIMSEMetrics.associations(.overLimit)
             logger.warning(
                 "too many associations",
                 metadata: ["from": "\(address)", "why": "\(rejection)", "hungUp": "\(hungUp)"])
         case .failed(let address, let error):
-            DIMSEMetrics.associations("failed")
+            DIMSEMetrics.associations(.failed)
             logger.warning("no association", metadata: ["from": "\(address)", "why": "\(error.words)"])
         case .ended(let request, .some(let failure)):
-            DIMSEMetrics.associations("broken")
+            DIMSEMetrics.associations(.broken)
             logger.notice(
                 "association ended badly", metadata: ["from": "\(request.remoteAddress)", "why": "\(failure.words)"])
         case .ended(let request, nil):
-            DIMSEMetrics.associations("released")
+            DIMSEMetrics.associations(.released)
             logger.debug("association released", metadata: ["from": "\(request.remoteAddress)"])
         case .acceptFailed(let why):
             logger.error("cannot accept connections", metadata: ["why": "\(why)"])
@@ -143,7 +149,8 @@ final class Reception: AssociationServer {
         case (.cEchoRequest, .verification):
             try association.send(CommandSet(answering: message.command, status: .success), on: message.contextID)
         case (.cStoreRequest, .storage):
-            try StoreSCP(ingest: services.ingest, logger: logger).serve(message, on: association)
+            let store = StoreSCP(ingest: services.ingest, callerPriority: peer?.priority, logger: logger)
+            try store.serve(message, on: association)
         case (.cFindRequest, .find(let model)):
             let find = FindSCP(
                 catalog: services.catalog, retrieval: services.retrieval, aeTitle: policy.aeTitle,
@@ -158,17 +165,5 @@ final class Reception: AssociationServer {
                 CommandSet(answering: message.command, status: .unrecognizedOperation), on: message.contextID)
         }
         DIMSEMetrics.served(message.command.field)
-    }
-}
-
-/// Counters of the edge; labels come from fixed sets.
-enum DIMSEMetrics {
-    static func associations(_ outcome: String) {
-        Counter(label: "phim_associations_total", dimensions: [("outcome", outcome)]).increment()
-    }
-
-    static func served(_ field: CommandField?) {
-        let name = field.map { "\($0)" } ?? "unknown"
-        Counter(label: "phim_dimse_requests_total", dimensions: [("request", name)]).increment()
     }
 }

@@ -41,7 +41,7 @@ extension Outcome {
     init(_ failure: CatalogError) {
         switch failure {
         case .busy: self.init(status: .refusedMatches, comment: "Too busy, try again")
-        case .full, .corrupt, .newerSchema, .notFound, .failed:
+        case .full, .corrupt, .newerSchema, .notFound, .withdrawn, .failed:
             self.init(status: .unableToProcess, comment: "Catalogue failed")
         }
     }

@@ -7,6 +7,8 @@ import Logging
 
 struct StoreSCP {
     let ingest: IngestPipeline
+    /// Of all that the caller sends; nil when each request says for itself.
+    let callerPriority: IngestPriority?
     let logger: Logger
 
     func serve(_ message: Message, on association: Association) throws(NetworkError) {
@@ -32,11 +34,14 @@ struct StoreSCP {
             try association.discardDataSet()
             return refuse(.identifierMismatch(attribute: "AffectedSOPClassUID"), association)
         }
+        let priority = callerPriority ?? IngestPriority(command.priority)
+        DIMSEMetrics.toStore(priority)
         let origin = Origin(
             source: association.request.callingAETitle.trimmingSpaces,
             announced: AnnouncedIdentity(
                 sopClassUID: sopClassUID, sopInstanceUID: sopInstanceUID,
-                transferSyntaxUID: message.context.transferSyntax))
+                transferSyntaxUID: message.context.transferSyntax),
+            priority: priority)
         var arrival = ingest.begin(origin)
         do {
             // When the sink refuses, the rest is read and dropped: the association stays usable for the next object.
@@ -75,6 +80,18 @@ struct StoreSCP {
         }
         if !receipt.flaws.isEmpty {
             logger.notice("kept with flaws", metadata: ["flaws": "\(receipt.flaws.prefix(4).joined(separator: "; "))"])
+        }
+    }
+}
+
+extension IngestPriority {
+    /// What Priority (0000,0700) of a C-STORE request asks for (PS3.7 Section 9.3.1.1).
+    ///
+    /// LOW is no sign of a migration: widely used senders say LOW whatever they send.
+    init(_ priority: CommandSet.Priority) {
+        switch priority {
+        case .high: self = .stat
+        case .medium, .low: self = .routine
         }
     }
 }

@@ -1,14 +1,17 @@
 // Threads that work side by side on calls that block.
 
+import DICOMToolkit
 import Foundation
 
 enum Crew {
     /// Runs `work` on threads of their own and waits until each has returned.
-    static func run(_ count: Int, _ work: @escaping @Sendable () -> Void) {
+    /// - Parameter givesWay: whether everybody else gets the processor first.
+    static func run(_ count: Int, givesWay: Bool, _ work: @escaping @Sendable () -> Void) {
         let group = DispatchGroup()
         for index in 0..<max(count, 1) {
             group.enter()
             let thread = Thread {
+                if givesWay { BlockingThread.giveWay() }
                 work()
                 group.leave()
             }

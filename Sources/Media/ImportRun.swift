@@ -74,7 +74,7 @@ struct ImportRun: Sendable {
 
     /// Runs the workers over files until there are no more.
     private func workers(journal: Journal?, next: @escaping @Sendable () -> Found?) {
-        Crew.run(importer.options.concurrency) {
+        Crew.run(importer.options.concurrency, givesWay: intake.givesWay) {
             var buffer = [UInt8](repeating: 0, count: Intake.pieceLength)
             while !tally.isInterrupted, let found = next() { take(found, journal, &buffer) }
         }
@@ -219,7 +219,7 @@ extension ImportRun {
         let entries = ArchiveEntries(
             try ArchiveReader(path), label: path.text, status: status, journal: journal, intake: intake,
             limit: importer.options.maximumArchiveEntries)
-        Crew.run(importer.options.concurrency) {
+        Crew.run(importer.options.concurrency, givesWay: intake.givesWay) {
             NameEncoding.withUTF8 { entries.work() }
         }
         guard !tally.isInterrupted, !journal.isKept else { return false }

@@ -10,6 +10,8 @@ package struct ImportOptions: Sendable {
     package var again = false
     /// An archive file with more entries is not read to its end.
     package var maximumArchiveEntries = 10_000_000
+    /// The class that the objects wait in; the threads of a bulk import give way to all others.
+    package var priority = IngestPriority.bulk
 
     package init() {}
 }
@@ -42,7 +44,7 @@ package final class Importer: Sendable {
         _ paths: [String], progress: @escaping @Sendable (MediaProgress) -> Void = { _ in }
     ) -> ImportReport {
         let tally = Tally(cancellation: cancellation, progress: progress)
-        let run = ImportRun(importer: self, intake: Intake(ingest: ingest, tally: tally))
+        let run = ImportRun(importer: self, intake: Intake(ingest: ingest, tally: tally, priority: options.priority))
         run.take(paths.map { RawPath($0) })
         return tally.result
     }

@@ -31,6 +31,9 @@ struct Intake: Sendable {
 
     let ingest: IngestPipeline
     let tally: Tally
+    let priority: IngestPriority
+    /// Whether the threads that carry objects are to leave the processor to others.
+    var givesWay: Bool { priority == .bulk }
 
     /// Reads a candidate to its end.
     /// - Parameter read: fills the buffer, 0 at the end.
@@ -52,7 +55,7 @@ struct Intake: Sendable {
             settleOther(candidate)
             return .settled
         }
-        var arrival = ingest.begin(Origin(source: "import"))
+        var arrival = ingest.begin(Origin(source: "import", priority: priority))
         var length: Int64 = 0
         while count > 0 {
             guard !tally.isInterrupted else { return .settled }

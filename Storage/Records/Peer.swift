@@ -8,6 +8,9 @@ package struct Peer: Hashable, Sendable {
     /// The characters a peer can read in answers.
     package enum CharacterSet: String, CaseIterable, Sendable { case utf8, latin1, ascii }
 
+    /// How urgent what a peer sends is: emergencies, daily work, migrations.
+    package enum Priority: String, CaseIterable, Sendable { case stat, routine, bulk }
+
     /// What people call it; unique whatever the case.
     package let name: String
     package let aeTitle: String
@@ -16,11 +19,13 @@ package struct Peer: Hashable, Sendable {
     package let characterSet: CharacterSet
     /// Associations at a time; nil when only the server's own limits hold.
     package let maxAssociations: Int?
+    /// Nil when each request says for itself how urgent it is.
+    package let priority: Priority?
 
     /// Checks every field (PS3.8 Section 9.3.2 and PS3.5 Table 6.2-1 for the AE title).
     package init(
         name: String, aeTitle: String, host: String, port: Int, characterSet: CharacterSet = .utf8,
-        maxAssociations: Int? = nil
+        maxAssociations: Int? = nil, priority: Priority? = nil
     ) throws(RecordsError) {
         let name = name.trimmingCharacters(in: .whitespaces)
         let aeTitle = aeTitle.trimmingCharacters(in: .whitespaces)
@@ -47,6 +52,7 @@ package struct Peer: Hashable, Sendable {
         self.port = port
         self.characterSet = characterSet
         self.maxAssociations = maxAssociations
+        self.priority = priority
     }
 
     /// Whether a text can be an AE title: 1 to 16 characters of printable ASCII without backslash, not only spaces.
@@ -64,6 +70,7 @@ package struct Peer: Hashable, Sendable {
         port = row["port"]
         characterSet = CharacterSet(rawValue: row["characterSet"]) ?? .utf8
         maxAssociations = row["maxAssociations"]
+        priority = (row["priority"] as String?).flatMap(Priority.init)
     }
 }
 
@@ -76,11 +83,12 @@ extension RecordStore {
             guard taken == nil else { throw RecordsError.nameTaken }
             try db.execute(
                 sql: """
-                    INSERT INTO peer (name, aeTitle, host, port, characterSet, maxAssociations, addedAt)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO peer (name, aeTitle, host, port, characterSet, maxAssociations, priority, addedAt)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
-                    peer.name, peer.aeTitle, peer.host, peer.port, peer.characterSet.rawValue, peer.maxAssociations, at,
+                    peer.name, peer.aeTitle, peer.host, peer.port, peer.characterSet.rawValue, peer.maxAssociations,
+                    peer.priority?.rawValue, at,
                 ])
         }
     }

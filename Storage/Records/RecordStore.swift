@@ -51,7 +51,9 @@ package final class RecordStore: Sendable {
     }
 
     /// Steps in order, forward only, never edited once released.
-    private static let migrations: [(name: String, sql: String)] = [("v0001_peers", v0001Peers)]
+    private static let migrations: [(name: String, sql: String)] = [
+        ("v0001_peers", v0001Peers), ("v0002_priority", v0002Priority),
+    ]
 
     private static let v0001Peers = """
         -- Since v0001: who may call and where to send, by the name people give it.
@@ -86,5 +88,10 @@ package final class RecordStore: Sendable {
             digest BLOB NOT NULL,
             at INTEGER NOT NULL
         );
+        """
+
+    private static let v0002Priority = """
+        -- Since v0002: how urgent what a peer sends is; null when its requests say so.
+        ALTER TABLE peer ADD COLUMN priority TEXT;
         """
 }

@@ -29,6 +29,7 @@ import Testing
             storage: { volumeSize: 4GiB, streamThreshold: 33554432, reserve: 1 GiB }
             peers:
               - { name: ct1, aeTitle: CT1, host: 192.0.2.1, port: 104, charset: ascii }
+              - { name: er, aeTitle: ER, host: 192.0.2.2, port: 104, priority: stat }
             """
         let configuration = try Configuration.parse(text, name: "phim.yaml")
         #expect(configuration.dicom.aeTitle == "CENTRAL")
@@ -38,6 +39,7 @@ import Testing
         #expect(configuration.storage.volumeSize.bytes == 4 << 30)
         #expect(configuration.storage.reserve.bytes == 1 << 30)
         #expect(configuration.peers.first?.characterSet == .ascii)
+        #expect(configuration.peers.map { $0.priority.map { "\($0)" } } == [nil, "stat"])
     }
 
     @Test("A peer's AE title is kept without padding, as those added on the command line are")
@@ -55,12 +57,14 @@ import Testing
             ("dicom: { port: 70000 }", "dicom.port"),
             ("dicom: { aeTitle: SEVENTEEN_LETTERS }", "AE title"),
             ("dicom: { characterSet: klingon }", "characterSet"),
+            ("dicom: { reservedAssociations: -1 }", "dicom.reservedAssociations"),
             ("storage: { volumeSize: huge }", "storage.volumeSize"),
             ("storage: { streamThreshold: 2GiB }", "storage.streamThreshold"),
             ("peers: [ { name: a, aeTitle: B, host: c } ]", "port"),
             ("peers: [ { name: a, aeTitle: B, host: c, port: 0 } ]", "port"),
             ("peers: [ { name: a, aeTitle: B, host: \"::1\", port: 104 } ]", "host"),
             ("peers: [ { name: a, aeTitle: B, host: c, port: 104, maxAssociations: 0 } ]", "associations"),
+            ("peers: [ { name: a, aeTitle: B, host: c, port: 104, priority: urgent } ]", "stat, routine, bulk"),
             ("peers: [ { name: \"\", aeTitle: B, host: c, port: 104 } ]", "name"),
             ("peers: [ { name: a, aeTitle: SEVENTEEN_LETTERS, host: c, port: 104 } ]", "AE title"),
             (
