@@ -1,6 +1,7 @@
 // The registry behind swift-metrics: hands out instruments and prints them in the Prometheus text format.
 
 package import CoreMetrics
+import Glibc
 import Synchronization
 
 /// A `MetricsFactory` whose state is printed on request (Prometheus text exposition format 0.0.4).
@@ -26,7 +27,9 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
 
     private let instruments = Mutex<[Key: Instrument]>([:])
 
-    package init() {}
+    package init() {
+        makeMeter(label: "process_start_time_seconds", dimensions: []).set(Int64(time(nil)))
+    }
 
     package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         let found = instrument(label, dimensions) { .counter(CounterInstrument()) }
@@ -89,16 +92,15 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
         case .counter(let counter): return ["\(key.name)\(braces) \(counter.value)"]
         case .gauge(let gauge): return ["\(key.name)\(braces) \(number(gauge.value))"]
         case .histogram(let histogram):
-            let seen = histogram.observations
             let prefix = key.labels.isEmpty ? "" : key.labels + ","
-            var running: UInt64 = 0
-            var lines = zip(histogram.bounds, seen.perBucket).map { bound, count in
+            let bounds = histogram.bounds.map(number) + ["+Inf"]
+            var running: Int64 = 0
+            var lines = zip(bounds, histogram.counts).map { bound, count in
                 running += count
-                return "\(key.name)_bucket{\(prefix)le=\"\(number(bound))\"} \(running)"
+                return "\(key.name)_bucket{\(prefix)le=\"\(bound)\"} \(running)"
             }
-            lines.append("\(key.name)_bucket{\(prefix)le=\"+Inf\"} \(seen.count)")
-            lines.append("\(key.name)_sum\(braces) \(seen.sum)")
-            lines.append("\(key.name)_count\(braces) \(seen.count)")
+            lines.append("\(key.name)_sum\(braces) \(histogram.sum)")
+            lines.append("\(key.name)_count\(braces) \(running)")
             return lines
         }
     }
@@ -125,15 +127,16 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
 
     private static func labels(_ dimensions: [(String, String)]) -> String {
         dimensions.map { key, value in
-            let escaped = value.flatMap { character -> String in
-                switch character {
-                case "\\": "\\\\"
-                case "\"": "\\\""
-                case "\n": "\\n"
-                default: String(character)
+            // Scalar by scalar: to Swift, a carriage return and a line feed are one character.
+            let escaped = value.unicodeScalars.reduce(into: "") { text, scalar in
+                switch scalar {
+                case "\\": text += "\\\\"
+                case "\"": text += "\\\""
+                case "\n": text += "\\n"
+                default: text.unicodeScalars.append(scalar)
                 }
             }
-            return "\(name(key))=\"\(String(escaped))\""
+            return "\(name(key))=\"\(escaped)\""
         }.joined(separator: ",")
     }
 }

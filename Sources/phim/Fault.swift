@@ -68,6 +68,7 @@ enum Fault {
         case .corrupt: "the index is damaged; phim rebuild-index makes it anew"
         case .newerSchema(let version): "the index is of a later version of Phim (schema \(version))"
         case .notFound: "the index has nothing of this name"
+        case .withdrawn: "the disk did not keep what was written; nothing of it was taken in"
         case .failed(let code): "the index cannot be used: SQLite error \(code)"
         }
     }

@@ -2,6 +2,7 @@
 
 import Archive
 import ArgumentParser
+import Ingest
 import Media
 
 struct Import: ParsableCommand {
@@ -11,6 +12,7 @@ struct Import: ParsableCommand {
             An import that was interrupted goes on where it stopped when it is started again with the same path. \
             What is there already is not stored twice. Everything that is refused is listed with the reason, and the \
             exit status is then 1.
+            An import gives way to what modalities send meanwhile, unless --priority says otherwise.
             """)
 
     @OptionGroup var options: ArchiveOptions
@@ -24,6 +26,9 @@ struct Import: ParsableCommand {
 
     @Option(help: "Objects on their way at once.")
     var concurrency: Int = 4
+
+    @Option(help: "How urgent the objects are: stat, routine or bulk.")
+    var priority: IngestPriority = .bulk
 
     struct Report: Encodable {
         let imported: Int
@@ -50,6 +55,7 @@ struct Import: ParsableCommand {
         let report = try options.withArchive { archive in
             try archive.catchUp()
             var settings = ImportOptions()
+            settings.priority = priority
             settings.again = again
             settings.concurrency = concurrency
             let importer = try Importer(ingest: archive.ingest, dataFolder: archive.folder.path, options: settings)
@@ -79,3 +85,5 @@ struct Import: ParsableCommand {
         if !report.isComplete { throw ExitStatus.incomplete }
     }
 }
+
+extension IngestPriority: ExpressibleByArgument {}

@@ -16,6 +16,7 @@ struct PeerCommand: ParsableCommand {
 }
 
 extension OutputCharacterSet: ExpressibleByArgument {}
+extension Peer.Priority: ExpressibleByArgument {}
 
 extension PeerCommand {
     struct Add: ParsableCommand {
@@ -24,6 +25,9 @@ extension PeerCommand {
             discussion: """
                 A peer may call us from its host, may be asked for by C-MOVE, and may be sent to.
                 Example: phim peer add ct1 --ae-title CT1 --host 192.0.2.10 --port 104 --data DIR
+                What a peer of priority stat sends overtakes the rest, and it gets in when the server is full; one \
+                of priority bulk (a migration) gives way to everybody. Without --priority each C-STORE request says \
+                for itself: HIGH means stat, anything else routine.
                 """)
 
         @OptionGroup var options: ArchiveOptions
@@ -34,13 +38,14 @@ extension PeerCommand {
         @Option(help: "Its DICOM port.") var port: Int
         @Option(help: "Character set of our answers: utf8, latin1 or ascii.") var charset: OutputCharacterSet?
         @Option(help: "At most this many associations at once.") var maxAssociations: Int?
+        @Option(help: "How urgent what it sends is: stat, routine or bulk.") var priority: Peer.Priority?
 
         func run() throws {
             let peer = try options.withArchive { archive in
                 let peer = try Peer(
                     name: name, aeTitle: aeTitle, host: host, port: port,
                     characterSet: charset.flatMap { Peer.CharacterSet(rawValue: $0.rawValue) } ?? .utf8,
-                    maxAssociations: maxAssociations)
+                    maxAssociations: maxAssociations, priority: priority)
                 try archive.records.addPeer(peer)
                 return peer
             }
@@ -60,11 +65,11 @@ extension PeerCommand {
             guard !peers.isEmpty else { return Terminal.note("No peers yet: phim peer add --help") }
             Terminal.print(
                 Terminal.table(
-                    ["NAME", "AE TITLE", "HOST", "PORT", "CHARSET", "FROM"],
+                    ["NAME", "AE TITLE", "HOST", "PORT", "CHARSET", "PRIORITY", "FROM"],
                     peers.map {
                         [
                             $0.peer.name, $0.peer.aeTitle, $0.peer.host, String($0.peer.port),
-                            $0.peer.characterSet?.rawValue ?? "-", $0.origin,
+                            $0.peer.characterSet?.rawValue ?? "-", $0.peer.priorityName ?? "-", $0.origin,
                         ]
                     }))
         }
@@ -185,6 +190,7 @@ extension PeerCommand {
         let port: Int
         let charset: String?
         let maxAssociations: Int?
+        let priority: String?
         let origin: String
 
         init(_ peer: KnownPeer, origin: String) {
@@ -194,6 +200,7 @@ extension PeerCommand {
             port = peer.port
             charset = peer.characterSet?.rawValue
             maxAssociations = peer.maxAssociations
+            priority = peer.priorityName
             self.origin = origin
         }
     }

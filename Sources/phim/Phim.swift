@@ -23,8 +23,8 @@ struct Phim: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Import.self, Export.self, Find.self, Send.self, Status.self, Verify.self, RebuildIndex.self,
-            Delete.self, Conflict.self, PeerCommand.self, ConformanceStatementCommand.self,
+            Serve.self, Import.self, Export.self, Find.self, Send.self, Status.self, Top.self, Verify.self,
+            RebuildIndex.self, Delete.self, Conflict.self, PeerCommand.self, ConformanceStatementCommand.self,
             CodecWorker.self,
         ])
 

@@ -68,6 +68,7 @@ struct Remedy {
         var command = add(peer.name, peer.aeTitle, host: host, port: peer.port)
         if let charset = peer.characterSet { command += " --charset \(charset.rawValue)" }
         if let maxAssociations { command += " --max-associations \(maxAssociations)" }
+        if let priority = peer.priorityName { command += " --priority \(priority)" }
         return "phim peer remove \(Self.quoted(peer.name)) --data \(Self.quoted(data)) && \(command)"
     }
 
