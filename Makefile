@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 SOURCES = Sources Storage Tests Benchmarks Package.swift
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format docs bench clean setup setup-build setup-test setup-lint check-swift
+.PHONY: help run build test lint format docs bench soak clean setup setup-build setup-test setup-lint check-swift
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -45,8 +45,12 @@ format: check-swift ## rewrite the sources in house format
 docs: build ## write the documents that come from the code
 	.build/release/phim conformance-statement > docs/conformance-statement.md
 
-bench: build setup-test ## a first number for speed, against DCMTK's storescp
-	.venv/bin/python Benchmarks/first-number $(BENCH_ARGS)
+bench: build setup-test ## Phim, Orthanc, storescp and a bare loop side by side; writes Benchmarks/RESULTS.md
+	PHIM_BENCHMARKS=1 $(BUILD) --product phim-bench
+	.venv/bin/python Benchmarks/side-by-side $(BENCH_ARGS)
+
+soak: build setup-test ## 200 kills at random points under full load (PHIM_SOAK_KILLS, PHIM_SOAK_SEED)
+	PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m pytest Tests/Interop/soak_kills.py -s --basetemp "$(CURDIR)/.build/soak"
 
 setup: setup-build setup-test ## install what building and testing need
 

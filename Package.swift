@@ -16,6 +16,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -27,6 +28,38 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
 }
 
+// Benchmarks are part of this package, because rooms are `package` to each other; what they need is resolved and built
+// only when PHIM_BENCHMARKS is set, so that nobody else pays for it.
+let withBenchmarks = Context.environment["PHIM_BENCHMARKS"] != nil
+let benchmarkPackages: [Package.Dependency] =
+    withBenchmarks ? [.package(url: "https://github.com/ordo-one/benchmark.git", from: "1.38.1", traits: [])] : []
+let benchmarks: [Target] =
+    withBenchmarks
+    ? [
+        // Counts what the process allocates: the traits that would count it draw in packages of their own.
+        .target(name: "CAllocations", path: "Benchmarks/Micro/CAllocations"),
+        .executableTarget(
+            name: "Micro",
+            dependencies: [
+                "CAllocations", "DICOMCore", "Volumes", "Catalog", "Ingest", "Retrieval", logging,
+                .product(name: "Benchmark", package: "benchmark"),
+            ],
+            path: "Benchmarks/Micro",
+            exclude: ["CAllocations", "README.md", "Thresholds"],
+            swiftSettings: house,
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
+        ),
+        .executableTarget(
+            name: "phim-bench",
+            dependencies: [
+                "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Ingest", "Archive", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/Engine",
+            swiftSettings: house
+        ),
+    ] : []
+
 let package = Package(
     name: "phim",
     products: [.executable(name: "phim", targets: ["phim"])],
@@ -35,11 +68,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
-    ],
+    ] + benchmarkPackages,
     targets: [
         // Layer 0: values and bytes.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -61,7 +95,7 @@ let package = Package(
 
         // Layer 2: persistence.
         room("Volumes", ["CLinux", crypto], path: "Storage/Volumes"),
-        room("Catalog", ["DICOMCore", "Volumes", grdb], path: "Storage/Catalog"),
+        room("Catalog", ["DICOMCore", "Volumes", grdb, sqlite], path: "Storage/Catalog"),
         room("Records", [grdb], path: "Storage/Records"),
 
         // Layer 3: services; none knows DIMSE or HTTP codes.
@@ -92,25 +126,31 @@ let package = Package(
         .executableTarget(
             name: "phim",
             dependencies: [
-                "Archive", "DICOMCore", "DICOMToolkit", "Volumes", "Catalog", "Records", "Retrieval", "Media",
+                "Archive", "DICOMCore", "DICOMToolkit", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "Media",
                 "DIMSEServer", "Telemetry", logging, metrics,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house
         ),
 
+        // What tests share: files and a database whose calls fail on demand.
+        .target(name: "CFaultySQLite", path: "Tests/CFaultySQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
+        room("FaultInjection", ["Volumes", "CFaultySQLite"], path: "Tests/FaultInjection"),
+
         tests("DICOMCoreTests", ["DICOMCore"]),
         tests("DICOMNetworkTests", ["DICOMNetwork", "DICOMToolkit"]),
         tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore"]),
-        tests("VolumesTests", ["Volumes", crypto]),
+        tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),
         tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore", grdb]),
-        tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", crypto, logging]),
+        tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", "FaultInjection", crypto, logging]),
         tests(
             "MediaTests",
             ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
         tests("ArchiveTests", ["Archive", "DICOMCore"]),
         tests("TelemetryTests", ["Telemetry", .product(name: "CoreMetrics", package: "swift-metrics")]),
-    ],
+    ] + benchmarks,
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
 )

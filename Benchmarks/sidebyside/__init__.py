@@ -1,0 +1,1 @@
+"""Phim, Orthanc, storescp and a bare loop, measured side by side on one machine in one run."""
