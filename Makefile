@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 SOURCES = Sources Storage Tests Benchmarks Package.swift
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format docs bench soak clean setup setup-build setup-test setup-lint check-swift
+.PHONY: help run build test lint format docs bench bench-micro bench-thresholds soak clean setup setup-build setup-test setup-lint check-swift
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -48,6 +48,16 @@ docs: build ## write the documents that come from the code
 bench: build setup-test ## Phim, Orthanc, storescp and a bare loop side by side; writes Benchmarks/RESULTS.md
 	PHIM_BENCHMARKS=1 $(BUILD) --product phim-bench
 	.venv/bin/python Benchmarks/side-by-side $(BENCH_ARGS)
+
+# The timeout is for the benchmark tool, which can wait for ever for a child that died.
+MICRO = PHIM_BENCHMARKS=1 timeout 1800 $(SWIFT) package
+MICRO_OPTIONS = --target Micro --path Benchmarks/Micro/Thresholds --no-progress
+
+bench-micro: setup-build ## micro-benchmarks against their thresholds
+	$(MICRO) benchmark thresholds check $(MICRO_OPTIONS)
+
+bench-thresholds: setup-build ## write the thresholds of the micro-benchmarks anew
+	$(MICRO) --allow-writing-to-package-directory benchmark thresholds update $(MICRO_OPTIONS)
 
 soak: build setup-test ## 200 kills at random points under full load (PHIM_SOAK_KILLS, PHIM_SOAK_SEED)
 	PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m pytest Tests/Interop/soak_kills.py -s --basetemp "$(CURDIR)/.build/soak"

@@ -52,7 +52,8 @@ package struct IndexRebuild {
         try live.replace(with: rebuilt)
         try rebuilt.close()
         // What was received while we read lies behind the positions read then. The live ones may have moved on already.
-        let late = try Replay(volumes: volumes, catalog: live, limits: limits).everything(after: positions)
+        let late = try Replay(volumes: volumes, catalog: live, limits: limits)
+            .everything(after: positions, upTo: try confirmedEnds(volumes, after: positions))
         try restoreDecisions(in: live)
         let instances = try live.statistics().instances
         try live.close()
@@ -73,6 +74,21 @@ package struct IndexRebuild {
                 }
             } catch {
                 // What is wrong with it shows again when it is read.
+            }
+        }
+        return ends
+    }
+
+    /// Where what has been written to living volumes meanwhile ends, on stable storage: a batch that its writer is still
+    /// syncing must not be enrolled on hope.
+    private func confirmedEnds(_ volumes: VolumeStore, after positions: [Int: Int64]) throws -> [Int: Int64] {
+        var ends: [Int: Int64] = [:]
+        for info in try volumes.volumes() where !info.isSealed {
+            do throws(VolumeFailure) {
+                ends[info.number] = try volumes.confirm(volume: info.number, from: positions[info.number] ?? 0)
+            } catch {
+                // Removed meanwhile, or it cannot be read: then nothing of it is enrolled now.
+                ends[info.number] = positions[info.number] ?? 0
             }
         }
         return ends

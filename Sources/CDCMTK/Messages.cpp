@@ -31,7 +31,8 @@ int32_t read_pdu(phim_association &a, int32_t wait_ms, phim_error *error) {
     // Data change no state (PS3.8 Table 9-10, DT-2), so they need not pass through DCMTK: it copies them once more, and
     // DUL_NextPDV of 3.6.7 steps by the wrong length from the third fragment of a PDU on.
     if (length > a.options.max_pdu) {
-        return fail(error, a.link->refuse(6, "P-DATA-TF of more than was agreed"), a.link->flaw());
+        const int32_t code = a.link->refuse(6, "P-DATA-TF of more than was agreed");
+        return fail(error, code, a.link->flaw());
     }
     if (const int32_t code = a.link->fill(6 + length)) return failed_read(code, error);
     a.fragments = a.link->data() + 6;

@@ -80,7 +80,10 @@ package struct Arrival: ~Copyable {
         }
     }
 
-    deinit { memory.give(buffer) }
+    deinit {
+        memory.remove(head.count)
+        memory.give(buffer)
+    }
 
     /// Takes the next bytes. Copies that an object goes through in this process: from the socket to the toolkit's buffer of
     /// one PDU; from there to ours, here, in the processor's cache right after the digest; its header once more to be
@@ -129,7 +132,8 @@ package struct Arrival: ~Copyable {
             try buffer.withBytes(0..<buffer.count) { bytes throws(VolumeFailure) in try opened.append(bytes) }
             stream = opened
         } catch { throw IngestFailure(error) }
-        head = buffer.prefix(limits.inspectedPrefix)
+        head = buffer.prefix(memory.isTight ? limits.inspectedPrefix / 8 : limits.inspectedPrefix)
+        memory.add(head.count)
         memory.give(buffer)
         buffer = EntryBuffer()
     }

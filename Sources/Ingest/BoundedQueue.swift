@@ -25,6 +25,14 @@ final class BoundedQueue<Element: Sendable>: Sendable {
     /// Waits for a place; false when none came free within `timeout` or the queue is closed.
     func put(_ element: Element, timeout: DispatchTimeInterval) -> Bool {
         guard vacancies.wait(timeout: .now() + timeout) == .success else { return false }
+        return put(reserved: element)
+    }
+
+    /// Waits for a place and keeps it for `put(reserved:)` or `giveBack`.
+    func reserve() { vacancies.wait() }
+
+    /// Puts an element into the place reserved; false, and the place is free again, when the queue is closed.
+    func put(reserved element: Element) -> Bool {
         let isOpen = state.withLock { state in
             if !state.isClosed { state.elements.append(element) }
             return !state.isClosed
@@ -32,6 +40,9 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         if isOpen { filled.signal() } else { vacancies.signal() }
         return isOpen
     }
+
+    /// Gives up a place reserved.
+    func giveBack() { vacancies.signal() }
 
     /// Takes what waits, oldest first, as long as `fits` says so (the first always fits); nil once closed and empty.
     func take(while fits: (_ taken: Int, _ next: Element) -> Bool) -> [Element]? {

@@ -14,7 +14,7 @@ final class BufferPool: Sendable {
     private let limit: Int
     /// Larger buffers, and more than this in all, go back to the system.
     private static let largestKept = 32 << 20
-    private static let mostKept = 64 << 20
+    private static let mostKept = 128 << 20
 
     /// - Parameter limit: bytes of objects above which memory counts as tight.
     init(limit: Int) { self.limit = limit }
@@ -24,6 +24,7 @@ final class BufferPool: Sendable {
     var isTight: Bool { bytes > limit }
 
     func add(_ count: Int) { used.wrappingAdd(count, ordering: .relaxed) }
+    func remove(_ count: Int) { used.wrappingSubtract(count, ordering: .relaxed) }
 
     func take() -> EntryBuffer {
         kept.withLock { kept in
@@ -35,7 +36,7 @@ final class BufferPool: Sendable {
 
     /// Takes back a buffer whose object has come to its end.
     func give(_ buffer: EntryBuffer) {
-        used.wrappingSubtract(buffer.count, ordering: .relaxed)
+        remove(buffer.count)
         buffer.removeAll()
         guard buffer.capacity > 0, buffer.capacity <= Self.largestKept else { return }
         kept.withLock { kept in

@@ -17,6 +17,8 @@ final class CommitLine: Sendable {
     private struct Waiting: Sendable {
         let entry: NewEntry
         let inspected: Inspected
+        /// Copies of this object whose bytes are no longer those that came: it takes their place.
+        let rotten: [Place]
         let answer: Answer<Outcome>
     }
 
@@ -53,13 +55,13 @@ final class CommitLine: Sendable {
 
     /// Waits until the object is on its volume and in the catalogue.
     func commit(
-        _ entry: NewEntry, _ inspected: Inspected, _ priority: IngestPriority
+        _ entry: NewEntry, _ inspected: Inspected, replacing rotten: [Place], _ priority: IngestPriority
     ) throws(IngestFailure) -> Receipt.Outcome {
         let answer = Answer<Outcome>()
         let isIn = line.put(
-            Waiting(entry: entry, inspected: inspected, answer: answer), priority,
+            Waiting(entry: entry, inspected: inspected, rotten: rotten, answer: answer), priority,
             source: entry.facts.receipt.source, timeout: .seconds(limits.patience))
-        guard isIn else { throw .busy }
+        guard isIn else { throw line.isClosed ? .stopped : .busy }
         return try answer.wait().get()
     }
 
@@ -70,7 +72,7 @@ final class CommitLine: Sendable {
         let isIn = placed.put(
             Placed(enrollments: [enrollment], answers: [answer], durability: durability, isStreamed: true),
             timeout: .seconds(limits.patience))
-        guard isIn else { throw .busy }
+        guard isIn else { throw line.isClosed ? .stopped : .busy }
         return try answer.wait().get()
     }
 
@@ -93,7 +95,6 @@ final class CommitLine: Sendable {
         while true {
             var bytes = 0
             let batch = line.take { count, next in
-                if count == 0 { bytes = 0 }
                 bytes += Int(next.inspected.length)
                 return count < limits.batchCount && bytes <= limits.batchBytes
             }
@@ -108,15 +109,19 @@ final class CommitLine: Sendable {
         var written = started
         var handed: Placed?
         let places: [Place]
+        // Before the volumes are locked: others may ask them something while the enroller waits for the catalogue.
+        placed.reserve()
         do throws(VolumeFailure) {
             places = try volumes.append(
                 batch.map { $0.entry },
                 placed: { places in
-                    let enrollments = zip(batch, places).map { Enrollment($0.inspected, $1, of: $0.entry) }
+                    let enrollments = zip(batch, places).map {
+                        Enrollment($0.inspected, $1, of: $0.entry, replacing: $0.rotten)
+                    }
                     let mark = Placed(
                         enrollments: enrollments, answers: batch.map { $0.answer }, durability: Answer<Void>())
                     // The belt is closed by this thread alone, and never in the middle of a batch.
-                    _ = self.placed.put(mark, timeout: .never)
+                    _ = self.placed.put(reserved: mark)
                     handed = mark
                 }, written: { written = .now() })
         } catch {
@@ -125,6 +130,7 @@ final class CommitLine: Sendable {
             if let handed {
                 handed.durability.give(.failure(failure))
             } else {
+                placed.giveBack()
                 for one in batch { one.answer.give(.failure(failure)) }
             }
             return
@@ -163,6 +169,8 @@ final class CommitLine: Sendable {
                 for answer in batch.answers { answer.give(.failure(failure)) }
                 return
             }
+            // What is wrong with one object is not the others' fault.
+            if batch.answers.count > 1, error != .busy, error != .full { return enrollOneByOne(batch) }
             // Durable but not enrolled and never acknowledged: erased, so that no later rebuild shows it.
             logger.error("enrolment failed", metadata: ["failure": "\(error)", "objects": "\(batch.answers.count)"])
             if !batch.isStreamed, erase(batch.enrollments.map(\.place)) {
@@ -180,11 +188,25 @@ final class CommitLine: Sendable {
             return batch.isStreamed && place == enrollment.place ? nil : place
         }
         erase(surplus)
+        // What cannot be erased now stays on the list for the next start.
+        for place in batch.enrollments.flatMap(\.replaced) where erase([place]) {
+            try? catalog.finishErasure(at: place)
+        }
         for (index, outcome) in outcomes.enumerated() {
             let enrollment = batch.enrollments[index]
             var told = Receipt.Outcome(outcome, of: enrollment.place)
             if told == .conflict, !batch.isStreamed, settle(enrollment) { told = .duplicate }
             batch.answers[index].give(.success(told))
+        }
+    }
+
+    private func enrollOneByOne(_ batch: Placed) {
+        for (enrollment, answer) in zip(batch.enrollments, batch.answers) {
+            let durability = Answer<Void>()
+            durability.give(.success(()))
+            enroll(
+                Placed(
+                    enrollments: [enrollment], answers: [answer], durability: durability, isStreamed: batch.isStreamed))
         }
     }
 

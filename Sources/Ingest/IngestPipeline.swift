@@ -56,10 +56,9 @@ package final class IngestPipeline: Sendable {
             length: arrival.length)
         try admit(inspected)
         let outcome: Receipt.Outcome
-        if try isHeld(inspected, stored: arrival) {
-            outcome = .duplicate
-        } else {
-            outcome = try commit(inspected, arrival)
+        switch try copies(of: inspected, arrival) {
+        case .sound: outcome = .duplicate
+        case .none(let rotten): outcome = try commit(inspected, arrival, replacing: rotten)
         }
         IngestMetrics.finished(outcome, source: source, bytes: inspected.length, since: started)
         return Receipt(
@@ -83,26 +82,27 @@ package final class IngestPipeline: Sendable {
         }
     }
 
-    private func commit(_ inspected: Inspected, _ arrival: consuming Arrival) throws(IngestFailure) -> Receipt.Outcome {
+    private func commit(
+        _ inspected: Inspected, _ arrival: consuming Arrival, replacing rotten: [Place]
+    ) throws(IngestFailure) -> Receipt.Outcome {
         let now = Self.microsecondsNow()
         if let stream = arrival.stream {
-            return try commit(stream, EntryFacts(inspected, receivedAt: now, source: arrival.origin.source), inspected)
+            let facts = EntryFacts(inspected, receivedAt: now, source: arrival.origin.source)
+            return try commit(stream, facts, inspected, replacing: rotten)
         }
         let entry = NewEntry(inspected, receivedAt: now, source: arrival.origin.source, body: arrival.buffer)
-        return try line.commit(entry, inspected, arrival.origin.priority)
+        return try line.commit(entry, inspected, replacing: rotten, arrival.origin.priority)
     }
 
     /// A streamed object is durable in a volume of its own first; only then, and only if it is enrolled, is it kept.
     private func commit(
-        _ stream: StreamedEntry, _ facts: EntryFacts, _ inspected: Inspected
+        _ stream: StreamedEntry, _ facts: EntryFacts, _ inspected: Inspected, replacing rotten: [Place]
     ) throws(IngestFailure) -> Receipt.Outcome {
         let place: Place
         do throws(VolumeFailure) { place = try stream.commit(facts) } catch { throw IngestFailure(error) }
         let outcome: Receipt.Outcome
         do throws(IngestFailure) {
-            outcome = try line.enroll(
-                Enrollment(
-                    inspected, place, receivedAt: facts.receipt.receivedAt, source: facts.receipt.source))
+            outcome = try line.enroll(Enrollment(inspected, place, of: facts, replacing: rotten))
         } catch {
             stream.abort()
             throw error
@@ -111,31 +111,42 @@ package final class IngestPipeline: Sendable {
         return outcome
     }
 
-    /// Whether a copy of these very bytes, or of this very data set, is kept already, and is sound.
+    /// What is here of an object that has come.
+    private enum Copies {
+        /// A copy whose bytes are still what came.
+        case sound
+        /// None but, perhaps, copies that have rotted.
+        case none(rotten: [Place])
+    }
+
+    /// Looks for a copy of these very bytes, or of this very data set.
     ///
     /// The stored bytes are digested again before success is promised on their account. A copy that has rotted makes way
-    /// for the good one that has just come.
-    private func isHeld(_ inspected: Inspected, stored arrival: borrowing Arrival) throws(IngestFailure) -> Bool {
+    /// for the good one that has just come, once that one is safe.
+    private func copies(of inspected: Inspected, _ arrival: borrowing Arrival) throws(IngestFailure) -> Copies {
         // What came in the meantime is met by the enrolment.
-        if let known = arrival.known, known.isEmpty { return false }
-        let uid = inspected.facts.sopInstanceUID
+        if let known = arrival.known, known.isEmpty { return .none(rotten: []) }
         let copies: [StoredCopy]
-        do throws(CatalogError) { copies = try catalog.copies(sopInstanceUID: uid) } catch {
+        do throws(CatalogError) { copies = try catalog.copies(sopInstanceUID: inspected.facts.sopInstanceUID) } catch {
             throw IngestFailure(error)
         }
+        var rotten: [Place] = []
         for copy in copies {
             if copy.digest == inspected.digest {
-                if try isSound(copy) { return true }
-                try withdraw(copy, uid)
+                if try isSound(copy) { return .sound }
+                logger.error(
+                    "a stored copy has rotted; a good one takes its place",
+                    metadata: ["volume": "\(copy.place.volume)"])
+                rotten.append(copy.place)
                 // A streamed object is not in memory any more; it is then told from its copy by its digest alone.
             } else if arrival.stream == nil, DataSetComparison.mayBeEqual(copy.place.length, inspected.length),
                 let kept = try? volumes.read(copy.place, count: Int(copy.place.length)),
                 DataSetComparison.areEqual(kept, arrival.buffer.prefix(.max))
             {
-                return true
+                return .sound
             }
         }
-        return false
+        return .none(rotten: rotten)
     }
 
     private func isSound(_ copy: StoredCopy) throws(IngestFailure) -> Bool {
@@ -148,16 +159,6 @@ package final class IngestPipeline: Sendable {
             case .noSpace, .io, .invalidEntry, .closed: throw IngestFailure(error)
             }
         }
-    }
-
-    private func withdraw(_ copy: StoredCopy, _ uid: String) throws(IngestFailure) {
-        logger.error(
-            "a stored copy has rotted; a good one takes its place", metadata: ["volume": "\(copy.place.volume)"])
-        do throws(CatalogError) {
-            guard let erasure = try catalog.beginErasure(ofCopy: copy.place, sopInstanceUID: uid) else { return }
-            // What cannot be erased now stays on the list for the next start.
-            if (try? volumes.erase([erasure.place])) != nil { try catalog.finishErasure([erasure.id]) }
-        } catch { throw IngestFailure(error) }
     }
 
     static func microsecondsNow() -> Int64 {

@@ -20,14 +20,14 @@ extension EntryFacts {
 }
 
 extension Enrollment {
-    init(_ inspected: Inspected, _ place: Place, receivedAt: Int64, source: String) {
+    init(_ inspected: Inspected, _ place: Place, of facts: EntryFacts, replacing rotten: [Place]) {
         self.init(
             facts: inspected.facts, place: place, dataSetOffset: inspected.dataSetOffset, digest: inspected.digest,
-            receivedAt: receivedAt, source: source)
+            receivedAt: facts.receipt.receivedAt, source: facts.receipt.source, replaced: rotten)
     }
 
-    init(_ inspected: Inspected, _ place: Place, of entry: NewEntry) {
-        self.init(inspected, place, receivedAt: entry.facts.receipt.receivedAt, source: entry.facts.receipt.source)
+    init(_ inspected: Inspected, _ place: Place, of entry: NewEntry, replacing rotten: [Place]) {
+        self.init(inspected, place, of: entry.facts, replacing: rotten)
     }
 }
 

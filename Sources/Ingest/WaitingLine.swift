@@ -86,8 +86,8 @@ package final class WaitingLine<Element: Sendable>: Sendable {
         return isOpen
     }
 
-    /// Takes what waits, in order of urgency, as long as `fits` says so (the first always fits); nil once closed and
-    /// empty.
+    /// Takes what waits, in order of urgency, as long as `fits` says so; it is asked of the first as well, which fits
+    /// whatever it says. Nil once closed and empty.
     package func take(while fits: (_ taken: Int, _ next: Element) -> Bool) -> [Element]? {
         while true {
             // One signal may stand for several elements taken at once: a wake-up that finds nothing waits again.
@@ -96,13 +96,15 @@ package final class WaitingLine<Element: Sendable>: Sendable {
             let (taken, isClosed) = state.withLock { state -> ([Element], Bool) in
                 var taken: [Element] = []
                 if let overdue = overdue(state), let index = state.classes[overdue].longest {
+                    _ = fits(0, state.classes[overdue].sources[index].places[0].element)
                     taken.append(state.classes[overdue].take(index))
                     vacated.append(overdue)
                 }
                 while let rank = state.classes.lastIndex(where: { $0.count > 0 }),
-                    let index = state.classes[rank].next,
-                    taken.isEmpty || fits(taken.count, state.classes[rank].sources[index].places[0].element)
+                    let index = state.classes[rank].next
                 {
+                    let fit = fits(taken.count, state.classes[rank].sources[index].places[0].element)
+                    guard fit || taken.isEmpty else { break }
                     taken.append(state.classes[rank].take(index))
                     vacated.append(rank)
                 }
@@ -125,6 +127,9 @@ package final class WaitingLine<Element: Sendable>: Sendable {
             return line.sources[index].places[0].since + patience <= limit
         }
     }
+
+    /// Whether nothing is taken in any more.
+    package var isClosed: Bool { state.withLock { $0.isClosed } }
 
     /// Lets the taker finish what waits, then end; nothing more is taken in.
     package func close() {

@@ -64,12 +64,11 @@ struct Top: AsyncParsableCommand {
     private enum Event: Sendable {
         case news(TopNews)
         case redraw
-        case quit
     }
 
     private func watch(_ poll: TopPoll) async {
         let (events, sender) = AsyncStream<Event>.makeStream(bufferingPolicy: .bufferingNewest(16))
-        let screen = TopScreen(quit: { sender.yield(.quit) }, redraw: { sender.yield(.redraw) })
+        let screen = TopScreen(quit: { sender.finish() }, redraw: { sender.yield(.redraw) })
         let farewell = await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 var poll = poll
@@ -94,7 +93,6 @@ struct Top: AsyncParsableCommand {
         guard draw() else { return nil }
         for await event in events {
             switch event {
-            case .quit: return nil
             case .redraw: screen.enter()
             case .news(.report(let newer)): (report, note) = (newer, nil)
             case .news(.silent(let why)): note = why + "; trying again, q quits"

@@ -94,8 +94,8 @@ extension TopReport {
             append: Latency(change, "phim_volume_append_seconds"), sync: Latency(change, "phim_volume_sync_seconds"),
             enroll: Latency(change, "phim_catalog_enroll_seconds"),
             acknowledge: Latency(change, "phim_ingest_accept_seconds"))
-        freeBytes = reading.total("phim_storage_free_bytes").map { Int($0) }
-        catalogInstances = reading.total("phim_catalog_instances").map { Int($0) }
+        freeBytes = reading.total("phim_storage_free_bytes").map { Int(clamping: $0) }
+        catalogInstances = reading.total("phim_catalog_instances").map { Int(clamping: $0) }
         peers = Self.peers(reading, change)
     }
 
@@ -113,7 +113,7 @@ extension TopReport {
             .sorted { (magnitude($1), $0.name) < (magnitude($0), $1.name) }
     }
 
-    private static func magnitude(_ peer: Peer) -> Int { Int(log2(1 + peer.instancesPerSecond)) }
+    private static func magnitude(_ peer: Peer) -> Int { Int(clamping: log2(1 + peer.instancesPerSecond)) }
 }
 
 /// Metrics and when they came.
@@ -135,5 +135,12 @@ extension MetricsReading {
         values(of: label, in: name).reduce(into: [:]) { counts, value in
             counts[value] = count(name, where: [label: value])
         }
+    }
+}
+
+extension Int {
+    /// The nearest number that fits; 0 for what is none. Whatever answers on a port may say anything.
+    init(clamping value: Double) {
+        self = Int(exactly: value.rounded(.towardZero)) ?? (value.isNaN ? 0 : value < 0 ? .min : .max)
     }
 }

@@ -55,7 +55,7 @@ enum TopView {
             + report.peers.map { peer in
                 printable(peer.name).padding(toLength: 16, withPad: " ", startingAt: 0) + " "
                     + row([
-                        rate(peer.instancesPerSecond), size(Int(peer.bytesPerSecond)), "\(peer.instances)",
+                        rate(peer.instancesPerSecond), size(Int(clamping: peer.bytesPerSecond)), "\(peer.instances)",
                         "\(peer.refused)",
                     ])
             }
@@ -63,12 +63,12 @@ enum TopView {
 
     private static func batches(_ report: TopReport) -> String {
         guard let instances = report.batchInstances else { return "none" }
-        return String(format: "%.1f instances", instances) + (report.batchBytes.map { ", \(size(Int($0)))" } ?? "")
+        return String(format: "%.1f instances", instances) + (report.batchBytes.map { ", \(size(Int(clamping: $0)))" } ?? "")
             + " on average"
     }
 
     private static func rates(_ instances: Double, _ bytes: Double) -> String {
-        "\(pad(rate(instances), 8))/s  \(pad(size(Int(bytes)), 10))/s"
+        "\(pad(rate(instances), 8))/s  \(pad(size(Int(clamping: bytes)), 10))/s"
     }
 
     private static func row(_ cells: [String]) -> String { cells.map { pad($0, 11) }.joined(separator: " ") }
@@ -92,7 +92,7 @@ enum TopView {
     }
 
     private static func uptime(_ seconds: Double) -> String {
-        let whole = Int(seconds)
+        let whole = Int(clamping: seconds)
         let clock = String(format: "%d:%02d:%02d", whole / 3600 % 24, whole / 60 % 60, whole % 60)
         return whole < 86_400 ? clock : "\(whole / 86_400) d \(clock)"
     }

@@ -16,7 +16,12 @@ extension CatalogStore {
         _ batch: [Enrollment], enrolledTo: [Int: Int64], from: [Int: Int64] = [:], beforeCommit: () -> Bool = { true }
     ) throws(CatalogError) -> [EnrollmentOutcome] {
         let at = now()
-        return try write { db in
+        let enroll = { (db: Database) in
+            for enrollment in batch {
+                for place in enrollment.replaced {
+                    _ = try Self.withdrawCopy(db, at: place, uid: enrollment.facts.sopInstanceUID, time: at)
+                }
+            }
             let outcomes = try EnrollmentBatch.run(db) { session in
                 let outcomes = try batch.map { try session.enroll($0) }
                 try session.changes.write(db, at: at)
@@ -28,6 +33,8 @@ extension CatalogStore {
             guard beforeCommit() else { throw CatalogError.withdrawn }
             return outcomes
         }
+        // What is going to be erased must stay out of the catalogue whatever happens to the power.
+        return batch.allSatisfy(\.replaced.isEmpty) ? try write(enroll) : try writeDurably(enroll)
     }
 
     private static func advance(_ db: Database, _ volume: Int, to offset: Int64, from: Int64) throws {

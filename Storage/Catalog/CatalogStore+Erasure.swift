@@ -37,30 +37,38 @@ extension CatalogStore {
     /// becomes the primary if this was it. Nil when no copy lies there any more.
     package func beginErasure(ofCopy place: Place, sopInstanceUID uid: String) throws(CatalogError) -> Erasure? {
         let at = now()
-        return try writeDurably { db in
-            for table in ["secondary", "instance"] {
-                let select = """
-                    SELECT id, uid, volume, entryOffset, bodyOffset, length FROM \(table)
-                    WHERE uid = ? AND volume = ? AND entryOffset = ?
-                    """
-                guard let row = try db.first(select, [uid.sql, place.volume.sql, place.entryOffset.sql]) else {
-                    continue
-                }
-                var series: Int64?
-                if table == "instance" {
-                    series = try db.first("SELECT series FROM instance WHERE uid = ?", [uid.sql])?[0]
-                }
-                let erasure = try Self.withdraw(db, row, from: table, at: at)
-                if let series {
-                    try Upkeep.refresh(db, series: [series])
-                    try EnrollmentBatch.run(db) { batch in
-                        try batch.promote(uid: uid)
-                        try batch.changes.write(db, at: at)
-                    }
-                }
-                return erasure
+        return try writeDurably { db in try Self.withdrawCopy(db, at: place, uid: uid, time: at) }
+    }
+
+    static func withdrawCopy(_ db: Database, at place: Place, uid: String, time at: Int64) throws -> Erasure? {
+        for table in ["secondary", "instance"] {
+            let select = """
+                SELECT id, uid, volume, entryOffset, bodyOffset, length FROM \(table)
+                WHERE uid = ? AND volume = ? AND entryOffset = ?
+                """
+            guard let row = try db.first(select, [uid.sql, place.volume.sql, place.entryOffset.sql]) else { continue }
+            var series: Int64?
+            if table == "instance" {
+                series = try db.first("SELECT series FROM instance WHERE uid = ?", [uid.sql])?[0]
             }
-            return nil
+            let erasure = try Self.withdraw(db, row, from: table, at: at)
+            if let series {
+                try Upkeep.refresh(db, series: [series])
+                try EnrollmentBatch.run(db) { batch in
+                    try batch.promote(uid: uid)
+                    try batch.changes.write(db, at: at)
+                }
+            }
+            return erasure
+        }
+        return nil
+    }
+
+    /// Drops the erasure of one place, once it is marked erased on stable storage.
+    package func finishErasure(at place: Place) throws(CatalogError) {
+        try write { db in
+            try db.run(
+                "DELETE FROM erasure WHERE volume = ? AND entryOffset = ?", [place.volume.sql, place.entryOffset.sql])
         }
     }
 

@@ -14,10 +14,14 @@ package struct Enrollment: Sendable {
     package let receivedAt: Int64
     /// Calling AE title, or how else it came.
     package let source: String
+    /// Places of copies that have rotted; they leave the catalogue in the transaction in which this one enters it.
+    package let replaced: [Place]
 
     package init(
-        facts: InstanceFacts, place: Place, dataSetOffset: Int, digest: [UInt8], receivedAt: Int64, source: String
+        facts: InstanceFacts, place: Place, dataSetOffset: Int, digest: [UInt8], receivedAt: Int64, source: String,
+        replaced: [Place] = []
     ) {
+        self.replaced = replaced
         self.facts = facts
         self.place = place
         self.dataSetOffset = dataSetOffset

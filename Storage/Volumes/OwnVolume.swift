@@ -36,7 +36,7 @@ struct OwnVolume: Sendable {
 
     init(
         file: VolumeFile, nonce: String, tail: Int64, size: Int64, in directory: VolumeDirectory,
-        options: VolumeOptions, queue: DispatchQueue
+        options: VolumeOptions, activity: AppendActivity, queue: DispatchQueue
     ) throws(VolumeFailure) {
         self.file = file
         appended = try directory.openForAppending(file.number, tail: tail)
@@ -45,7 +45,8 @@ struct OwnVolume: Sendable {
         self.size = size
         allocated = tail
         zeroAhead = (try? directory.openForAppending(file.number, tail: tail)).map {
-            ZeroAhead(file: $0, tail: tail, size: size, ahead: options.zeroAhead, queue: queue)
+            ZeroAhead(
+                file: $0, tail: tail, size: size, ahead: options.zeroAhead, activity: activity, queue: queue)
         }
     }
 
@@ -99,7 +100,8 @@ struct OwnVolume: Sendable {
         allocated = offset
         size = max(size, end)
         try file.zero(from: offset, size: size)
-        try file.synchronize()
+        // The descriptor that was told of the error already: to any other it would be told once more.
+        try appended.synchronize()
         zeroAhead?.restart(at: offset)
     }
 

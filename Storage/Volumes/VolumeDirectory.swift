@@ -46,7 +46,10 @@ struct VolumeDirectory: Sendable {
     func openForAppending(_ number: Int, tail: Int64) throws(VolumeFailure) -> VolumeFile {
         do throws(VolumeFailure) {
             let file = try open(number, .direct)
-            try EntryBuffer([UInt8](repeating: 0, count: TarBlock.size)).withBytes(0..<TarBlock.size) {
+            let block = EntryBuffer()
+            // From memory that is aligned no better than an entry with its header is.
+            _ = block.enclose(header: [UInt8](repeating: 0, count: TarBlock.size))
+            try block.withEntry(headerLength: TarBlock.size, count: TarBlock.size) {
                 span throws(VolumeFailure) in try file.write(span, at: tail)
             }
             return file

@@ -69,11 +69,6 @@ package final class VolumeStore: Sendable {
     /// Makes a volume ready in background, so that the first object to come does not wait for one.
     package func prepare() { writer.withLock { $0.prepare() } }
 
-    /// Takes the last batch back, because it could not be enrolled. Once, and before the next `append`.
-    package func rollBack() throws(VolumeFailure) {
-        try writer.withLock { (writer) throws(VolumeFailure) in try writer.rollBack() }
-    }
-
     /// Begins an object that does not fit into memory. From any thread.
     package func beginStream(announcedLength: Int64? = nil) throws(VolumeFailure) -> StreamedEntry {
         guard !writer.withLock({ $0.isClosed }) else { throw .closed }
@@ -135,6 +130,21 @@ package final class VolumeStore: Sendable {
         var scan = try directory.scan(file, size: try file.status().size)
         return try scan.run(
             from: start, verifyBodies: verifyBodies, isSealed: try directory.isSealed(file), visit: visit)
+    }
+
+    /// End of the entries from `start` on that are whole, on stable storage when this returns, whoever writes the volume:
+    /// what another process has written but not synced yet must not be counted on.
+    package func confirm(volume number: Int, from start: Int64) throws(VolumeFailure) -> Int64 {
+        let file = try directory.open(number, .readWrite)
+        var scan = try directory.scan(file, size: try file.status().size)
+        var end = start
+        _ = try scan.run(from: start, verifyBodies: true, isSealed: false) { entry in
+            guard entry.isErased || entry.isIntact == true else { return false }
+            end = entry.place.end
+            return true
+        }
+        try file.synchronize()
+        return end
     }
 
     // MARK: Deleting
@@ -240,8 +250,9 @@ package final class VolumeStore: Sendable {
         if size < least { try directory.fileSystem.truncate(file.descriptor, to: least) }
         // What the dead process wrote may have been in memory only: it is enrolled after this.
         try file.synchronize()
-        try writer.adopt(file, nonce: nonce, tail: found.tail, size: max(size, least))
-        return Recovery(entries: found.entries, tail: found.tail, flaw: nil, isAdopted: true)
+        // A full disk keeps the volume from being appended to, not what it holds from being enrolled.
+        let isAdopted = (try? writer.adopt(file, nonce: nonce, tail: found.tail, size: max(size, least))) != nil
+        return Recovery(entries: found.entries, tail: found.tail, flaw: nil, isAdopted: isAdopted)
     }
 }
 

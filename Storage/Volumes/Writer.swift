@@ -16,8 +16,8 @@ struct Writer: Sendable {
     private var idle: [OwnVolume] = []
     /// Volumes whose tail could not be cleared. Their locks are kept; the next start recovers them.
     private var abandoned: [OwnVolume] = []
-    private var lastBatch: (start: Int64, end: Int64)?
     private var staging = Staging()
+    private let activity = AppendActivity()
     private(set) var isClosed = false
 
     init(directory: VolumeDirectory, options: VolumeOptions, sealer: Sealer) {
@@ -25,7 +25,7 @@ struct Writer: Sendable {
         self.options = options
         self.sealer = sealer
         queue = DispatchQueue(label: "phim.volumes.ahead", qos: .utility)
-        spare = SpareVolume(directory: directory, options: options, queue: queue)
+        spare = SpareVolume(directory: directory, options: options, activity: activity, queue: queue)
     }
 
     /// Tails of the volumes that this process holds.
@@ -37,7 +37,8 @@ struct Writer: Sendable {
     /// Takes a recovered volume into the rota.
     mutating func adopt(_ file: VolumeFile, nonce: String, tail: Int64, size: Int64) throws(VolumeFailure) {
         let volume = try OwnVolume(
-            file: file, nonce: nonce, tail: tail, size: size, in: directory, options: options, queue: queue)
+            file: file, nonce: nonce, tail: tail, size: size, in: directory, options: options, activity: activity,
+            queue: queue)
         idle.append(volume)
     }
 
@@ -51,7 +52,6 @@ struct Writer: Sendable {
         guard free >= options.reserve else { throw .noSpace }
         if active == nil { active = try nextVolume() }
         guard var volume = active else { return [] }
-        lastBatch = nil
         var plan = try BatchPlan(entries, for: volume)
         if !volume.fits(plan.length, options: options) {
             // The successor first: while there is none, smaller batches still find room in the old one.
@@ -72,7 +72,6 @@ struct Writer: Sendable {
             throw error
         }
         active = volume
-        lastBatch = (start, volume.tail)
         if volume.tail > options.volumeSize / 4 * 3 { spare.prepare() }
         return plan.places
     }
@@ -91,18 +90,6 @@ struct Writer: Sendable {
         if let volume = active.take() { abandoned.append(volume) }
     }
 
-    /// See `VolumeStore.rollBack`.
-    mutating func rollBack() throws(VolumeFailure) {
-        guard let batch = lastBatch, active != nil else { return }
-        lastBatch = nil
-        do throws(VolumeFailure) {
-            try active?.rollBack(to: batch.start, end: batch.end)
-        } catch {
-            abandon()
-            throw error
-        }
-    }
-
     /// See `VolumeStore.prepare`.
     mutating func prepare() {
         guard !isClosed, active == nil, idle.isEmpty else { return }
@@ -112,13 +99,12 @@ struct Writer: Sendable {
     private mutating func nextVolume() throws(VolumeFailure) -> OwnVolume {
         if !idle.isEmpty { return idle.removeFirst() }
         if let volume = spare.take() { return volume }
-        return try SpareVolume.make(in: directory, options: options, queue: queue)
+        return try SpareVolume.make(in: directory, options: options, activity: activity, queue: queue)
     }
 
     /// Hands all volumes back: reserved space is released, locks too.
     mutating func close() {
         isClosed = true
-        lastBatch = nil
         spare.stop()
         for volume in idle + (active.map { [$0] } ?? []) { volume.release(in: directory) }
         for volume in abandoned { volume.zeroAhead?.stop() }
@@ -139,23 +125,26 @@ final class SpareVolume: Sendable {
 
     private let directory: VolumeDirectory
     private let options: VolumeOptions
+    private let activity: AppendActivity
     private let queue: DispatchQueue
     private let state = Mutex(State())
 
-    init(directory: VolumeDirectory, options: VolumeOptions, queue: DispatchQueue) {
+    init(directory: VolumeDirectory, options: VolumeOptions, activity: AppendActivity, queue: DispatchQueue) {
         self.directory = directory
         self.options = options
+        self.activity = activity
         self.queue = queue
     }
 
     /// A new volume, locked and empty.
     static func make(
-        in directory: VolumeDirectory, options: VolumeOptions, queue: DispatchQueue
+        in directory: VolumeDirectory, options: VolumeOptions, activity: AppendActivity, queue: DispatchQueue
     ) throws(VolumeFailure) -> OwnVolume {
         let (file, nonce) = try directory.createVolume()
         do throws(VolumeFailure) {
             return try OwnVolume(
-                file: file, nonce: nonce, tail: 0, size: 0, in: directory, options: options, queue: queue)
+                file: file, nonce: nonce, tail: 0, size: 0, in: directory, options: options, activity: activity,
+                queue: queue)
         } catch {
             try? directory.fileSystem.unlink(file.path)
             throw error
@@ -185,7 +174,7 @@ final class SpareVolume: Sendable {
     private func makeWithRoom() -> OwnVolume? {
         guard let free = try? directory.fileSystem.freeSpace(directory.path),
             free - options.reserve > 2 * options.volumeSize,
-            var volume = try? Self.make(in: directory, options: options, queue: queue)
+            var volume = try? Self.make(in: directory, options: options, activity: activity, queue: queue)
         else { return nil }
         try? volume.makeRoom(for: 0, free: free, options: options)
         return volume

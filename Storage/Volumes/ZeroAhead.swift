@@ -5,6 +5,15 @@
 import Dispatch
 import Synchronization
 
+/// Counts the appends to all volumes of a writer: the disk rests when none comes.
+final class AppendActivity: Sendable {
+    private let appends = Atomic(0)
+
+    var count: Int { appends.load(ordering: .relaxed) }
+
+    func note() { appends.wrappingAdd(1, ordering: .relaxed) }
+}
+
 /// Fills one volume with zeros ahead of its tail, on a queue of its own. The appender claims its range first: a
 /// range is written by the appender or by the filler, never by both.
 final class ZeroAhead: Sendable {
@@ -19,9 +28,8 @@ final class ZeroAhead: Sendable {
         /// End of what is filled.
         var filled: Int64
         var limit: Int64
-        /// How often the appender has claimed, now and when the filler last looked.
-        var claims = 0
-        var claimsSeen = 0
+        /// How much had been appended when the filler last looked.
+        var seen = 0
         /// What is being written now, and who waits for the end of that.
         var inFlight: Range<Int64>?
         var waiters: [DispatchSemaphore] = []
@@ -31,23 +39,28 @@ final class ZeroAhead: Sendable {
 
     private let file: VolumeFile
     private let ahead: Int64
+    private let activity: AppendActivity
     private let queue: DispatchQueue
     private let progress: Mutex<Progress>
 
     /// `file` must be an open file description of the filler's own: a write-back error is told once to each, and the
     /// appender must not miss it.
-    init(file: VolumeFile, tail: Int64, size: Int64, ahead: Int64, queue: DispatchQueue) {
+    init(
+        file: VolumeFile, tail: Int64, size: Int64, ahead: Int64, activity: AppendActivity, queue: DispatchQueue
+    ) {
         self.file = file
-        self.ahead = ahead
+        // Through the page cache the appender's next sync would have all these zeros to write.
+        self.ahead = file.isDirect ? ahead : 0
+        self.activity = activity
         self.queue = queue
         progress = Mutex(Progress(claimed: tail, filled: tail, limit: size))
     }
 
     /// Called by the appender before it writes up to `end`. Waits for a chunk being filled only where that is in the way.
     func claim(upTo end: Int64) {
+        activity.note()
         wait { progress in
             progress.claimed = max(progress.claimed, end)
-            progress.claims += 1
             return progress.inFlight.map { $0.lowerBound < end } ?? false
         }
     }
@@ -96,13 +109,13 @@ final class ZeroAhead: Sendable {
     }
 
     private func run() {
-        while progress.withLock({ $0.claims == $0.claimsSeen }) {
+        while progress.withLock({ $0.seen == activity.count }) {
             if fillChunk() { continue }
             // What is filled is of use only when the map of the file is on the disk.
             try? file.synchronize()
             return progress.withLock { $0.isRunning = false }
         }
-        progress.withLock { $0.claimsSeen = $0.claims }
+        progress.withLock { $0.seen = activity.count }
         lookAgain()
     }
 

@@ -25,6 +25,7 @@ package final class FaultyFileSystem: FileSystem {
         var hits = 0
         var refused: Set<String> = []
         var isTorn = false
+        var failsNextSync = false
         /// Descriptors that take whole blocks only.
         var direct: Set<Int32> = []
         var isFull = false
@@ -95,6 +96,9 @@ package final class FaultyFileSystem: FileSystem {
     /// From here on none of these operations works, whatever its number (`punch`, `ftruncate` and so on).
     package func refuse(_ operations: Set<String>) { state.withLock { $0.refused = operations } }
 
+    /// The next sync fails, and no later one.
+    package func failNextSync() { state.withLock { $0.failsNextSync = true } }
+
     private enum Kind { case sync, transfer, other }
 
     /// Counts a call; true when it is to do its work by half.
@@ -103,6 +107,9 @@ package final class FaultyFileSystem: FileSystem {
             state.calls += 1
             let isChosen = state.range.contains(state.calls)
             return (state.fault, isChosen, state.refused.contains(operation), state.isFull)
+        }
+        if kind == .sync, state.withLock({ $0.failsNextSync.exchanged(for: false) }) {
+            throw .io(errno: EIO, operation: operation)
         }
         if grows && isFull { throw .noSpace }
         if isRefused { throw .io(errno: EIO, operation: operation) }
@@ -240,5 +247,13 @@ package final class FaultyFileSystem: FileSystem {
     package func unlink(_ path: String) throws(VolumeFailure) {
         _ = try pass("unlink")
         try real.unlink(path)
+    }
+}
+
+extension Bool {
+    /// The old value, in whose place the new one is.
+    fileprivate mutating func exchanged(for new: Bool) -> Bool {
+        defer { self = new }
+        return self
     }
 }

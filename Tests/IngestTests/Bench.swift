@@ -14,11 +14,14 @@ final class Bench {
     let catalog: CatalogStore
     let ingest: IngestPipeline
 
-    init(limits: IngestLimits = IngestLimits(), reserve: Int64 = 0, folder existing: URL? = nil) throws {
+    init(
+        limits: IngestLimits = IngestLimits(), reserve: Int64 = 0, folder existing: URL? = nil,
+        fileSystem: any FileSystem = POSIXFileSystem()
+    ) throws {
         folder = existing ?? FileManager.default.temporaryDirectory.appending(path: "phim-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         volumes = try VolumeStore(
-            directory: folder.appending(path: "volumes").path,
+            directory: folder.appending(path: "volumes").path, fileSystem: fileSystem,
             options: VolumeOptions(volumeSize: 64 << 20, zeroAhead: 0, reserve: reserve))
         catalog = try CatalogStore(path: folder.appending(path: "catalog.sqlite").path)
         var logger = Logger(label: "test")

@@ -3,6 +3,7 @@
 import Catalog
 import Crypto
 import DICOMCore
+import FaultInjection
 import Foundation
 import Ingest
 import Testing
@@ -219,6 +220,27 @@ func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) a
         let rebuilt = try CatalogStore(path: bench.folder.appending(path: "rebuilt.sqlite").path)
         _ = try Replay(volumes: bench.volumes, catalog: rebuilt).everything()
         #expect(try rebuilt.snapshot() == bench.catalog.snapshot())
+    }
+
+    @Test("A copy that has rotted stays while the good one cannot be kept")
+    func rottenCopyAndFullDisk() throws {
+        let fileSystem = FaultyFileSystem()
+        let bench = try Bench(reserve: 1, fileSystem: fileSystem)
+        let sample = Sample()
+        try bench.send(sample)
+        let place = try #require(try bench.catalog.primary(sopInstanceUID: sample.sopInstanceUID)).place
+        let file = try FileHandle(forWritingTo: bench.folder.appending(path: "volumes/000001.tar"))
+        try file.seek(toOffset: UInt64(place.bodyOffset + place.length - 100))
+        try file.write(contentsOf: [0xFF, 0xFE, 0xFD])
+        try file.close()
+        fileSystem.isFull = true
+        #expect(throws: IngestFailure.outOfSpace) { try bench.send(sample) }
+        #expect(try bench.catalog.primary(sopInstanceUID: sample.sopInstanceUID)?.place == place)
+        #expect(try bench.catalog.pendingErasures().isEmpty)
+        #expect(try bench.volumes.read(place, count: 10).count == 10)
+        fileSystem.isFull = false
+        #expect(try bench.send(sample).outcome == .stored)
+        #expect(try bench.catalog.primary(sopInstanceUID: sample.sopInstanceUID)?.place != place)
     }
 
     @Test("A position does not jump over a gap, so that the next start replays it")
