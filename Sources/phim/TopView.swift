@@ -63,8 +63,8 @@ enum TopView {
 
     private static func batches(_ report: TopReport) -> String {
         guard let instances = report.batchInstances else { return "none" }
-        return String(format: "%.1f instances", instances) + (report.batchBytes.map { ", \(size(Int(clamping: $0)))" } ?? "")
-            + " on average"
+        let bytes = report.batchBytes.map { ", \(size(Int(clamping: $0)))" } ?? ""
+        return String(format: "%.1f instances", instances) + bytes + " on average"
     }
 
     private static func rates(_ instances: Double, _ bytes: Double) -> String {
