@@ -19,6 +19,10 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: house)
@@ -71,8 +75,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.0"),
     ] + benchmarkPackages,
     targets: [
         // Layer 0: values and bytes.
@@ -92,6 +99,12 @@ let package = Package(
         ),
         room("DICOMToolkit", ["CDCMTK"]),
         room("DICOMNetwork", ["DICOMToolkit"]),
+        // Image codecs that DCMTK does not bring: OpenJPEG, OpenJPH, libjpeg-turbo.
+        .target(
+            name: "CImageCodecs",
+            linkerSettings: [.linkedLibrary("openjp2"), .linkedLibrary("openjph"), .linkedLibrary("jpeg")]
+        ),
+        room("DICOMImaging", ["DICOMCore", "DICOMToolkit", "CImageCodecs", "CZlib", "CLinux"]),
 
         // Layer 2: persistence.
         room("Volumes", ["CLinux", crypto], path: "Storage/Volumes"),
@@ -100,7 +113,14 @@ let package = Package(
 
         // Layer 3: services; none knows DIMSE or HTTP codes.
         room("Ingest", ["DICOMCore", "Volumes", "Catalog", crypto, logging, metrics]),
-        room("Retrieval", ["DICOMCore", "Volumes", "Catalog"]),
+        room("Retrieval", ["DICOMCore", "DICOMImaging", "Volumes", "Catalog", "CZlib", crypto]),
+        room(
+            "Access",
+            [
+                "DICOMCore", "Records", crypto, .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"), nio, logging, metrics,
+            ]),
         room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog", crypto]),
 
         // Layer 4: edges translate, call, answer.
@@ -109,11 +129,21 @@ let package = Package(
             [
                 "DICOMCore", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle, logging, metrics,
             ]),
+        room("Web", ["Access", hummingbird, hummingbirdCore, nio, nioPosix, logging, metrics]),
+        room(
+            "DICOMweb",
+            [
+                "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Ingest", "Retrieval", "Access", "Web", "CZlib",
+                "CArchive", crypto, hummingbird, hummingbirdCore, nio, logging, metrics,
+            ]),
         room(
             "Portal",
             [
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdCore", package: "hummingbird"), logging,
+                "DICOMCore", "DICOMImaging", "Catalog", "Retrieval", "Access", "Web", "DICOMweb", "CArchive", crypto,
+                hummingbird, hummingbirdCore, nio, logging, metrics,
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "HummingbirdHTTP2", package: "hummingbird"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
 
         // Layer 5: configuration, wiring, command line.
@@ -121,12 +151,14 @@ let package = Package(
             "Archive",
             [
                 "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer",
-                "Portal", "Telemetry", "Yams", lifecycle, signals, logging, metrics,
+                "DICOMImaging", "Access", "Web", "DICOMweb", "Portal", "Telemetry", "Yams", lifecycle, signals, logging,
+                metrics,
             ]),
         .executableTarget(
             name: "phim",
             dependencies: [
-                "Archive", "DICOMCore", "DICOMToolkit", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "Media",
+                "Archive", "Access", "DICOMCore", "DICOMImaging", "DICOMToolkit", "Volumes", "Catalog", "Records",
+                "Ingest", "Retrieval", "Media",
                 "DIMSEServer", "Telemetry", logging, metrics,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -149,6 +181,24 @@ let package = Package(
             "MediaTests",
             ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
         tests("ArchiveTests", ["Archive", "DICOMCore"]),
+        tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
+        tests("AccessTests", ["Access", "Records"]),
+        tests(
+            "WebTests", ["Web", "Access", hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        tests("RetrievalTests", ["Retrieval", "DICOMImaging", "Ingest", "Catalog", "Volumes", "DICOMCore", logging]),
+        tests(
+            "DICOMwebTests",
+            [
+                "DICOMweb", "Web", "Access", "Records", "Retrieval", "Ingest", "Catalog", "Volumes", "DICOMCore",
+                logging,
+                hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
+        tests(
+            "PortalTests",
+            [
+                "Portal", "Web", "Access", "Records", "Catalog", "DICOMCore", hummingbird,
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
         tests("TelemetryTests", ["Telemetry", .product(name: "CoreMetrics", package: "swift-metrics")]),
     ] + benchmarks,
     swiftLanguageModes: [.v6],

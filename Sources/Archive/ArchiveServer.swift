@@ -1,7 +1,9 @@
 // The one place where the rooms are wired together into a running server.
 
+import Access
 import Catalog
 import DICOMNetwork
+import DICOMweb
 import DIMSEServer
 import Foundation
 import Ingest
@@ -12,6 +14,7 @@ import ServiceLifecycle
 package import Telemetry
 import UnixSignals
 import Volumes
+import Web
 
 /// Runs the archive until it is told to stop.
 package struct ArchiveServer: Sendable {
@@ -129,6 +132,10 @@ package struct ArchiveServer: Sendable {
         return WebServerSources(
             landing: Landing(
                 version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort),
+            dicomweb: DICOMwebServices(
+                catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval, work: BlockingWork(),
+                logger: logger),
+            audit: AuditTrail(),
             readiness: {
                 do { _ = try archive.catalog.statistics(perModality: false) } catch {
                     return .notReady(reason: "catalogue: \(error)")

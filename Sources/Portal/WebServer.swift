@@ -1,8 +1,11 @@
 // The HTTP edge: health, metrics and the landing page; later resources join the same router.
 
+package import Access
+package import DICOMweb
 import Dispatch
 package import Hummingbird
 package import Logging
+import Web
 
 /// What the health resources report.
 package enum Readiness: Sendable, Equatable {
@@ -16,11 +19,16 @@ package struct WebServerSources: Sendable {
     package let landing: Landing
     package let readiness: @Sendable () -> Readiness
     package let metrics: @Sendable () -> String
+    package let dicomweb: DICOMwebServices
+    package let audit: AuditTrail
 
     package init(
-        landing: Landing, readiness: @escaping @Sendable () -> Readiness, metrics: @escaping @Sendable () -> String
+        landing: Landing, dicomweb: DICOMwebServices, audit: AuditTrail,
+        readiness: @escaping @Sendable () -> Readiness, metrics: @escaping @Sendable () -> String
     ) {
         self.landing = landing
+        self.dicomweb = dicomweb
+        self.audit = audit
         self.readiness = readiness
         self.metrics = metrics
     }
@@ -54,8 +62,10 @@ package enum WebServer {
         }
     }
 
-    private static func router(_ sources: WebServerSources) -> Router<BasicRequestContext> {
-        let router = Router()
+    private static func router(_ sources: WebServerSources) -> Router<WebRequestContext> {
+        let router = Router(context: WebRequestContext.self)
+        router.add(middleware: Authentication(audit: sources.audit))
+        DICOMwebEdge.addRoutes(to: router.group("dicom-web"), services: sources.dicomweb)
         router.get("/") { _, _ in
             content(sources.landing.html, type: "text/html; charset=utf-8")
         }

@@ -1,0 +1,74 @@
+// Who asks, with what credential, for which studies: the value that every edge hands to the rules.
+
+/// What a person or a program may be here. One account may have several.
+package enum Role: String, Sendable, Hashable, CaseIterable, Codable {
+    /// Accounts, configuration, deletion, the audit trail.
+    case administrator
+    /// Reads, reports and shares every study.
+    case radiologist
+    /// Sends, reads and corrects every study; the person at the modality.
+    case technician
+    /// Reads the studies that were granted, no other.
+    case referringPhysician = "referring-physician"
+    /// A program of the hospital, such as the EMR: searches, reads and stores.
+    case integration
+}
+
+/// What is asked for; the rules say which role may.
+package enum Action: String, Sendable, Hashable, CaseIterable {
+    /// Search for studies; what is found is limited to the caller's scope.
+    case search
+    /// Read pixels, metadata or documents of one study.
+    case read
+    /// Add instances.
+    case store
+    /// Remove instances.
+    case delete
+    /// Grant one study to others: a link, or a grant to an account.
+    case share
+    /// Read and change accounts, tokens and configuration.
+    case administer
+    /// Read the audit trail.
+    case readAudit
+}
+
+/// The studies that a caller may see.
+package enum StudyScope: Sendable, Hashable {
+    case all
+    case only(Set<String>)
+
+    /// Whether a Study Instance UID is inside.
+    package func contains(_ studyInstanceUID: String) -> Bool {
+        switch self {
+        case .all: true
+        case .only(let studies): studies.contains(studyInstanceUID)
+        }
+    }
+}
+
+/// What proved who calls. The numbers name a row of the records, never a secret.
+package enum Credential: Sendable, Hashable {
+    case session(Int64)
+    case token(Int64)
+    /// A signed link to exactly one study.
+    case link(Int64)
+}
+
+/// An authenticated caller for the time of one request.
+package struct Caller: Sendable {
+    /// The account's name; of a link the account that shared it.
+    package let account: String
+    package let roles: Set<Role>
+    package let credential: Credential
+    package let scope: StudyScope
+    /// Numeric address that the request came from.
+    package let address: String
+
+    package init(account: String, roles: Set<Role>, credential: Credential, scope: StudyScope, address: String) {
+        self.account = account
+        self.roles = roles
+        self.credential = credential
+        self.scope = scope
+        self.address = address
+    }
+}

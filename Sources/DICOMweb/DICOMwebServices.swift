@@ -1,0 +1,37 @@
+// The rooms that DICOMweb calls, and where its routes are put together (PS3.18 Section 8).
+
+package import Catalog
+package import Hummingbird
+package import Ingest
+package import Logging
+package import Retrieval
+package import Web
+
+/// What the routes need of the archive.
+package struct DICOMwebServices: Sendable {
+    package let catalog: CatalogStore
+    package let ingest: IngestPipeline
+    package let retrieval: InstanceRetrieval
+    package let work: BlockingWork
+    package let logger: Logger
+
+    package init(
+        catalog: CatalogStore, ingest: IngestPipeline, retrieval: InstanceRetrieval, work: BlockingWork, logger: Logger
+    ) {
+        self.catalog = catalog
+        self.ingest = ingest
+        self.retrieval = retrieval
+        self.work = work
+        self.logger = logger
+    }
+}
+
+/// The DICOMweb edge.
+package enum DICOMwebEdge {
+    /// Adds every resource below a group, such as `/dicom-web`.
+    package static func addRoutes(to group: RouterGroup<WebRequestContext>, services: DICOMwebServices) {
+        SearchRoutes(services).add(to: group)
+        RetrieveRoutes(services).add(to: group)
+        StoreRoutes(services).add(to: group)
+    }
+}

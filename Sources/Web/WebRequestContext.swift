@@ -1,0 +1,48 @@
+// What the edges know of a request beside the request itself: who calls, from where, and what that caller may.
+
+package import Access
+package import Hummingbird
+import NIOCore
+
+/// The context of every HTTP request.
+package struct WebRequestContext: RequestContext, RemoteAddressRequestContext {
+    package var coreContext: CoreRequestContextStorage
+    package let remoteAddress: SocketAddress?
+    /// Set by the authentication in front of every route; nil when the request has no valid credential.
+    package var caller: Caller?
+    /// Where every decision is written down; set together with `caller`.
+    package var audit: AuditTrail?
+
+    package init(source: Source) {
+        coreContext = .init(source: source)
+        remoteAddress = source.channel.remoteAddress
+    }
+
+    /// The numeric address of the caller.
+    package var address: String { remoteAddress?.ipAddress ?? "" }
+
+    /// The caller, who may do this with this study. The audit trail says so, and says when it was refused.
+    ///
+    /// Throws 401 without a credential, 403 without the right, and 404 for a study outside the caller's scope.
+    package func authorized(
+        _ action: Action, study: String? = nil, detail: String = ""
+    ) throws(Problem) -> Caller {
+        guard let caller else { throw .unauthenticated }
+        do throws(AccessDenied) { try Rules.check(caller, may: action, study: study) } catch {
+            note(.refused, caller, study: study, detail: action.rawValue)
+            switch error {
+            case .role: throw Problem(.forbidden, "This account may not \(action.rawValue).")
+            case .scope: throw .absent
+            }
+        }
+        if let kind = AuditEvent.Kind(rawValue: action.rawValue) { note(kind, caller, study: study, detail: detail) }
+        return caller
+    }
+
+    private func note(_ kind: AuditEvent.Kind, _ caller: Caller, study: String?, detail: String) {
+        audit?.note(
+            AuditEvent(
+                kind, account: caller.account, credential: caller.credential, address: caller.address,
+                studyInstanceUID: study, detail: detail))
+    }
+}
