@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 SOURCES = Sources Storage Tests Benchmarks Package.swift
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format docs bench bench-micro bench-thresholds soak clean setup setup-build setup-test setup-lint check-swift
+.PHONY: help run build test lint format docs bench bench-build bench-dicom bench-web bench-micro bench-thresholds soak clean setup setup-build setup-test setup-lint check-swift
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -45,9 +45,17 @@ format: check-swift ## rewrite the sources in house format
 docs: build ## write the documents that come from the code
 	.build/release/phim conformance-statement > docs/conformance-statement.md
 
-bench: build setup-test ## Phim, Orthanc, storescp and a bare loop side by side; writes Benchmarks/RESULTS.md
-	PHIM_BENCHMARKS=1 $(BUILD) --product phim-bench
+bench: bench-dicom bench-web ## side by side with Orthanc, storescp and bare loops: Benchmarks/RESULTS.md and WEB.md
+
+bench-dicom: bench-build ## the DICOM half: writes Benchmarks/RESULTS.md
 	.venv/bin/python Benchmarks/side-by-side $(BENCH_ARGS)
+
+bench-web: bench-build ## the HTTP half: writes Benchmarks/WEB.md
+	.venv/bin/python Benchmarks/web-side-by-side $(BENCH_ARGS)
+
+bench-build: build setup-test
+	@scripts/setup-packages bench
+	PHIM_BENCHMARKS=1 $(BUILD) --product phim-bench
 
 # The timeout is for the benchmark tool, which can wait for ever for a child that died.
 MICRO = PHIM_BENCHMARKS=1 timeout 1800 $(SWIFT) package

@@ -56,7 +56,7 @@ let benchmarks: [Target] =
         .executableTarget(
             name: "phim-bench",
             dependencies: [
-                "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Ingest", "Archive", logging,
+                "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Ingest", "Archive", logging, hummingbird,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/Engine",

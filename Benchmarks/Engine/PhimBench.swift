@@ -2,9 +2,11 @@
 
 import ArgumentParser
 
-@main struct PhimBench: ParsableCommand {
+@main struct PhimBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "phim-bench",
         abstract: "Senders, receivers and disk rates for Benchmarks/side-by-side.",
-        subcommands: [Receive.self, Send.self, InProcess.self, Disk.self, CatalogScale.self])
+        subcommands: [
+            Receive.self, Send.self, InProcess.self, Disk.self, CatalogScale.self, StudyList.self, MemoryServer.self,
+        ])
 }

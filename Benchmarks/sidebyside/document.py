@@ -12,12 +12,12 @@ def text(results):
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _table(head, rows):
+def table(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|---" + "|--:" * (len(head) - 1) + "|"]
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
 
 
-def _spread(values, form="{:.0f}"):
+def spread(values, form="{:.0f}"):
     """Median, and from least to most when there was more than one round."""
     middle = form.format(statistics.median(values))
     return middle if len(values) == 1 else f"{middle} ({form.format(min(values))}–{form.format(max(values))})"
@@ -92,9 +92,9 @@ def _cost(results):
 def _by_senders(rows, kind, field, form):
     rows = [row for row in rows if row["kind"] == kind]
     counts = sorted({row["senders"] for row in rows})
-    cells = {(row["server"], row["senders"]): _spread(row[field], form) for row in rows}
+    cells = {(row["server"], row["senders"]): spread(row[field], form) for row in rows}
     present = [server.name for server in servers.ALL if any(row["server"] == server.name for row in rows)]
-    return _table(["receiver", *(f"{count} dcmsend" for count in counts), "what an answer promises"],
+    return table(["receiver", *(f"{count} dcmsend" for count in counts), "what an answer promises"],
                   [[_name(name), *(cells[name, count] for count in counts), _durability(name)] for name in present])
 
 
@@ -103,8 +103,8 @@ def _start_up(results):
         return None
     rows = results["start-up"]
     counts = sorted({row["senders"] for row in rows})
-    cells = {(row["kind"], row["senders"]): _spread(row["seconds"], "{:.2f}") for row in rows}
-    table = _table(["objects", *(f"{count} dcmsend" for count in counts)],
+    cells = {(row["kind"], row["senders"]): spread(row["seconds"], "{:.2f}") for row in rows}
+    table = table(["objects", *(f"{count} dcmsend" for count in counts)],
                    [[results["samples"][kind], *(cells[kind, count] for count in counts)] for kind in ("ct", "small")])
     return ("## What the senders need themselves\n\n"
             "Seconds that the same dcmsend processes take to start, look through the same files and find no server; "
@@ -114,13 +114,13 @@ def _start_up(results):
 def _latency(results):
     if "latency" not in results:
         return None
-    rows = [[_name(row["server"]), *(_spread([one[name] for one in row["rounds"]], "{:.1f}")
+    rows = [[_name(row["server"]), *(spread([one[name] for one in row["rounds"]], "{:.1f}")
                                      for name in ("p50", "p90", "p99", "max", "perSecond")), _durability(row["server"])]
             for row in results["latency"]]
     return ("## Acknowledgement latency, 16 senders\n\n"
             "Milliseconds from the first byte of a CT slice sent to its C-STORE response, timed by `phim-bench send`, "
             "whose 16 associations each send one after the other as fast as they are answered.\n\n"
-            + _table(["receiver", "p50", "p90", "p99", "max", "instances/s", "what an answer promises"], rows))
+            + table(["receiver", "p50", "p90", "p99", "max", "instances/s", "what an answer promises"], rows))
 
 
 def _memory(results):
@@ -128,7 +128,7 @@ def _memory(results):
         return None
     found = results["memory"]
     return (f"## Memory of Phim with {found['senders']} associations\n\n"
-            f"{found['objects']} CT slices at {found['perSecond']:.0f}/s.\n\n" + _table(
+            f"{found['objects']} CT slices at {found['perSecond']:.0f}/s.\n\n" + table(
                 ["VmHWM", "MiB"], [["after start", f"{found['idleBytes'] / (1 << 20):.0f}"],
                                    ["after the last answer", f"{found['peakBytes'] / (1 << 20):.0f}"]]))
 
@@ -140,9 +140,9 @@ def _ingest(results):
     ours = found["ingest"]
     rates = [one["mebibytesPerSecond"] for one in ours]
     cost = [one["processorSeconds"] / one["objects"] * 1000 for one in ours]
-    rows = [[f"Phim's pipeline, {found['threads']} threads (`phim-bench ingest`)", _spread(rates), f"{max(rates):.0f}",
+    rows = [[f"Phim's pipeline, {found['threads']} threads (`phim-bench ingest`)", spread(rates), f"{max(rates):.0f}",
              "synced and enrolled, each"]]
-    rows += [[f"one file, {goals.WAYS[way]} (`phim-bench disk`)", _spread(rates), f"{max(rates):.0f}",
+    rows += [[f"one file, {goals.WAYS[way]} (`phim-bench disk`)", spread(rates), f"{max(rates):.0f}",
               f"one fdatasync for {found['every']} pieces"] for way, rates in sorted(found["disk"].items())]
     return (f"""## Taking in without a network, against the disk
 
@@ -153,30 +153,30 @@ STOW-RS edge would do, by threads that go on when an object is durable and enrol
 and one at the end; O_DIRECT brings pieces up to 4 KiB blocks; "over written blocks" means that the file was written and
 synced once before the clock started.
 
-""" + _table(["", "MiB/s", "best", "durable"], rows))
+""" + table(["", "MiB/s", "best", "durable"], rows))
 
 
 def _rebuild(results):
     if "rebuild" not in results:
         return None
     rows = [[f"{row['objects']} {'small objects' if row['kind'] == 'small' else 'CT slices'}",
-             "in the page cache" if row["cached"] else "on disk only", _spread(row["perSecond"])]
+             "in the page cache" if row["cached"] else "on disk only", spread(row["perSecond"])]
             for row in results["rebuild"]]
     return ("## Index rebuild\n\nInstances per second of `phim rebuild-index`, whole process.\n\n"
-            + _table(["archive", "volumes", "instances/s"], rows))
+            + table(["archive", "volumes", "instances/s"], rows))
 
 
 def _urgent(results):
     if "urgent" not in results:
         return None
     rows = [[_name(row["server"]), row["bulkSenders"] or "none",
-             *(_spread([one[name] for one in row["rounds"]], "{:.1f}") for name in ("p50", "p99", "max")),
-             row["rounds"][0]["count"], _spread(row["bulkPerSecond"]) if row["bulkPerSecond"] else "–"]
+             *(spread([one[name] for one in row["rounds"]], "{:.1f}") for name in ("p50", "p99", "max")),
+             row["rounds"][0]["count"], spread(row["bulkPerSecond"]) if row["bulkPerSecond"] else "–"]
             for row in results["urgent"]]
     return ("## Urgent beside bulk\n\n"
             "One association sends a CT slice every 100 ms with C-STORE priority HIGH, alone and while others pour "
             "with priority LOW. Milliseconds from when a slice was due to its response.\n\n"
-            + _table(["receiver", "bulk senders", "p50", "p99", "max", "urgent a round", "bulk/s"], rows))
+            + table(["receiver", "bulk senders", "p50", "p99", "max", "urgent a round", "bulk/s"], rows))
 
 
 def _ratios(results):
@@ -185,11 +185,11 @@ def _ratios(results):
         rows = list(goals.by_senders(results, field))
         if rows:
             counts = sorted({senders for _, _, ratios in rows for senders in ratios})
-            parts.append(_table(
+            parts.append(table(
                 [f"{title}, Phim to", *(f"{count} dcmsend" for count in counts)],
                 [[f"{goals.OTHERS[other]}, {goals.KINDS[kind]}",
                   *(f"{ratios[count]:.2f}" if count in ratios else "–" for count in counts)]
                  for kind, other, ratios in rows]))
     if rows := goals.others(results):
-        parts.append(_table(["", "ratio"], rows))
+        parts.append(table(["", "ratio"], rows))
     return "\n\n".join(["## Ratios of this run", "Phim's median to the other's.", *parts]) if parts else None

@@ -49,6 +49,7 @@ class Samples:
 
 
 _NOISE = numpy.random.default_rng(SEED).integers(0, 4096, 512 * 512, dtype="<u2")
+_KINDS = {"ct": 1, "small": 2, "series": 3}
 _NAMES = {"ct": "CT slices", "small": "ultrasound images and text reports"}
 
 
@@ -67,14 +68,44 @@ def make(folder, kind, count):
     return Samples(folder, kind)
 
 
+class Series(Samples):
+    """One series of CT slices that look like a body: smooth, with the noise of a scanner."""
+
+    def __init__(self, folder):
+        super().__init__(folder, "ct")
+        self.study, self.series = _uid("series", 0), _uid("series", 0, 1)
+
+
+def make_series(folder, slices):
+    folder = Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    random = numpy.random.default_rng(SEED)
+    across = numpy.hypot(*numpy.meshgrid(numpy.linspace(-1, 1, 512), numpy.linspace(-1.3, 1.3, 512)))
+    body = numpy.where(across < 0.85, 1040, 24)
+    body[(across > 0.15) & (across < 0.45)] = 220
+    noise = [random.normal(0, 12, body.shape) for _ in range(8)]
+    for number in range(1, slices + 1):
+        dataset = _ct(random, _uid("series", 0), 0, number, "series")
+        dataset.PatientName, dataset.PatientID, dataset.AccessionNumber = "Phan^Thị^Hạnh", "BENCH9999", "A99999999"
+        dataset.RescaleIntercept, dataset.RescaleSlope = "-1024", "1"
+        dataset.WindowCenter, dataset.WindowWidth = "40", "400"
+        dataset.ImagePositionPatient = ["-200", "-200", f"{number * 0.6:.1f}"]
+        dataset.ImageOrientationPatient, dataset.PixelSpacing = ["1", "0", "0", "0", "1", "0"], ["0.78", "0.78"]
+        disc = numpy.where(across < 0.1 + 0.05 * numpy.sin(number / 40), 300, 0)
+        pixels = numpy.clip(body + disc + noise[number % 8], 0, 4095).astype("<u2")
+        dataset.PixelData = pixels.tobytes()
+        synthetic.write(folder / f"group-{number % GROUPS:02}" / f"{number:05}.dcm", dataset)
+    return Series(folder)
+
+
 def _uid(kind, *parts):
     # Long ones, as devices make them.
     tail = ".".join(str(1_000_000 + part) for part in parts)
-    return f"{synthetic.ROOT}.9.{'1' if kind == 'ct' else '2'}.{SEED}.{tail}"
+    return f"{synthetic.ROOT}.9.{_KINDS[kind]}.{SEED}.{tail}"
 
 
-def _ct(random, study, group, number):
-    dataset = synthetic.ct(study, _uid("ct", group, 1), _uid("ct", group, 1, number), number, rows=8)
+def _ct(random, study, group, number, kind="ct"):
+    dataset = synthetic.ct(study, _uid(kind, group, 1), _uid(kind, group, 1, number), number, rows=8)
     dataset.Rows = dataset.Columns = 512
     dataset.PixelData = numpy.roll(_NOISE, int(random.integers(_NOISE.size))).tobytes()
     return dataset
