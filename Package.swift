@@ -109,7 +109,7 @@ let package = Package(
         // Layer 2: persistence.
         room("Volumes", ["CLinux", crypto], path: "Storage/Volumes"),
         room("Catalog", ["DICOMCore", "Volumes", grdb, sqlite], path: "Storage/Catalog"),
-        room("Records", [grdb], path: "Storage/Records"),
+        room("Records", [grdb, crypto], path: "Storage/Records"),
 
         // Layer 3: services; none knows DIMSE or HTTP codes.
         room("Ingest", ["DICOMCore", "Volumes", "Catalog", crypto, logging, metrics]),
@@ -117,9 +117,8 @@ let package = Package(
         room(
             "Access",
             [
-                "DICOMCore", "Records", crypto, .product(name: "CryptoExtras", package: "swift-crypto"),
-                .product(name: "JWTKit", package: "jwt-kit"),
-                .product(name: "AsyncHTTPClient", package: "async-http-client"), nio, logging, metrics,
+                "Records", crypto, .product(name: "CryptoExtras", package: "swift-crypto"),
+                logging,
             ]),
         room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog", crypto]),
 
@@ -139,7 +138,8 @@ let package = Package(
         room(
             "Portal",
             [
-                "DICOMCore", "DICOMImaging", "Catalog", "Retrieval", "Access", "Web", "DICOMweb", "CArchive", crypto,
+                "DICOMCore", "DICOMImaging", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb", "CArchive",
+                crypto,
                 hummingbird, hummingbirdCore, nio, logging, metrics,
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),

@@ -50,25 +50,55 @@ package enum StudyScope: Sendable, Hashable {
 package enum Credential: Sendable, Hashable {
     case session(Int64)
     case token(Int64)
-    /// A signed link to exactly one study.
+    /// A link to exactly one study.
     case link(Int64)
+    /// A token of the identity provider; the number is the account's.
+    case identityToken(Int64)
+
+    /// As the audit trail shows it.
+    package var words: String {
+        switch self {
+        case .session(let number): "session \(number)"
+        case .token(let number): "token \(number)"
+        case .link(let number): "link \(number)"
+        case .identityToken(let number): "identity token of account \(number)"
+        }
+    }
 }
 
 /// An authenticated caller for the time of one request.
 package struct Caller: Sendable {
     /// The account's name; of a link the account that shared it.
     package let account: String
+    /// The account's number in the records.
+    package let accountID: Int64
     package let roles: Set<Role>
     package let credential: Credential
     package let scope: StudyScope
     /// Numeric address that the request came from.
     package let address: String
+    /// The session behind the request, also of a link; nil for tokens.
+    package let session: Int64?
+    /// Nothing may be done before the password is changed.
+    package let mustChangePassword: Bool
 
-    package init(account: String, roles: Set<Role>, credential: Credential, scope: StudyScope, address: String) {
+    package init(
+        account: String, accountID: Int64 = 0, roles: Set<Role>, credential: Credential, scope: StudyScope,
+        address: String, session: Int64? = nil, mustChangePassword: Bool = false
+    ) {
         self.account = account
+        self.accountID = accountID
         self.roles = roles
         self.credential = credential
         self.scope = scope
         self.address = address
+        self.session = session
+        self.mustChangePassword = mustChangePassword
+    }
+
+    /// What this caller may do; of which studies is another question.
+    package var rights: Set<Action> {
+        if case .link = credential { return Rules.linkRights }
+        return Rules.rights(of: roles)
     }
 }

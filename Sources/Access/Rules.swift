@@ -6,6 +6,8 @@ package enum AccessDenied: Error, Sendable, Hashable {
     case role(Action)
     /// The study is outside the caller's scope. Edges answer as if it were not there, so that UIDs cannot be tried out.
     case scope
+    /// The password was set by somebody else and must be changed first.
+    case passwordChange
 }
 
 /// The rules of access.
@@ -19,15 +21,32 @@ package enum Rules {
         .integration: [.search, .read, .store],
     ]
 
+    /// Roles that see every study; the others see what was granted.
+    package static let seeingAll: Set<Role> = [.administrator, .radiologist, .technician, .integration]
+
+    /// What the holder of a link may do with its study.
+    package static let linkRights: Set<Action> = [.search, .read]
+
+    package static func rights(of roles: Set<Role>) -> Set<Action> {
+        roles.reduce(into: []) { $0.formUnion(table[$1] ?? []) }
+    }
+
+    package static func scope(of roles: Set<Role>, granted: Set<String>) -> StudyScope {
+        roles.isDisjoint(with: seeingAll) ? .only(granted) : .all
+    }
+
+    /// Whether one who has these roles may act in another, as a token of less power does.
+    package static func covers(_ roles: Set<Role>, _ other: Role) -> Bool {
+        let seesEnough = !seeingAll.contains(other) || !roles.isDisjoint(with: seeingAll)
+        return seesEnough && rights(of: [other]).isSubset(of: rights(of: roles))
+    }
+
     /// Decides on an action, of one study where one is named.
     package static func check(
         _ caller: Caller, may action: Action, study studyInstanceUID: String? = nil
     ) throws(AccessDenied) {
-        if case .link = caller.credential {
-            guard action == .search || action == .read else { throw .role(action) }
-        } else {
-            guard caller.roles.contains(where: { table[$0]?.contains(action) == true }) else { throw .role(action) }
-        }
+        guard !caller.mustChangePassword else { throw .passwordChange }
+        guard caller.rights.contains(action) else { throw .role(action) }
         if let studyInstanceUID, !caller.scope.contains(studyInstanceUID) { throw .scope }
     }
 }

@@ -15,6 +15,8 @@ package struct ArchiveFolder: Sendable {
     package var volumes: String { path + "/volumes" }
     package var catalog: String { path + "/catalog.sqlite" }
     package var records: String { path + "/records.sqlite" }
+    /// The last row of the audit trail, noted beside the records.
+    package var auditHead: String { path + "/audit.head" }
     /// Temporary files of all processes.
     private var allScratch: String { path + "/scratch" }
     /// Temporary files of this process.

@@ -29,7 +29,11 @@ package struct ArchiveServer: Sendable {
     }
 
     /// Catches up with the volumes, opens both listeners, calls `ready` once, and returns after SIGTERM or SIGINT.
-    package func run(ready: @escaping @Sendable (RunningServer) -> Void) async throws {
+    /// - Parameter first: called once after `ready`, on the first start alone, with the account that was made.
+    package func run(
+        ready: @escaping @Sendable (RunningServer) -> Void,
+        first: @escaping @Sendable (_ account: String, _ password: String) -> Void
+    ) async throws {
         let lock = try await serverLock()
         defer { withExtendedLifetime(lock) {} }
         defer { try? FileManager.default.removeItem(atPath: archive.folder.runningServer) }
@@ -42,8 +46,12 @@ package struct ArchiveServer: Sendable {
         // Followers of the change feed read from it within days; it need not grow for ever.
         try await Self.offThePool { [archive] in try archive.catalog.forgetChanges(keeping: 1_000_000) }
 
+        let password = try await Self.offThePool { [archive] in try archive.access.makeFirstAccount() }
         let dimse = try dimseListener()
-        let announce = announcement(dicomPort: dimse.port, ready: ready)
+        let announce = announcement(dicomPort: dimse.port) { server in
+            ready(server)
+            if let password { first(AccessControl.firstAccount, password) }
+        }
         let http = archive.configuration.http
         let web = WebServer.application(
             host: http.host, port: http.port, sources: sources(dicomPort: dimse.port), logger: logger,
@@ -127,6 +135,18 @@ package struct ArchiveServer: Sendable {
         }
     }
 
+    private var accessServices: AccessServices {
+        let section = archive.configuration.access
+        var authentication = AuthenticationPolicy()
+        authentication.trustedProxies = Set(section.trustedProxies)
+        authentication.origins = Set(section.origins)
+        authentication.isSecure = section.secureCookies
+        let catalog = archive.catalog
+        return AccessServices(
+            access: archive.access, authentication: authentication, work: BlockingWork(threads: 4),
+            hasStudy: { uid in try !catalog.instances(Scope(studyUIDs: [uid], seriesUIDs: [], sopUIDs: [])).isEmpty })
+    }
+
     private func sources(dicomPort: Int) -> WebServerSources {
         let (archive, registry) = (archive, registry)
         return WebServerSources(
@@ -135,11 +155,12 @@ package struct ArchiveServer: Sendable {
             dicomweb: DICOMwebServices(
                 catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval, work: BlockingWork(),
                 logger: logger),
-            audit: AuditTrail(),
+            access: accessServices, hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {
                 do { _ = try archive.catalog.statistics(perModality: false) } catch {
                     return .notReady(reason: "catalogue: \(error)")
                 }
+                guard !archive.audit.isFailing else { return .notReady(reason: "the audit trail cannot be written") }
                 guard archive.volumes.hasSpace else { return .notReady(reason: "storage is full; reading goes on") }
                 return .ready
             },

@@ -18,11 +18,12 @@ package struct Configuration: Decodable, Sendable, Equatable {
     package var dicom = DICOMSection()
     package var http = HTTPSection()
     package var storage = StorageSection()
+    package var access = AccessSection()
     package var peers: [PeerEntry] = []
 
     package init() {}
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case dicom, http, storage, peers }
+    private enum CodingKeys: String, CodingKey, CaseIterable { case dicom, http, storage, access, peers }
 
     package init(from decoder: any Decoder) throws {
         try decoder.refuseUnknownKeys(CodingKeys.self)
@@ -30,6 +31,7 @@ package struct Configuration: Decodable, Sendable, Equatable {
         dicom = try values.decodeIfPresent(DICOMSection.self, forKey: .dicom) ?? dicom
         http = try values.decodeIfPresent(HTTPSection.self, forKey: .http) ?? http
         storage = try values.decodeIfPresent(StorageSection.self, forKey: .storage) ?? storage
+        access = try values.decodeIfPresent(AccessSection.self, forKey: .access) ?? access
         peers = try values.decodeIfPresent([PeerEntry].self, forKey: .peers) ?? peers
         var names: Set<String> = []
         for peer in peers where !names.insert(peer.name.lowercased()).inserted {

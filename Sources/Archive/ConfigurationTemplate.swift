@@ -31,6 +31,20 @@ extension Configuration {
           # streamThreshold: 64MiB     # larger objects go to a volume of their own
           # reserve: 64MiB             # free space below which new objects are refused (A700H), reading goes on
 
+        access:
+          # idleTimeout: 1800          # seconds without a request that end a browser's session
+          # sessionLifetime: 43200     # seconds that end it in any case
+          # lockOutAfter: 5            # wrong passwords in a row that lock an account
+          # lockOutTime: 900           # seconds that it stays locked; phim account enable NAME unlocks it at once
+          # failuresPerAddress: 30     # failed sign-ins from one address within failureWindow
+          # failureWindow: 600         # seconds
+          # longestLink: 7776000       # seconds that a link to a study may live at most
+          # trustedProxies: []         # addresses of reverse proxies whose X-Forwarded-For is believed
+          # origins: []                # other web sites whose pages may act for who is signed in here
+          # secureCookies: false       # true behind a proxy that encrypts; with TLS here it is so by itself
+          # openMetrics: false         # true: /metrics for everybody; otherwise this machine, or with a token
+          # auditBacklog: 10000        # events kept in memory while the audit trail cannot be written
+
         # Peers may also be added while the server runs: phim peer add NAME --ae-title AET --host HOST --port PORT
         # peers:
         #   - { name: ct1, aeTitle: CT1, host: 192.0.2.10, port: 104, charset: latin1 }

@@ -1,5 +1,6 @@
 // Opens the rooms over one data directory, once, for the server and for every command.
 
+package import Access
 package import Catalog
 import DICOMCore
 import Foundation
@@ -16,6 +17,8 @@ package final class OpenArchive: Sendable {
     package let volumes: VolumeStore
     package let catalog: CatalogStore
     package let records: RecordStore
+    package let audit: AuditTrail
+    package let access: AccessControl
     package let ingest: IngestPipeline
     package let retrieval: InstanceRetrieval
     package let logger: Logger
@@ -31,6 +34,10 @@ package final class OpenArchive: Sendable {
                 volumeSize: configuration.storage.volumeSize.bytes, reserve: configuration.storage.reserve.bytes))
         catalog = try CatalogStore(path: folder.catalog)
         records = try RecordStore(path: folder.records)
+        var auditLimits = AuditTrail.Limits()
+        auditLimits.backlog = configuration.access.auditBacklog
+        audit = AuditTrail(records: records, anchor: folder.auditHead, limits: auditLimits, logger: logger)
+        access = AccessControl(records: records, audit: audit, policy: configuration.access.policy, logger: logger)
         limits = IngestLimits(configuration)
         ingest = IngestPipeline(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
         retrieval = InstanceRetrieval(
@@ -49,6 +56,7 @@ package final class OpenArchive: Sendable {
     /// Ends the pipeline and lets go of the volumes.
     /// - Parameter seconds: how long what waits may take. What is left is on its volume and is enrolled at the next start.
     package func close(within seconds: Double = 60) {
+        if !audit.flush() { logger.error("the end of the audit trail could not be written") }
         guard ingest.stop(within: seconds) else {
             logger.error("the pipeline did not end in time")
             return

@@ -1,6 +1,5 @@
 // The HTTP edge: health, metrics and the landing page; later resources join the same router.
 
-package import Access
 package import DICOMweb
 import Dispatch
 package import Hummingbird
@@ -20,15 +19,18 @@ package struct WebServerSources: Sendable {
     package let readiness: @Sendable () -> Readiness
     package let metrics: @Sendable () -> String
     package let dicomweb: DICOMwebServices
-    package let audit: AuditTrail
+    package let access: AccessServices
+    /// Whether anybody may read the metrics, not only this machine and who has a token.
+    package let hasOpenMetrics: Bool
 
     package init(
-        landing: Landing, dicomweb: DICOMwebServices, audit: AuditTrail,
+        landing: Landing, dicomweb: DICOMwebServices, access: AccessServices, hasOpenMetrics: Bool,
         readiness: @escaping @Sendable () -> Readiness, metrics: @escaping @Sendable () -> String
     ) {
         self.landing = landing
         self.dicomweb = dicomweb
-        self.audit = audit
+        self.access = access
+        self.hasOpenMetrics = hasOpenMetrics
         self.readiness = readiness
         self.metrics = metrics
     }
@@ -64,7 +66,8 @@ package enum WebServer {
 
     private static func router(_ sources: WebServerSources) -> Router<WebRequestContext> {
         let router = Router(context: WebRequestContext.self)
-        router.add(middleware: Authentication(audit: sources.audit))
+        router.add(middleware: Authentication(access: sources.access.access, policy: sources.access.authentication))
+        AccessEdge.addRoutes(to: router, services: sources.access)
         DICOMwebEdge.addRoutes(to: router.group("dicom-web"), services: sources.dicomweb)
         router.get("/") { _, _ in
             content(sources.landing.html, type: "text/html; charset=utf-8")
@@ -79,8 +82,11 @@ package enum WebServer {
                 content(reason + "\n", type: "text/plain; charset=utf-8", status: .serviceUnavailable)
             }
         }
-        router.get("/metrics") { _, _ in
-            content(await ask(sources.metrics), type: "text/plain; version=0.0.4; charset=utf-8")
+        router.get("/metrics") { request, context in
+            guard sources.hasOpenMetrics || MetricsAccess.allows(request, context) else {
+                throw Problem.unauthenticated
+            }
+            return content(await ask(sources.metrics), type: "text/plain; version=0.0.4; charset=utf-8")
         }
         return router
     }

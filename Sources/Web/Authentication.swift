@@ -3,11 +3,33 @@
 package import Access
 package import Hummingbird
 
+/// What authentication goes by.
+package struct AuthenticationPolicy: Sendable {
+    /// Numeric addresses of proxies whose word is taken for where a request came from.
+    package var trustedProxies: Set<String> = []
+    /// Origins beside our own whose pages may act for who is signed in, such as `https://emr.example.org`.
+    package var origins: Set<String> = []
+    /// Whether cookies are for encrypted connections only.
+    package var isSecure = false
+
+    package init() {}
+}
+
 /// Puts the caller into the context of every request that has a valid credential.
 package struct Authentication: RouterMiddleware {
-    private let audit: AuditTrail
+    private let access: AccessControl
+    private let policy: AuthenticationPolicy
+    /// Of its own, so that a request waits for no image to learn that it may not be.
+    private let work: BlockingWork
 
-    package init(audit: AuditTrail) { self.audit = audit }
+    package init(
+        access: AccessControl, policy: AuthenticationPolicy = AuthenticationPolicy(),
+        work: BlockingWork = BlockingWork(threads: 2)
+    ) {
+        self.access = access
+        self.policy = policy
+        self.work = work
+    }
 
     // Hummingbird's requirement was compiled without nonisolated(nonsending) by default.
     @concurrent
@@ -16,10 +38,34 @@ package struct Authentication: RouterMiddleware {
         next: @concurrent (Request, WebRequestContext) async throws -> Response
     ) async throws -> Response {
         var context = context
-        context.audit = audit
-        context.caller = Caller(
-            account: "administrator", roles: [.administrator], credential: .session(0), scope: .all,
-            address: context.address)
+        context.audit = access.audit
+        context.forwardedAddress = ForwardedAddress.of(
+            request, peer: context.remoteAddress?.ipAddress ?? "", proxies: policy.trustedProxies)
+        if let presented = Self.credential(of: request, isSecure: policy.isSecure) {
+            if case .session = presented, !SameOrigin.allows(request, origins: policy.origins) {
+                throw Problem(.forbidden, "A page of another site must not act for you here.")
+            }
+            context.caller = try await caller(presented, from: context.address)
+        }
         return try await next(request, context)
+    }
+
+    private func caller(_ presented: Presented, from address: String) async throws -> Caller? {
+        if let known = access.knownCaller(presenting: presented, from: address) { return known }
+        do {
+            return try await work.run { [access] in try access.caller(presenting: presented, from: address) }
+        } catch is AccessFailure {
+            throw Problem.busy
+        }
+    }
+
+    /// A token wins over a cookie: what a program says on purpose counts.
+    static func credential(of request: Request, isSecure: Bool) -> Presented? {
+        if let field = request.headers[.authorization] {
+            let parts = field.split(separator: " ", maxSplits: 1)
+            guard parts.count == 2, parts[0].lowercased() == "bearer" else { return .token("") }
+            return .token(String(parts[1].drop { $0 == " " }))
+        }
+        return SessionCookie.secret(in: request, isSecure: isSecure).map(Presented.session)
     }
 }

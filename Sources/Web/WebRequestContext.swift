@@ -12,6 +12,8 @@ package struct WebRequestContext: RequestContext, RemoteAddressRequestContext {
     package var caller: Caller?
     /// Where every decision is written down; set together with `caller`.
     package var audit: AuditTrail?
+    /// Where the request came from, when a trusted proxy says so.
+    package var forwardedAddress: String?
 
     package init(source: Source) {
         coreContext = .init(source: source)
@@ -19,20 +21,27 @@ package struct WebRequestContext: RequestContext, RemoteAddressRequestContext {
     }
 
     /// The numeric address of the caller.
-    package var address: String { remoteAddress?.ipAddress ?? "" }
+    package var address: String { forwardedAddress ?? remoteAddress?.ipAddress ?? "" }
 
     /// The caller, who may do this with this study. The audit trail says so, and says when it was refused.
     ///
-    /// Throws 401 without a credential, 403 without the right, and 404 for a study outside the caller's scope.
+    /// Throws 401 without a credential, 403 without the right, 404 for a study outside the caller's scope, and 503 while
+    /// the trail can take no more: what cannot be told later is not done.
     package func authorized(
         _ action: Action, study: String? = nil, detail: String = ""
     ) throws(Problem) -> Caller {
         guard let caller else { throw .unauthenticated }
+        if let audit, !audit.isAccepting {
+            throw Problem(
+                .serviceUnavailable, "The audit trail cannot be written; patient data is withheld until it can.",
+                headers: [.retryAfter: "30"])
+        }
         do throws(AccessDenied) { try Rules.check(caller, may: action, study: study) } catch {
             note(.refused, caller, study: study, detail: action.rawValue)
             switch error {
             case .role: throw Problem(.forbidden, "This account may not \(action.rawValue).")
             case .scope: throw .absent
+            case .passwordChange: throw Problem(.forbidden, "Change the password first.")
             }
         }
         if let kind = AuditEvent.Kind(rawValue: action.rawValue) { note(kind, caller, study: study, detail: detail) }

@@ -1,5 +1,6 @@
 // What went wrong, in words for the person at the terminal, and the exit status for the script.
 
+import Access
 import Archive
 import ArgumentParser
 import Catalog
@@ -56,6 +57,7 @@ enum Fault {
         switch error {
         case let error as CatalogError: words(error)
         case let error as RecordsError: words(error)
+        case let error as AccessFailure: error.words
         case let error as VolumeFailure: words(error)
         default: "\(error)"
         }
@@ -73,7 +75,7 @@ enum Fault {
         }
     }
 
-    private static func words(_ error: RecordsError) -> String {
+    static func words(_ error: RecordsError) -> String {
         switch error {
         case .invalid(let field, let reason): "\(field): \(reason)"
         case .nameTaken: "a peer of this name exists already; phim peer remove it first, or choose another name"

@@ -24,7 +24,8 @@ struct Phim: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Serve.self, Import.self, Export.self, Find.self, Send.self, Status.self, Top.self, Verify.self,
-            RebuildIndex.self, Delete.self, Conflict.self, PeerCommand.self, ConformanceStatementCommand.self,
+            RebuildIndex.self, Delete.self, Conflict.self, PeerCommand.self, AccountCommand.self, TokenCommand.self,
+            AuditCommand.self, ConformanceStatementCommand.self,
             CodecWorker.self,
         ])
 

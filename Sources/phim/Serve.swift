@@ -59,6 +59,8 @@ struct Serve: AsyncParsableCommand {
             try await ArchiveServer(archive: archive, registry: registry).run { server in
                 Terminal.print(server.jsonLine)
                 Terminal.note(Banner.text(server))
+            } first: { account, password in
+                Terminal.note(Banner.text(account: account, password: password))
             }
         } catch {
             throw Fault.opening(error)
@@ -86,6 +88,18 @@ struct Serve: AsyncParsableCommand {
 
 /// What a person sees when the server is up.
 enum Banner {
+    static func text(account: String, password: String) -> String {
+        """
+              This archive is new: sign in with the account made for it. The password is shown this once.
+
+                account   \(account)
+                password  \(password)
+
+              Another one later: phim account password \(account) --data DIR
+
+        """
+    }
+
     static func text(_ server: RunningServer) -> String {
         // As it was called, so that the lines can be copied.
         let program = CommandLine.arguments[0]

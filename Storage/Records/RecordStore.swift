@@ -7,7 +7,8 @@ import GRDB
 /// that a peer added on the command line is known to the running server at its next association.
 package final class RecordStore: Sendable {
     private let pool: DatabasePool
-    let now: @Sendable () -> Int64
+    /// Microseconds since 1970.
+    package let now: @Sendable () -> Int64
 
     /// Opens or creates the records. `now` gives microseconds since 1970.
     package init(
@@ -52,7 +53,7 @@ package final class RecordStore: Sendable {
 
     /// Steps in order, forward only, never edited once released.
     private static let migrations: [(name: String, sql: String)] = [
-        ("v0001_peers", v0001Peers), ("v0002_priority", v0002Priority),
+        ("v0001_peers", v0001Peers), ("v0002_priority", v0002Priority), ("v0003_access", v0003Access),
     ]
 
     private static let v0001Peers = """

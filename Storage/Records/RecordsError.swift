@@ -6,9 +6,9 @@ import GRDB
 package enum RecordsError: Error, Hashable, Sendable {
     /// The value of this field is not allowed; `reason` says what is.
     case invalid(field: String, reason: String)
-    /// A peer of this name exists already; names differ by more than case.
+    /// A peer or an account of this name exists already; names differ by more than case.
     case nameTaken
-    /// No peer of this name.
+    /// No such record.
     case notFound
     case full
     case busy

@@ -10,6 +10,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import requests
+
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("PHIM_BINARY", ROOT / ".build" / "release" / "phim"))
 READY_SECONDS = 30
@@ -28,6 +30,7 @@ class Archive:
         self.prefix = list(prefix)  # e.g. a network namespace to run in
         self.process = None
         self.dicom_port = self.http_port = None
+        self._tokens = {}
         if config is not None:
             # JSON is a subset of YAML, so the configuration needs no writer of its own.
             (self.data / "phim.yaml").write_text(json.dumps(config, indent=2) + "\n")
@@ -112,10 +115,31 @@ class Archive:
 
     # HTTP.
 
-    def get(self, path, timeout=10):
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def token(self, role=None, account="administrator"):
+        """A bearer token of the administrator that the first start made, limited to a role when one is given."""
+        if (account, role) not in self._tokens:
+            limit = ["--role", role] if role else []
+            self._tokens[account, role] = self.run("token", "issue", "--account", account, *limit).stdout.strip()
+        return self._tokens[account, role]
+
+    def http(self, role=None, account="administrator"):
+        """A requests session that proves itself with a token."""
+        session = requests.Session()
+        session.trust_env = False
+        session.headers["Authorization"] = f"Bearer {self.token(role, account)}"
+        return session
+
+    def get(self, path, timeout=10, token=None):
         """(status, body text, content type)."""
+        request = urllib.request.Request(f"{self.url}{path}")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=timeout) as answer:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
                 return answer.status, answer.read().decode(), answer.headers.get("Content-Type", "")
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(errors="replace"), error.headers.get("Content-Type", "")

@@ -1,0 +1,94 @@
+// Credentials verified a moment ago: a request for a frame asks no table.
+
+import Synchronization
+
+/// What a request presents.
+package enum Presented: Sendable, Hashable {
+    /// `Authorization: Bearer`
+    case token(String)
+    /// The cookie of a browser.
+    case session(String)
+
+    var digest: [UInt8] {
+        switch self {
+        case .token(let text), .session(let text): Secret.digest(text)
+        }
+    }
+
+    /// A token is no session even if somebody puts it into the cookie.
+    var key: CredentialKey {
+        switch self {
+        case .token: CredentialKey(isToken: true, digest: digest)
+        case .session: CredentialKey(isToken: false, digest: digest)
+        }
+    }
+}
+
+struct CredentialKey: Sendable, Hashable {
+    let isToken: Bool
+    let digest: [UInt8]
+}
+
+/// A credential as the records knew it. Times in microseconds since 1970.
+struct VerifiedCredential: Sendable {
+    let account: String
+    let accountID: Int64
+    let roles: Set<Role>
+    let credential: Credential
+    let scope: StudyScope
+    let mustChangePassword: Bool
+    /// Of the session behind it, a link's as well.
+    let session: Int64?
+    /// Nil: without end.
+    let expiresAt: Int64?
+    let verifiedAt: Int64
+    /// Of sessions: in this process.
+    var lastUsedAt: Int64
+    /// Microseconds without use that end it; nil: none.
+    let idle: Int64?
+
+    func isAlive(at now: Int64) -> Bool {
+        if let expiresAt, now >= expiresAt { return false }
+        if let idle, now >= lastUsedAt + idle { return false }
+        return true
+    }
+
+    func caller(from address: String) -> Caller {
+        Caller(
+            account: account, accountID: accountID, roles: roles, credential: credential, scope: scope,
+            address: address, session: session, mustChangePassword: mustChangePassword)
+    }
+}
+
+final class CredentialCache: Sendable {
+    private static let mostEntries = 10_000
+    private let entries = Mutex<[CredentialKey: VerifiedCredential]>([:])
+
+    /// A credential verified not longer ago than `trust` microseconds; using it counts as use.
+    func use(_ key: CredentialKey, at now: Int64, trust: Int64) -> VerifiedCredential? {
+        entries.withLock { entries in
+            guard let entry = entries[key], now < entry.verifiedAt + trust, now >= entry.verifiedAt else { return nil }
+            guard entry.isAlive(at: now) else {
+                entries[key] = nil
+                return nil
+            }
+            entries[key]?.lastUsedAt = now
+            return entry
+        }
+    }
+
+    /// When a credential was used last here, also when its verification is too old to be believed.
+    func lastUse(_ key: CredentialKey) -> Int64? { entries.withLock { $0[key]?.lastUsedAt } }
+
+    func put(_ entry: VerifiedCredential, for key: CredentialKey) {
+        entries.withLock { entries in
+            if entries.count >= Self.mostEntries { entries.removeAll(keepingCapacity: true) }
+            entries[key] = entry
+        }
+    }
+
+    func remove(_ key: CredentialKey) { entries.withLock { $0[key] = nil } }
+
+    /// After a change to accounts, credentials or grants.
+    func removeAll() { entries.withLock { $0.removeAll() } }
+}
