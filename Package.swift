@@ -128,7 +128,7 @@ let package = Package(
             [
                 "DICOMCore", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle, logging, metrics,
             ]),
-        room("Web", ["Access", hummingbird, hummingbirdCore, nio, nioPosix, logging, metrics]),
+        room("Web", ["CLinux", "Access", hummingbird, hummingbirdCore, nio, nioPosix, logging, metrics]),
         room(
             "DICOMweb",
             [

@@ -1,10 +1,12 @@
 // Calls of Linux that the Glibc module hides, because it is built without _GNU_SOURCE.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 int fallocate(int descriptor, int mode, int64_t offset, int64_t count);
 int sync_file_range(int descriptor, int64_t offset, int64_t count, unsigned int flags);
+void *memmem(const void *haystack, size_t count, const void *needle, size_t length);
 
 /// fallocate(2): keep the file's size, give the blocks back.
 enum { LINUX_PUNCH_HOLE = 0x01 | 0x02 };

@@ -1,12 +1,110 @@
-// The store transaction.
+// The store transaction: POST of instances to all studies or to one (PS3.18 Section 10.5).
 
+import Access
+import DICOMCore
+import Foundation
 import Hummingbird
+import Ingest
+import Logging
 import Web
 
 struct StoreRoutes: Sendable {
     private let services: DICOMwebServices
+    private let lanes = StoreLanes()
 
     init(_ services: DICOMwebServices) { self.services = services }
 
-    func add(to group: RouterGroup<WebRequestContext>) {}
+    func add(to group: RouterGroup<WebRequestContext>) {
+        group.post("studies") { request, context in try await store(request, context, study: nil) }
+        group.post("studies/{study}") { request, context in
+            let study = try context.parameters.require("study")
+            guard UID.isValid(study) else { throw Problem(.badRequest, "The study of the resource is no UID.") }
+            return try await store(request, context, study: study)
+        }
+    }
+
+    private func store(_ request: Request, _ context: WebRequestContext, study: String?) async throws -> Response {
+        let caller = try context.authorized(.store, study: study)
+        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+            throw Problem(.unsupportedMediaType, "The body must not be compressed as a whole (Content-Encoding).")
+        }
+        let type = try Self.contentType(of: request)
+        let rule = StoreRule(
+            source: "web:" + caller.account, priority: try Self.priority(of: request), study: study,
+            scope: caller.scope)
+        let session = StoreSession(ingest: services.ingest, lanes: lanes, rule: rule)
+        let outcomes = try await lanes.admit { try await Self.receive(request, type, session) }
+        guard !outcomes.isEmpty else { throw Problem(.badRequest, "The body holds no instance.") }
+        try note(outcomes, context, study: study)
+        return StoreResponse(outcomes, study: study, base: Self.base(of: request))
+            .response(accept: request.headers[.accept])
+    }
+
+    private static func receive(
+        _ request: Request, _ type: ContentType, _ session: StoreSession
+    ) async throws -> [StoreOutcome] {
+        guard type.essence == "multipart/related" else {
+            return [try await session.receive(request.body, length: try length(of: request))]
+        }
+        guard let boundary = type.parameters["boundary"] else {
+            throw Problem(.badRequest, MultipartFailure.invalidBoundary.sentence)
+        }
+        let root = type.parameters["type"]?.lowercased() ?? "application/dicom"
+        return try await session.receive(request.body, boundary: boundary, root: root)
+    }
+
+    private static func contentType(of request: Request) throws(Problem) -> ContentType {
+        guard let text = request.headers[.contentType], let type = ContentType(text) else {
+            throw Problem(.badRequest, "The request has no content type.")
+        }
+        switch type.essence {
+        case "application/dicom": return type
+        case "multipart/related":
+            switch type.parameters["type"]?.lowercased() {
+            case nil, "application/dicom": return type
+            default: break
+            }
+        default: break
+        }
+        throw Problem(
+            .unsupportedMediaType, "Send multipart/related; type=\"application/dicom\", or application/dicom.")
+    }
+
+    /// A single part must say its length: nothing else tells the end of an object from the end of a connection.
+    private static func length(of request: Request) throws(Problem) -> Int {
+        guard let length = request.headers[.contentLength].flatMap({ Int($0) }) else {
+            throw Problem(.lengthRequired, "A single part needs Content-Length; multipart/related does not.")
+        }
+        guard length > 0 else { throw Problem(.badRequest, "The body is empty.") }
+        return length
+    }
+
+    /// `?priority=`: routine unless an emergency, or a migration, says so.
+    private static func priority(of request: Request) throws(Problem) -> IngestPriority {
+        guard let name = request.uri.queryParameters["priority"] else { return .routine }
+        guard let priority = IngestPriority(rawValue: String(name)) else {
+            throw Problem(.badRequest, "The priority is none of stat, routine, bulk.")
+        }
+        return priority
+    }
+
+    private static func base(of request: Request) -> String {
+        let path = request.uri.path
+        guard let end = path.range(of: "/studies") else { return "" }
+        return String(path[..<end.lowerBound])
+    }
+
+    /// Every study that instances went into lands in the audit trail, also when the resource did not name it.
+    private func note(_ outcomes: [StoreOutcome], _ context: WebRequestContext, study: String?) throws(Problem) {
+        let stored = Set(outcomes.filter { $0.fault == nil }.compactMap(\.studyInstanceUID))
+        for other in stored.sorted() where other != study { _ = try context.authorized(.store, study: other) }
+        let faults = Set(outcomes.compactMap(\.fault?.words))
+        guard !faults.isEmpty else { return }
+        services.logger.warning(
+            "instances of a store request were refused",
+            metadata: [
+                "from": "\(context.address)", "refused": "\(outcomes.count { $0.fault != nil })",
+                "of": "\(outcomes.count)", "why": "\(faults.sorted().prefix(4).joined(separator: "; "))",
+            ])
+    }
 }

@@ -38,15 +38,21 @@ package final class IngestPipeline: Sendable {
     }
 
     /// Carries an object to its end. Success means durable and enrolled.
-    package func accept(_ arrival: consuming Arrival) throws(IngestFailure) -> Receipt {
+    /// - Parameter admit: is told what the header says before anything is kept; what it throws refuses the object.
+    package func accept(
+        _ arrival: consuming Arrival,
+        admitting admit: (InstanceFacts) throws(IngestFailure) -> Void = { _ throws(IngestFailure) in }
+    ) throws(IngestFailure) -> Receipt {
         let source = arrival.origin.source
-        do throws(IngestFailure) { return try store(arrival) } catch {
+        do throws(IngestFailure) { return try store(arrival, admitting: admit) } catch {
             IngestMetrics.refused(error, source: source)
             throw error
         }
     }
 
-    private func store(_ arrival: consuming Arrival) throws(IngestFailure) -> Receipt {
+    private func store(
+        _ arrival: consuming Arrival, admitting admitted: (InstanceFacts) throws(IngestFailure) -> Void
+    ) throws(IngestFailure) -> Receipt {
         let started = DispatchTime.now()
         let source = arrival.origin.source
         try arrival.flush()
@@ -54,6 +60,7 @@ package final class IngestPipeline: Sendable {
         let inspected = Inspected(
             facts: reading.facts, dataSetOffset: reading.dataSetOffset, digest: Array(arrival.hash.finalize()),
             length: arrival.length)
+        try admitted(inspected.facts)
         try admit(inspected)
         let outcome: Receipt.Outcome
         switch try copies(of: inspected, arrival) {
