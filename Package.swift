@@ -22,6 +22,8 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
@@ -76,6 +78,8 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.5.0"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
@@ -141,9 +145,9 @@ let package = Package(
                 "DICOMCore", "DICOMImaging", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb", "CArchive",
                 crypto,
                 hummingbird, hummingbirdCore, nio, logging, metrics,
-                .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"), nioHTTP1, httpTypes,
             ]),
 
         // Layer 5: configuration, wiring, command line.
@@ -161,6 +165,7 @@ let package = Package(
                 "Ingest", "Retrieval", "Media",
                 "DIMSEServer", "Telemetry", logging, metrics,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -184,7 +189,8 @@ let package = Package(
         tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
         tests("AccessTests", ["Access", "Records"]),
         tests(
-            "WebTests", ["Web", "Access", hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird")]),
+            "WebTests",
+            ["Web", "Access", hummingbird, nio, .product(name: "HummingbirdTesting", package: "hummingbird")]),
         tests("RetrievalTests", ["Retrieval", "DICOMImaging", "Ingest", "Catalog", "Volumes", "DICOMCore", logging]),
         tests(
             "DICOMwebTests",

@@ -54,7 +54,7 @@ package struct ArchiveServer: Sendable {
         }
         let http = archive.configuration.http
         let web = WebServer.application(
-            host: http.host, port: http.port, sources: sources(dicomPort: dimse.port), logger: logger,
+            transport: try transport(), sources: sources(dicomPort: dimse.port), logger: logger,
             onServerRunning: announce)
         let group = ServiceGroup(
             configuration: .init(
@@ -119,6 +119,29 @@ package struct ArchiveServer: Sendable {
         thread.start()
     }
 
+    private func transport() throws(ArchiveError) -> WebTransport {
+        let http = archive.configuration.http
+        var certificate: TLSCertificate?
+        if let tls = http.tls {
+            func path(_ name: String) -> String { name.hasPrefix("/") ? name : archive.folder.path + "/" + name }
+            do throws(TLSFailure) {
+                certificate = try TLSCertificate(
+                    certificate: path(tls.certificate), key: path(tls.key), logger: logger)
+            } catch {
+                throw .unusable("http.tls: \(error)")
+            }
+        } else if !http.isLocal {
+            logger.warning(
+                "HTTP listens beyond this machine without encryption: names, passwords and images can be read on the way",
+                metadata: ["remedy": "http.tls in phim.yaml, or a proxy in front with http.host 127.0.0.1"])
+        }
+        var transport = WebTransport(host: http.host, port: http.port, certificate: certificate)
+        transport.connections = http.maxConnections
+        transport.connectionsPerAddress = http.maxConnectionsPerAddress
+        transport.idle = http.idleTimeout
+        return transport
+    }
+
     private func announcement(
         dicomPort: Int, ready: @escaping @Sendable (RunningServer) -> Void
     ) -> @Sendable (Int) async -> Void {
@@ -127,7 +150,8 @@ package struct ArchiveServer: Sendable {
         return { httpPort in
             let server = RunningServer(
                 pid: ProcessInfo.processInfo.processIdentifier, aeTitle: dicom.aeTitle, dicomHost: dicom.host,
-                dicomPort: dicomPort, httpHost: http.host, httpPort: httpPort, data: folder.path,
+                dicomPort: dicomPort, httpHost: http.host, httpPort: httpPort,
+                httpScheme: http.tls == nil ? "http" : "https", data: folder.path,
                 version: Version.current)
             try? Data((server.jsonLine + "\n").utf8).write(
                 to: URL(fileURLWithPath: folder.runningServer), options: .atomic)

@@ -141,16 +141,46 @@ package struct DICOMSection: Decodable, Sendable, Equatable {
 package struct HTTPSection: Decodable, Sendable, Equatable {
     package var host = "127.0.0.1"
     package var port = 8080
+    package var tls: TLSSection?
+    package var maxConnections = 512
+    package var maxConnectionsPerAddress = 256
+    /// Seconds.
+    package var idleTimeout = 30
 
     package init() {}
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case host, port }
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case host, port, tls, maxConnections, maxConnectionsPerAddress, idleTimeout
+    }
 
     package init(from decoder: any Decoder) throws {
         try decoder.refuseUnknownKeys(CodingKeys.self)
         let values = try decoder.container(keyedBy: CodingKeys.self)
         host = try values.decodeIfPresent(String.self, forKey: .host) ?? host
         port = try values.integer(.port, 0...65_535, port, "http")
+        tls = try values.decodeIfPresent(TLSSection.self, forKey: .tls)
+        maxConnections = try values.integer(.maxConnections, 1...100_000, maxConnections, "http")
+        maxConnectionsPerAddress = try values.integer(
+            .maxConnectionsPerAddress, 1...100_000, maxConnectionsPerAddress, "http")
+        idleTimeout = try values.integer(.idleTimeout, 1...3600, idleTimeout, "http")
+    }
+
+    /// Whether only this machine can connect.
+    package var isLocal: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+}
+
+/// `http.tls:` files in PEM; a relative path starts at the data directory.
+package struct TLSSection: Decodable, Sendable, Equatable {
+    package var certificate: String
+    package var key: String
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case certificate, key }
+
+    package init(from decoder: any Decoder) throws {
+        try decoder.refuseUnknownKeys(CodingKeys.self)
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        certificate = try values.decode(String.self, forKey: .certificate)
+        key = try values.decode(String.self, forKey: .key)
     }
 }
 

@@ -25,6 +25,10 @@ extension Configuration {
         http:
           # host: 127.0.0.1
           # port: 8080
+          # tls: { certificate: server.pem, key: server.key }  # HTTPS and HTTP/2; read again when the files change
+          # maxConnections: 512        # in total
+          # maxConnectionsPerAddress: 256
+          # idleTimeout: 30            # seconds from the connection, or the last answer, to a whole request header
 
         storage:
           # volumeSize: 1GiB           # size of one tar volume

@@ -10,6 +10,7 @@ package struct RunningServer: Codable, Sendable, Equatable {
     package let dicomPort: Int
     package let httpHost: String
     package let httpPort: Int
+    package let httpScheme: String
     package let data: String
     package let version: String
 

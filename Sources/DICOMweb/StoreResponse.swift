@@ -32,7 +32,9 @@ struct StoreResponse {
                 if let reason = kept.warningReason { item.append(.code(.warningReason, reason)) }
                 stored.append(item)
             case .failure(let fault):
-                if let identity { failed.append(identity + [.code(.failureReason, fault.reason)]) } else {
+                if let identity {
+                    failed.append(identity + [.code(.failureReason, fault.reason)])
+                } else {
                     others.append([.code(.failureReason, fault.reason)])
                 }
             }

@@ -38,23 +38,20 @@ package struct WebServerSources: Sendable {
 
 /// Builds the HTTP application; it is a `Service` for the group that `serve` runs.
 package enum WebServer {
-    /// - Parameter onServerRunning: called with the port once the listener is bound (port 0 picks a free one).
+    /// - Parameter onServerRunning: called with the port once the listener is bound.
     package static func application(
-        host: String, port: Int, sources: WebServerSources, logger: Logger,
+        transport: WebTransport, sources: WebServerSources, logger: Logger,
         onServerRunning: @escaping @Sendable (Int) async -> Void
     ) -> some ApplicationProtocol {
         Application(
-            router: router(sources),
-            server: .http1(configuration: .init(idleTimeout: .seconds(30))),
-            configuration: .init(
-                address: .hostname(host, port: port), serverName: "Phim",
-                availableConnectionsDelegate: ConnectionLimit(most: mostConnections)),
-            onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? port) },
+            router: router(sources, isEncrypted: transport.certificate != nil, logger: logger),
+            server: transport.server,
+            configuration: transport.configuration,
+            onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? transport.port) },
             logger: logger
         )
     }
 
-    private static let mostConnections = 512
     /// What the sources do blocks: on a thread of its own, one question after the other.
     private static let questions = DispatchQueue(label: "phim-health")
 
@@ -64,8 +61,12 @@ package enum WebServer {
         }
     }
 
-    private static func router(_ sources: WebServerSources) -> Router<WebRequestContext> {
+    private static func router(
+        _ sources: WebServerSources, isEncrypted: Bool, logger: Logger
+    ) -> Router<WebRequestContext> {
         let router = Router(context: WebRequestContext.self)
+        router.add(middleware: RequestJournal(logger: logger))
+        if isEncrypted { router.add(middleware: StrictTransport()) }
         router.add(middleware: Authentication(access: sources.access.access, policy: sources.access.authentication))
         AccessEdge.addRoutes(to: router, services: sources.access)
         DICOMwebEdge.addRoutes(to: router.group("dicom-web"), services: sources.dicomweb)

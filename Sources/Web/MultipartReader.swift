@@ -148,7 +148,8 @@ package struct MultipartReader: Sendable {
     private mutating func skipPreamble() throws(MultipartFailure) -> Bool {
         let found = finder.find(in: held, isAtStart: isAtStart)
         switch found {
-        case .delimiter(_, let next, let closes):
+        case .delimiter(let end, let next, let closes):
+            guard skipped + end <= limits.preamble else { throw .noBoundary }
             held.moveReaderIndex(forwardBy: next)
             try delimit(closes)
             return true

@@ -109,7 +109,7 @@ enum Banner {
             Phim \(server.version) is running.
 
               DICOM     AE title \(server.aeTitle), port \(server.dicomPort), \(host)
-              HTTP      http://\(server.httpHost):\(server.httpPort)/
+              HTTP      \(server.httpScheme)://\(server.httpHost):\(server.httpPort)/
               Data      \(server.data)
               Settings  \(server.data)/phim.yaml
 

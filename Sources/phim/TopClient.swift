@@ -4,6 +4,7 @@ import Archive
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import Telemetry
 
 /// Why there are no metrics; the text is for the person at the terminal.
@@ -29,6 +30,7 @@ struct MetricsClient: Sendable {
 
     let host: String
     let port: Int
+    let isEncrypted: Bool
 
     init(_ server: RunningServer) {
         // An address that stands for all of the machine's is reached from here by loopback.
@@ -38,6 +40,7 @@ struct MetricsClient: Sendable {
         default: host = server.httpHost
         }
         port = server.httpPort
+        isEncrypted = server.httpScheme == "https"
     }
 
     func read() async throws -> MetricsReading {
@@ -71,12 +74,23 @@ struct MetricsClient: Sendable {
         }
     }
 
+    /// The server is on this machine and told us its port in the data directory: its certificate has another name.
+    private static func encryption() throws -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateVerification = .none
+        return try NIOSSLContext(configuration: configuration)
+    }
+
     private func connect() async throws -> NIOAsyncChannel<NIOHTTPClientResponseFull, HTTPClientRequestPart> {
-        try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        let encryption = isEncrypted ? try Self.encryption() : nil
+        return try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .connectTimeout(Self.patience)
             .connect(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    if let encryption {
+                        try pipeline.addHandler(NIOSSLClientHandler(context: encryption, serverHostname: nil))
+                    }
                     try pipeline.addHTTPClientHandlers()
                     try pipeline.addHandler(NIOHTTPClientResponseAggregator(maxContentLength: Self.largestAnswer))
                     return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
