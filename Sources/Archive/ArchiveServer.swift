@@ -58,7 +58,7 @@ package struct ArchiveServer: Sendable {
             onServerRunning: announce)
         let group = ServiceGroup(
             configuration: .init(
-                services: [.init(service: dimse), .init(service: web)],
+                services: [.init(service: Edges(dimse: dimse, web: web))],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do { try await group.run() } catch {
             // Of the two services only HTTP fails once it has begun.
@@ -164,7 +164,7 @@ package struct ArchiveServer: Sendable {
         var authentication = AuthenticationPolicy()
         authentication.trustedProxies = Set(section.trustedProxies)
         authentication.origins = Set(section.origins)
-        authentication.isSecure = section.secureCookies
+        authentication.isSecure = section.secureCookies || archive.configuration.http.tls != nil
         let catalog = archive.catalog
         return AccessServices(
             access: archive.access, authentication: authentication, work: BlockingWork(threads: 4),
