@@ -26,8 +26,10 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
-func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, path: path, swiftSettings: house)
+func room(
+    _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, resources: [Resource] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, resources: resources, swiftSettings: house)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -142,13 +144,14 @@ let package = Package(
         room(
             "Portal",
             [
-                "DICOMCore", "DICOMImaging", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb", "CArchive",
-                crypto,
-                hummingbird, hummingbirdCore, nio, logging, metrics,
+                "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb",
+                "CArchive", "CZlib", crypto, hummingbird, hummingbirdCore, nio, lifecycle, logging, metrics,
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"), nioHTTP1, httpTypes,
-            ]),
+            ],
+            // The first page's files are part of the one program.
+            resources: [.embedInCode("Site")]),
 
         // Layer 5: configuration, wiring, command line.
         room(
@@ -202,8 +205,8 @@ let package = Package(
         tests(
             "PortalTests",
             [
-                "Portal", "Web", "Access", "Records", "Catalog", "DICOMCore", hummingbird,
-                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                "Portal", "Web", "Access", "Records", "Catalog", "Ingest", "Volumes", "Retrieval", "DICOMCore", logging,
+                hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         tests("TelemetryTests", ["Telemetry", .product(name: "CoreMetrics", package: "swift-metrics")]),
     ] + benchmarks,

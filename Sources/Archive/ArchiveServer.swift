@@ -53,12 +53,13 @@ package struct ArchiveServer: Sendable {
             if let password { first(AccessControl.firstAccount, password) }
         }
         let http = archive.configuration.http
+        let sources = sources(dicomPort: dimse.port)
         let web = WebServer.application(
-            transport: try transport(), sources: sources(dicomPort: dimse.port), logger: logger,
+            transport: try transport(), sources: sources, logger: logger,
             onServerRunning: announce)
         let group = ServiceGroup(
             configuration: .init(
-                services: [.init(service: Edges(dimse: dimse, web: web))],
+                services: [.init(service: Edges(dimse: dimse, web: web, changes: sources.portal.changes))],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do { try await group.run() } catch {
             // Of the two services only HTTP fails once it has begun.
@@ -173,11 +174,18 @@ package struct ArchiveServer: Sendable {
 
     private func sources(dicomPort: Int) -> WebServerSources {
         let (archive, registry) = (archive, registry)
+        let work = BlockingWork()
+        let viewer = ViewerLocation(archive.configuration.http).files
+        if viewer == nil { logger.notice("no viewer at /ohif: add it with scripts/fetch-ohif") }
         return WebServerSources(
-            landing: Landing(
-                version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort),
+            portal: PortalServices(
+                facts: ServerFacts(
+                    version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort),
+                catalog: archive.catalog, retrieval: archive.retrieval,
+                changes: ChangeFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer, work: work,
+                logger: logger),
             dicomweb: DICOMwebServices(
-                catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval, work: BlockingWork(),
+                catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval, work: work,
                 logger: logger),
             access: accessServices, hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {

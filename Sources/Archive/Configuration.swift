@@ -146,11 +146,13 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
     package var maxConnectionsPerAddress = 256
     /// Seconds.
     package var idleTimeout = 30
+    /// Folder of the OHIF viewer; nil: wherever it usually lies.
+    package var ohif: String?
 
     package init() {}
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case host, port, tls, maxConnections, maxConnectionsPerAddress, idleTimeout
+        case host, port, tls, maxConnections, maxConnectionsPerAddress, idleTimeout, ohif
     }
 
     package init(from decoder: any Decoder) throws {
@@ -163,6 +165,7 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
         maxConnectionsPerAddress = try values.integer(
             .maxConnectionsPerAddress, 1...100_000, maxConnectionsPerAddress, "http")
         idleTimeout = try values.integer(.idleTimeout, 1...3600, idleTimeout, "http")
+        ohif = try values.decodeIfPresent(String.self, forKey: .ohif)
     }
 
     /// Whether only this machine can connect.

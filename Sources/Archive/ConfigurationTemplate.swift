@@ -29,6 +29,7 @@ extension Configuration {
           # maxConnections: 512        # in total
           # maxConnectionsPerAddress: 256
           # idleTimeout: 30            # seconds from the connection, or the last answer, to a whole request header
+          # ohif: DIR                  # folder of the OHIF viewer (scripts/fetch-ohif); none: no viewer
 
         storage:
           # volumeSize: 1GiB           # size of one tar volume

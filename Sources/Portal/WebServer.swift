@@ -1,4 +1,4 @@
-// The HTTP edge: health, metrics and the landing page; later resources join the same router.
+// The HTTP edge: health, metrics, and the routes of the rooms that join the same router.
 
 package import DICOMweb
 import Dispatch
@@ -15,7 +15,7 @@ package enum Readiness: Sendable, Equatable {
 
 /// The questions that HTTP asks of the rest of the archive.
 package struct WebServerSources: Sendable {
-    package let landing: Landing
+    package let portal: PortalServices
     package let readiness: @Sendable () -> Readiness
     package let metrics: @Sendable () -> String
     package let dicomweb: DICOMwebServices
@@ -24,10 +24,10 @@ package struct WebServerSources: Sendable {
     package let hasOpenMetrics: Bool
 
     package init(
-        landing: Landing, dicomweb: DICOMwebServices, access: AccessServices, hasOpenMetrics: Bool,
+        portal: PortalServices, dicomweb: DICOMwebServices, access: AccessServices, hasOpenMetrics: Bool,
         readiness: @escaping @Sendable () -> Readiness, metrics: @escaping @Sendable () -> String
     ) {
-        self.landing = landing
+        self.portal = portal
         self.dicomweb = dicomweb
         self.access = access
         self.hasOpenMetrics = hasOpenMetrics
@@ -70,9 +70,7 @@ package enum WebServer {
         router.add(middleware: Authentication(access: sources.access.access, policy: sources.access.authentication))
         AccessEdge.addRoutes(to: router, services: sources.access)
         DICOMwebEdge.addRoutes(to: router.group("dicom-web"), services: sources.dicomweb)
-        router.get("/") { _, _ in
-            content(sources.landing.html, type: "text/html; charset=utf-8")
-        }
+        PortalEdge.addRoutes(to: router, services: sources.portal)
         router.get("/health/live") { _, _ in
             content("alive\n", type: "text/plain; charset=utf-8")
         }

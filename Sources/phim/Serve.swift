@@ -34,6 +34,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Port to listen on for HTTP (8080).", valueName: "port"))
     var httpPort: Int?
 
+    @Option(help: ArgumentHelp("Folder of the OHIF viewer, or none.", valueName: "dir"))
+    var ohif: String?
+
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error.", valueName: "level"))
     var logLevel: String = "info"
 
@@ -78,6 +81,8 @@ struct Serve: AsyncParsableCommand {
         if let dicomPort { settings.dicom.port = dicomPort }
         if let httpHost { settings.http.host = httpHost }
         if let httpPort { settings.http.port = httpPort }
+        if let ohif { settings.http.ohif = ohif }
+        try ViewerLocation(settings.http).check()
         for (name, port) in [("--dicom-port", settings.dicom.port), ("--http-port", settings.http.port)]
         where !(0...65_535).contains(port) {
             throw ConfigurationError("\(name): \(port) is not 0 to 65535")

@@ -75,6 +75,16 @@ extension CatalogStore {
         }
     }
 
+    /// Numbers of the oldest and the newest entry; zeros while there is none.
+    package func changeBounds() throws(CatalogError) -> (first: Int64, last: Int64) {
+        try read { db in
+            // Two looks at the ends of the key; both aggregates in one select would walk all of it.
+            let first = try db.first("SELECT min(seq) FROM change")?[0] as Int64?
+            let last = try db.first("SELECT max(seq) FROM change")?[0] as Int64?
+            return (first ?? 0, last ?? 0)
+        }
+    }
+
     /// Drops the oldest entries beyond a number; the newest always stays, so that numbers only grow.
     package func forgetChanges(keeping count: Int) throws(CatalogError) {
         try write { db in

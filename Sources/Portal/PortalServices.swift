@@ -1,0 +1,60 @@
+// The rooms that the pages and the viewer API call.
+
+package import Catalog
+package import Hummingbird
+package import Logging
+package import Retrieval
+package import Web
+
+/// What may be said about this archive.
+package struct ServerFacts: Sendable {
+    package let version: String
+    package let aeTitle: String
+    package let dicomPort: Int
+    /// Whether an identity provider of the hospital signs people in.
+    package let signsInElsewhere: Bool
+
+    package init(version: String, aeTitle: String, dicomPort: Int, signsInElsewhere: Bool = false) {
+        self.version = version
+        self.aeTitle = aeTitle
+        self.dicomPort = dicomPort
+        self.signsInElsewhere = signsInElsewhere
+    }
+}
+
+/// What the portal's routes need of the archive.
+package struct PortalServices: Sendable {
+    package let facts: ServerFacts
+    package let catalog: CatalogStore
+    package let retrieval: InstanceRetrieval
+    package let changes: ChangeFeed
+    /// The viewer's files, nil when there are none.
+    package let viewer: ViewerFiles?
+    package let work: BlockingWork
+    package let logger: Logger
+
+    package init(
+        facts: ServerFacts, catalog: CatalogStore, retrieval: InstanceRetrieval, changes: ChangeFeed,
+        viewer: ViewerFiles?, work: BlockingWork, logger: Logger
+    ) {
+        self.facts = facts
+        self.catalog = catalog
+        self.retrieval = retrieval
+        self.changes = changes
+        self.viewer = viewer
+        self.work = work
+        self.logger = logger
+    }
+}
+
+/// The portal's edge: the first page, the viewer's files, and the viewer API.
+package enum PortalEdge {
+    /// Adds every route to the root of the server.
+    package static func addRoutes(to router: some RouterMethods<WebRequestContext>, services: PortalServices) {
+        SiteRoutes(services).add(to: router)
+        OHIFRoutes(services).add(to: router)
+        let api = router.group("api/v1")
+        ViewerRoutes(services).add(to: api)
+        EventRoutes(services).add(to: api)
+    }
+}

@@ -1,0 +1,85 @@
+// What the page asks of the archive; every answer is checked here, and a lost session is told once.
+
+/** A request that was refused: its status, and the archive's own sentence. */
+export class Refused extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+/** Called when the session has ended. */
+export const lost = { session: () => {} };
+
+async function ask(path, options = {}) {
+  const answer = await fetch(path, { credentials: 'same-origin', ...options });
+  if (answer.ok) return answer;
+  let detail = '';
+  try {
+    detail = (await answer.json()).detail ?? '';
+  } catch { /* not every refusal is JSON */ }
+  if (answer.status === 401 && !options.isSignIn) lost.session();
+  throw new Refused(answer.status, detail);
+}
+
+const json = async (path, options) => {
+  const answer = await ask(path, options);
+  return answer.status === 204 ? null : answer.json();
+};
+
+const post = (body, more = {}) => ({
+  method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), ...more,
+});
+
+export const archive = {
+  server: () => json('/api/v1/server'),
+  session: () => json('/api/v1/session', { isSignIn: true }),
+  signIn: (name, password) => json('/api/v1/session', post({ name, password }, { isSignIn: true })),
+  signOut: () => ask('/api/v1/session', { method: 'DELETE' }),
+  changePassword: (current, password) =>
+    ask('/api/v1/session/password', post({ current, new: password }, { method: 'PUT', isSignIn: true })),
+  study: (uid, signal) => json(`/api/v1/studies/${uid}`, { signal }),
+  priors: (uid, signal) => json(`/api/v1/studies/${uid}/priors`, { signal }),
+  share: (uid, seconds) => json(`/api/v1/studies/${uid}/links`, post({ seconds })),
+
+  /** Studies of one query, with the total where the archive counts it. */
+  async studies(parameters, signal) {
+    const answer = await ask(`/dicom-web/studies?${parameters}`, { signal, headers: { Accept: 'application/dicom+json' } });
+    const total = answer.headers.get('X-Total-Count');
+    return { rows: answer.status === 204 ? [] : await answer.json(), total: total === null ? null : Number(total) };
+  },
+
+  /** One file by STOW-RS (PS3.18 Section 10.5); `progress` hears how many bytes have gone. Gives the attempt and a stop. */
+  store(file, progress) {
+    const request = new XMLHttpRequest();
+    const boundary = `phim-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`;
+    const head = `--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`;
+    const body = new Blob([head, file, `\r\n--${boundary}--\r\n`]);
+    const done = new Promise((resolve, reject) => {
+      request.open('POST', '/dicom-web/studies');
+      request.setRequestHeader('Content-Type', `multipart/related; type="application/dicom"; boundary="${boundary}"`);
+      request.setRequestHeader('Accept', 'application/dicom+json');
+      request.upload.onprogress = (event) => progress(Math.min(event.loaded, file.size));
+      request.onload = () => {
+        if (request.status === 401) lost.session();
+        resolve(stored(request.status, request.responseText));
+      };
+      request.onerror = () => reject(new Refused(0, ''));
+      request.onabort = () => reject(new DOMException('stopped', 'AbortError'));
+      request.send(body);
+    });
+    return { done, stop: () => request.abort() };
+  },
+};
+
+/** What became of an instance: kept, or why not. */
+function stored(status, text) {
+  let answer = {};
+  try {
+    answer = JSON.parse(text);
+  } catch { /* an empty answer */ }
+  const failed = answer['00081198']?.Value?.[0];
+  if (failed) return { kept: false, status, code: failed['00081197']?.Value?.[0] ?? null };
+  if (answer['00081199']?.Value?.length) return { kept: true, status };
+  return { kept: false, status, detail: answer.detail ?? '' };
+}

@@ -1,0 +1,168 @@
+// The first page: who is here, then the list of studies.
+
+import { archive, lost, Refused } from './archive.js';
+import { keysDialog, passwordDialog } from './dialogs.js';
+import { $, h } from './dom.js';
+import { StudyList } from './studies.js';
+import { applyTexts, t, toggleLanguage } from './texts.js';
+import { acceptDrops, chooseFiles } from './upload.js';
+
+let list = null;
+let session = null;
+
+/** Where the visitor was going: a path of this server, or nowhere. */
+function destination() {
+  const wanted = new URLSearchParams(location.search).get('return');
+  if (!wanted?.startsWith('/')) return null;
+  const url = new URL(wanted, location.origin);
+  return url.origin === location.origin ? url.pathname + url.search : null;
+}
+
+function view(name) {
+  document.body.dataset.view = name;
+  $('#sign-in').hidden = name !== 'sign-in';
+  $('#home').hidden = name !== 'home';
+}
+
+function askWho() {
+  if (document.body.dataset.view === 'sign-in') return;
+  session = null;
+  if ($('#dialog').open) $('#dialog').close();
+  view('sign-in');
+  $('#name').focus();
+}
+
+async function enter(found) {
+  session = found;
+  if (session.mustChangePassword) {
+    await passwordDialog(true);
+    session = await archive.session();
+  }
+  const wanted = destination();
+  if (wanted) {
+    location.replace(wanted);
+    return;
+  }
+  view('home');
+  $('#account').textContent = session.account;
+  for (const element of document.querySelectorAll('.needs-store')) element.hidden = !session.rights.includes('store');
+  if (list) {
+    list.rights = session.rights;
+  } else {
+    list = new StudyList(session.rights);
+    if (session.rights.includes('store')) acceptDrops();
+    list.listen();
+  }
+  if (matchMedia('(pointer: fine)').matches) $('#query').focus();
+  await list.restart();
+  warmUp();
+}
+
+/** Fetches the viewer while the visitor reads the list: most of the wait for a first image is the viewer itself. */
+async function warmUp() {
+  if (navigator.connection?.saveData) return;
+  const server = await archive.server();
+  for (const href of server.viewer?.startFiles ?? []) document.head.append(h('link', { rel: 'prefetch', href }));
+}
+
+async function signIn(event) {
+  event.preventDefault();
+  const said = $('#sign-in-error');
+  const button = $('#sign-in-form button[type=submit]');
+  said.hidden = true;
+  button.disabled = true;
+  try {
+    const found = await archive.signIn($('#name').value, $('#password').value);
+    $('#password').value = '';
+    await enter(found);
+  } catch (error) {
+    let text = t('unreachable');
+    if (error instanceof Refused && error.status === 401) text = t('wrongPassword');
+    else if (error instanceof Refused && error.status === 429) text = t('tooMany');
+    else if (error.message) text = error.message;
+    said.textContent = text;
+    said.hidden = false;
+    $('#password').select();
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function signOut() {
+  await archive.signOut();
+  location.replace('/');
+}
+
+function menu(isOpen) {
+  $('#account-menu').hidden = !isOpen;
+  $('#account').setAttribute('aria-expanded', String(isOpen));
+  if (isOpen) $('#account-menu button').focus();
+}
+
+function key(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || $('#dialog').open || document.body.dataset.view !== 'home') return;
+  const isTyping = event.target.matches('input, select, textarea');
+  const isTaken = list.key(event) || commandKey(event, isTyping);
+  if (isTaken) event.preventDefault();
+}
+
+function commandKey(event, isTyping) {
+  if (event.key === 'Escape') {
+    if (!$('#account-menu').hidden) {
+      menu(false);
+      $('#account').focus();
+    } else if (event.target.id === 'query' && $('#query').value) {
+      $('#query').value = '';
+      list.restart();
+    } else {
+      $('#query').focus();
+    }
+    return true;
+  }
+  if (isTyping) return false;
+  switch (event.key) {
+    case '/':
+      $('#query').focus();
+      $('#query').select();
+      return true;
+    case 'u':
+      if (session.rights.includes('store')) chooseFiles();
+      return true;
+    case '?':
+      keysDialog();
+      return true;
+    default: return false;
+  }
+}
+
+function wire() {
+  lost.session = askWho;
+  $('#sign-in-form').onsubmit = signIn;
+  for (const button of document.querySelectorAll('button.language')) {
+    button.dataset.t = 'language';
+    button.onclick = () => {
+      toggleLanguage();
+      if (session) list?.relabel();
+    };
+  }
+  $('#upload-open').onclick = chooseFiles;
+  $('#account').onclick = () => menu($('#account-menu').hidden);
+  $('#show-keys').onclick = () => { menu(false); keysDialog(); };
+  $('#change-password').onclick = () => { menu(false); passwordDialog(); };
+  $('#sign-out').onclick = signOut;
+  addEventListener('click', (event) => { if (!event.target.closest('#account, #account-menu')) menu(false); });
+  addEventListener('keydown', key);
+  applyTexts();
+}
+
+async function start() {
+  wire();
+  archive.server().then((server) => { $('#sign-in-elsewhere').hidden = !server.signsInElsewhere; }, () => {});
+  try {
+    await enter(await archive.session());
+  } catch {
+    askWho();
+  }
+}
+
+start();

@@ -1,0 +1,131 @@
+// Every word of the page, in both languages.
+
+const tables = {
+  en: {
+    account: 'Account', accession: 'Accession', actions: 'Actions', again: 'Try again', anyDate: 'Any date',
+    anyModality: 'Any modality', between: 'Between…', birth: 'Born', bodyPart: 'Body part', cancel: 'Cancel',
+    changePassword: 'Change password', close: 'Close', copied: 'Link copied', copy: 'Copy link',
+    currentPassword: 'Current password', date: 'Date', days7: '7 days', days30: '30 days', details: 'Details',
+    dropHere: 'Drop files or folders to send them to the archive', filters: 'Filters', fresh: 'New studies',
+    from: 'From', images: '{n} images', image1: '1 image', instances: '{n} objects', instance1: '1 object',
+    keys: 'Keyboard', language: 'Tiếng Việt', linkFor: 'Valid for', linkHours: '24 hours', linkWeek: '7 days',
+    linkMonth: '30 days', linkReady: 'Whoever has this link sees this study, and nothing else, until {when}.',
+    makeLink: 'Make link', modality: 'Modality', mustChange: 'Choose a password of your own before you go on.',
+    newPassword: 'New password', noName: 'Without a name', noSeries: 'No series', noStudies: 'No studies yet',
+    noStudiesHint: 'Send images from a modality, or drop files here.', nothing: 'Nothing found',
+    nothingHint: 'Try fewer letters, another date, or all modalities.', nothingToSend: 'No DICOM files among these',
+    open: 'Open', openStudy: 'Open {name} in the viewer', password: 'Password', passwordChanged: 'Password changed',
+    priors: 'Earlier and later studies', refused: 'Not kept', repeat: 'Repeat new password',
+    repeatWrong: 'The two are not the same.', save: 'Save', searchHint: 'Name, ID or accession number',
+    searchLabel: 'Search studies', sent: '{n} kept', sentOf: '{n} of {all}', series: '{n} series', series1: '1 series',
+    share: 'Share', shareLead: 'A link opens this one study without an account.', shareStudy: 'Share {name}',
+    signIn: 'Sign in', signInElsewhere: 'Sign in with the hospital account', signInLead: 'Imaging archive',
+    signOut: 'Sign out', sizes: 'Size', stop: 'Stop', studies: 'Studies', studiesOf: '{n} studies', study1: '1 study',
+    to: 'To', today: 'Today', tooMany: 'Too many attempts. Wait a little.', unreachable: 'The archive does not answer.',
+    upload: 'Upload', uploadDone: 'Sent', uploadFiles: 'Choose files', uploadFolder: 'Choose folder',
+    uploadLead: 'DICOM files and folders. They can also be dropped anywhere on the page.', uploads: 'Uploads',
+    notDICOM: 'not DICOM', failedNumber: '{n} not kept', wrongPassword: 'Name or password is wrong.',
+    notAllowed: 'This account may not do that.', yesterday: 'Yesterday', older: '{n} days earlier',
+    newer: '{n} days later', sameDay: 'same day',
+    keySearch: 'Search', keyMove: 'Move through the list', keyOpen: 'Open in the viewer', keyDetails: 'Show details',
+    keyShare: 'Share', keyUpload: 'Upload', keyBack: 'Back to search, close', keyHelp: 'This list',
+    code272: 'not enough space', code43264: 'the archive is full', code43008: 'another study', code49152: 'cannot be read',
+    code290: 'not an object that can be kept',
+  },
+  vi: {
+    account: 'Tài khoản', accession: 'Số phiếu', actions: 'Thao tác', again: 'Thử lại', anyDate: 'Mọi ngày',
+    anyModality: 'Mọi loại máy', between: 'Khoảng ngày…', birth: 'Sinh', bodyPart: 'Vùng chụp', cancel: 'Hủy',
+    changePassword: 'Đổi mật khẩu', close: 'Đóng', copied: 'Đã chép liên kết', copy: 'Chép liên kết',
+    currentPassword: 'Mật khẩu hiện tại', date: 'Ngày', days7: '7 ngày', days30: '30 ngày', details: 'Chi tiết',
+    dropHere: 'Thả tệp hoặc thư mục vào đây để gửi lên kho ảnh', filters: 'Bộ lọc', fresh: 'Có ca mới',
+    from: 'Từ ngày', images: '{n} ảnh', image1: '1 ảnh', instances: '{n} đối tượng', instance1: '1 đối tượng',
+    keys: 'Phím tắt', language: 'English', linkFor: 'Hiệu lực trong', linkHours: '24 giờ', linkWeek: '7 ngày',
+    linkMonth: '30 ngày', linkReady: 'Người có liên kết này chỉ xem được đúng ca chụp này, đến {when}.',
+    makeLink: 'Tạo liên kết', modality: 'Loại máy', mustChange: 'Hãy đặt mật khẩu của riêng bạn trước khi tiếp tục.',
+    newPassword: 'Mật khẩu mới', noName: 'Không có tên', noSeries: 'Không có chuỗi ảnh', noStudies: 'Chưa có ca chụp nào',
+    noStudiesHint: 'Gửi ảnh từ máy chụp, hoặc thả tệp vào đây.', nothing: 'Không tìm thấy',
+    nothingHint: 'Thử gõ ít chữ hơn, chọn ngày khác hoặc mọi loại máy.', nothingToSend: 'Không có tệp DICOM nào',
+    open: 'Mở', openStudy: 'Mở {name} trong trình xem', password: 'Mật khẩu', passwordChanged: 'Đã đổi mật khẩu',
+    priors: 'Các ca chụp trước và sau', refused: 'Không lưu được', repeat: 'Nhập lại mật khẩu mới',
+    repeatWrong: 'Hai lần nhập không giống nhau.', save: 'Lưu', searchHint: 'Họ tên, mã bệnh nhân hoặc số phiếu',
+    searchLabel: 'Tìm ca chụp', sent: 'Đã lưu {n}', sentOf: '{n} trên {all}', series: '{n} chuỗi', series1: '1 chuỗi',
+    share: 'Chia sẻ', shareLead: 'Liên kết mở đúng một ca chụp này, không cần tài khoản.', shareStudy: 'Chia sẻ {name}',
+    signIn: 'Đăng nhập', signInElsewhere: 'Đăng nhập bằng tài khoản bệnh viện', signInLead: 'Kho lưu trữ hình ảnh',
+    signOut: 'Đăng xuất', sizes: 'Dung lượng', stop: 'Dừng', studies: 'Ca chụp', studiesOf: '{n} ca chụp',
+    study1: '1 ca chụp', to: 'Đến ngày', today: 'Hôm nay', tooMany: 'Thử quá nhiều lần. Vui lòng đợi một lát.',
+    unreachable: 'Kho ảnh không trả lời.', upload: 'Tải lên', uploadDone: 'Đã gửi', uploadFiles: 'Chọn tệp',
+    uploadFolder: 'Chọn thư mục', uploadLead: 'Tệp và thư mục DICOM. Cũng có thể thả vào bất cứ đâu trên trang.',
+    uploads: 'Tải lên', notDICOM: 'không phải DICOM', failedNumber: '{n} không lưu được',
+    wrongPassword: 'Sai tên hoặc mật khẩu.', notAllowed: 'Tài khoản này không được phép làm việc đó.',
+    yesterday: 'Hôm qua', older: 'trước {n} ngày', newer: 'sau {n} ngày', sameDay: 'cùng ngày',
+    keySearch: 'Tìm kiếm', keyMove: 'Di chuyển trong danh sách', keyOpen: 'Mở trong trình xem', keyDetails: 'Xem chi tiết',
+    keyShare: 'Chia sẻ', keyUpload: 'Tải lên', keyBack: 'Trở lại ô tìm, đóng', keyHelp: 'Bảng này',
+    code272: 'không đủ chỗ', code43264: 'kho ảnh đã đầy', code43008: 'thuộc ca chụp khác', code49152: 'không đọc được',
+    code290: 'không phải đối tượng lưu được',
+  },
+};
+
+const KEPT = 'phim-language';
+let language = localStorage.getItem(KEPT);
+if (!(language in tables)) language = navigator.languages?.some((tag) => tag.startsWith('vi')) ? 'vi' : 'en';
+
+export const current = () => language;
+export const known = (key) => key in tables[language];
+
+/** The text of a key; `{name}` is filled from the values. */
+export function t(key, values = {}) {
+  const text = tables[language][key] ?? tables.en[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+/** `1 image`, `3 images`. */
+export const counted = (one, many, n) => (n === 1 ? t(one) : t(many, { n: n.toLocaleString(language) }));
+
+/** Fills every element that names a text. */
+export function applyTexts(root = document) {
+  document.documentElement.lang = language;
+  for (const element of root.querySelectorAll('[data-t]')) element.textContent = t(element.dataset.t);
+  for (const element of root.querySelectorAll('[data-t-label]')) element.ariaLabel = t(element.dataset.tLabel);
+  for (const element of root.querySelectorAll('[data-t-placeholder]')) {
+    element.placeholder = t(element.dataset.tPlaceholder);
+  }
+}
+
+export function toggleLanguage() {
+  language = language === 'vi' ? 'en' : 'vi';
+  localStorage.setItem(KEPT, language);
+  applyTexts();
+}
+
+const parsed = (da) => (/^\d{8}$/.test(da) ? new Date(+da.slice(0, 4), +da.slice(4, 6) - 1, +da.slice(6)) : null);
+
+/** A DICOM date as people here write it; what is no date as it is. */
+export function date(da) {
+  const when = parsed(da.replaceAll('-', ''));
+  if (!when) return da;
+  const days = Math.round((new Date().setHours(0, 0, 0, 0) - when) / 86_400_000);
+  if (days === 0) return t('today');
+  if (days === 1) return t('yesterday');
+  return when.toLocaleDateString(language === 'vi' ? 'vi-VN' : 'en-GB', { day: '2-digit', month: '2-digit', year: 'numeric' });
+}
+
+export const time = (tm) => (/^\d{4}/.test(tm) ? `${tm.slice(0, 2)}:${tm.slice(2, 4)}` : '');
+
+export const moment = (iso) =>
+  new Date(iso).toLocaleString(language === 'vi' ? 'vi-VN' : 'en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+
+export function size(bytes) {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let unit = 0;
+  while (bytes >= 1000 && unit < units.length - 1) {
+    bytes /= 1000;
+    unit += 1;
+  }
+  return `${bytes.toLocaleString(language, { maximumFractionDigits: bytes < 10 && unit > 0 ? 1 : 0 })} ${units[unit]}`;
+}
+
+/** Both tables have the same keys; a test asks. */
+export const missing = () => {
+  const [en, vi] = [Object.keys(tables.en), Object.keys(tables.vi)];
+  return [...en.filter((key) => !vi.includes(key)), ...vi.filter((key) => !en.includes(key))];
+};
