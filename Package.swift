@@ -144,8 +144,8 @@ let package = Package(
         room(
             "Portal",
             [
-                "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb",
-                "CArchive", "CZlib", crypto, hummingbird, hummingbirdCore, nio, lifecycle, logging, metrics,
+                "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb", "CZlib",
+                crypto, hummingbird, hummingbirdCore, nio, lifecycle, logging, metrics,
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"), nioHTTP1, httpTypes,

@@ -50,7 +50,8 @@ struct EventRoutes: Sendable {
 
     /// The browser sends back the last number it has; programs may put it into the query.
     private static func lastSeen(_ request: Request) throws -> Int64? {
-        let text = request.headers[PageHeader.lastEventID] ?? request.uri.queryParameters["after"].map { String($0) } ?? ""
+        let text =
+            request.headers[PageHeader.lastEventID] ?? request.uri.queryParameters["after"].map { String($0) } ?? ""
         if text.isEmpty { return nil }
         guard let number = Int64(text), number >= 0 else {
             throw Problem(.badRequest, "Last-Event-ID: not a number of an event.")

@@ -91,7 +91,8 @@ struct OHIFRoutes: Sendable {
 
     /// The viewer's page may share memory between its threads, and nobody may embed it.
     static let isolation: HTTPFields = [
-        PageHeader.openerPolicy: "same-origin", PageHeader.embedderPolicy: "require-corp", PageHeader.resourcePolicy: "same-origin",
+        PageHeader.openerPolicy: "same-origin", PageHeader.embedderPolicy: "require-corp",
+        PageHeader.resourcePolicy: "same-origin",
     ]
 
     /// The viewer compiles code and makes workers from blobs. It asks Google for a typeface, which would tell Google of

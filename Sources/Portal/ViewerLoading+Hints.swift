@@ -17,7 +17,8 @@ extension ViewerLoading {
                 bytesPerFrame: nil, estimatedBytesPerFrame: rendered),
             Step(
                 name: "compact", template: "frameURL", query: nil,
-                accept: "multipart/related; type=\"image/jphc\"; transfer-syntax=\(TransferSyntax.htj2kLosslessRPCL.uid)",
+                accept:
+                    "multipart/related; type=\"image/jphc\"; transfer-syntax=\(TransferSyntax.htj2kLosslessRPCL.uid)",
                 bytesPerFrame: nil, estimatedBytesPerFrame: compact),
             Step(
                 name: "full", template: "frameURL", query: nil,
