@@ -71,11 +71,13 @@ package final class ChangeFeed: Service, Sendable {
     /// Follows until the server stops; then every stream ends.
     package func run() async throws {
         await cancelWhenGracefulShutdown { await self.follow() }
-        state.withLock { state in
+        let left = state.withLock { state in
             state.isStopped = true
-            for listener in state.listeners.values { listener.continuation.finish() }
-            state.listeners = [:]
+            defer { state.listeners = [:] }
+            return Array(state.listeners.values)
         }
+        // Outside the lock: what ends a stream calls back, and takes the lock itself.
+        for listener in left { listener.continuation.finish() }
     }
 
     private func follow() async {
@@ -98,15 +100,19 @@ package final class ChangeFeed: Service, Sendable {
         }
         let (catalog, most) = (catalog, limits.mostAtOnce)
         let changes = try await work.run { try catalog.changes(after: position, limit: most) }
-        state.withLock { state in
+        let left = state.withLock { state in
             state.ticks += 1
-            for id in state.listeners.keys { tell(&state, id, changes) }
+            let left = state.listeners.keys.compactMap { tell(&state, $0, changes) }
             if let last = changes.last { state.position = max(state.position ?? 0, last.sequence) }
+            return left
         }
+        // Outside the lock: what ends a stream calls back, and takes the lock itself.
+        for listener in left { listener.continuation.finish() }
     }
 
-    private func tell(_ state: inout State, _ id: Int, _ changes: [Change]) {
-        guard var listener = state.listeners[id] else { return }
+    /// Tells one listener what it wants to know. - Returns: the listener when it is to leave.
+    private func tell(_ state: inout State, _ id: Int, _ changes: [Change]) -> Listener? {
+        guard var listener = state.listeners[id] else { return nil }
         var keepsUp = true
         for change in changes where change.sequence > listener.position {
             listener.position = change.sequence
@@ -116,11 +122,11 @@ package final class ChangeFeed: Service, Sendable {
         if listener.age % limits.heartbeatEvery == 0 { keepsUp = keepsUp && listener.continuation.hears(.heartbeat) }
         if keepsUp, listener.age < limits.mostTicks {
             state.listeners[id] = listener
-        } else {
-            // It comes back with the number it has seen, and is asked again who it is.
-            state.listeners[id] = nil
-            listener.continuation.finish()
+            return nil
         }
+        // It comes back with the number it has seen, and is asked again who it is.
+        state.listeners[id] = nil
+        return listener
     }
 
     /// Listens from now on, or after a change that was seen already.
