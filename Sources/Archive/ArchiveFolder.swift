@@ -17,6 +17,8 @@ package struct ArchiveFolder: Sendable {
     package var records: String { path + "/records.sqlite" }
     /// The last row of the audit trail, noted beside the records.
     package var auditHead: String { path + "/audit.head" }
+    /// Metadata of series, ready to be sent; it may be removed at any time.
+    package var metadata: String { path + "/metadata" }
     /// Temporary files of all processes.
     private var allScratch: String { path + "/scratch" }
     /// Temporary files of this process.

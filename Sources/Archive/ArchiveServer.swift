@@ -10,6 +10,7 @@ import Ingest
 import Logging
 import Portal
 import Records
+import Retrieval
 import ServiceLifecycle
 package import Telemetry
 import UnixSignals
@@ -185,8 +186,10 @@ package struct ArchiveServer: Sendable {
                 changes: ChangeFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer, work: work,
                 logger: logger),
             dicomweb: DICOMwebServices(
-                catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval, work: work,
-                logger: logger),
+                catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval,
+                metadata: MetadataSource(
+                    catalog: archive.catalog, retrieval: archive.retrieval, folder: archive.folder.metadata),
+                work: work, logger: logger),
             access: accessServices, hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {
                 do { _ = try archive.catalog.statistics(perModality: false) } catch {

@@ -46,3 +46,40 @@ extension DataSet {
         return dataSet[path.tag].map { ($0, dataSet) }
     }
 }
+
+extension BulkDataPath: CustomStringConvertible {
+    /// The path of an attribute of the data set itself.
+    package init(_ tag: Tag) {
+        steps = []
+        self.tag = tag
+    }
+
+    fileprivate func prefixed(by step: Step) -> BulkDataPath { BulkDataPath(steps: [step] + steps, tag: tag) }
+
+    private init(steps: [Step], tag: Tag) {
+        self.steps = steps
+        self.tag = tag
+    }
+
+    package var description: String {
+        steps.map { "\($0.tag.hexadecimal)/\($0.item)/" }.joined() + tag.hexadecimal
+    }
+}
+
+extension DataSet {
+    /// Where the values are that JSON or XML leaves to an address under a policy.
+    package func bulkDataPaths(_ policy: BulkDataPolicy) -> [BulkDataPath] {
+        var paths: [BulkDataPath] = []
+        for element in elements {
+            if case .address = policy.treatment(of: element) {
+                paths.append(BulkDataPath(element.tag))
+            } else if element.vr == .SQ {
+                for (index, item) in items(of: element).enumerated() {
+                    let step = BulkDataPath.Step(tag: element.tag, item: index + 1)
+                    paths += item.bulkDataPaths(policy).map { $0.prefixed(by: step) }
+                }
+            }
+        }
+        return paths
+    }
+}

@@ -12,15 +12,18 @@ package struct DICOMwebServices: Sendable {
     package let catalog: CatalogStore
     package let ingest: IngestPipeline
     package let retrieval: InstanceRetrieval
+    package let metadata: MetadataSource
     package let work: BlockingWork
     package let logger: Logger
 
     package init(
-        catalog: CatalogStore, ingest: IngestPipeline, retrieval: InstanceRetrieval, work: BlockingWork, logger: Logger
+        catalog: CatalogStore, ingest: IngestPipeline, retrieval: InstanceRetrieval, metadata: MetadataSource,
+        work: BlockingWork, logger: Logger
     ) {
         self.catalog = catalog
         self.ingest = ingest
         self.retrieval = retrieval
+        self.metadata = metadata
         self.work = work
         self.logger = logger
     }

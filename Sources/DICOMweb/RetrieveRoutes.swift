@@ -1,4 +1,4 @@
-// The retrieve transaction.
+// The retrieve transaction: which path gives what (PS3.18 Section 10.4, Table 10.4.1-1).
 
 import Hummingbird
 import Web
@@ -8,5 +8,31 @@ struct RetrieveRoutes: Sendable {
 
     init(_ services: DICOMwebServices) { self.services = services }
 
-    func add(to group: RouterGroup<WebRequestContext>) {}
+    private typealias Answer = @Sendable (RetrieveCall) async throws -> Response
+
+    func add(to group: RouterGroup<WebRequestContext>) {
+        let study = "studies/:study"
+        let series = study + "/series/:series"
+        let instance = series + "/instances/:instance"
+        for level in [study, series, instance] {
+            add(level, to: group) { call in try await ObjectAnswer(call).response() }
+            add(level + "/metadata", to: group) { call in try await MetadataAnswer(call).response() }
+            add(level + "/bulkdata", to: group) { call in try await BulkDataAnswer(call).all() }
+        }
+        for name in ["bulk", "bulkdata"] {
+            add(instance + "/\(name)/**", to: group) { call in
+                try await BulkDataAnswer(call).value(at: call.context.parameters.getCatchAll())
+            }
+        }
+    }
+
+    private func add(_ path: String, to group: RouterGroup<WebRequestContext>, _ answer: @escaping Answer) {
+        let services = services
+        group.get(RouterPath(path)) { request, context -> Response in
+            try await answer(RetrieveCall(request, context, services))
+        }
+        group.head(RouterPath(path)) { request, context -> Response in
+            try await answer(RetrieveCall(request, context, services)).createHeadResponse()
+        }
+    }
 }

@@ -42,6 +42,10 @@ package protocol FileSystem: Sendable {
     func write(_ descriptor: Int32, _ bytes: Span<UInt8>, at offset: Int64) throws(VolumeFailure) -> Int
     /// Reads at most `count` bytes; fewer only by the end of the file or a short read, none at its end.
     func read(_ descriptor: Int32, count: Int, at offset: Int64) throws(VolumeFailure) -> [UInt8]
+    /// The same, appended to memory of the caller, which has room for `count` bytes; says how many.
+    func read(
+        _ descriptor: Int32, count: Int, at offset: Int64, into buffer: inout OutputRawSpan
+    ) throws(VolumeFailure) -> Int
     /// Returns once all data written to the file is on stable storage (`fdatasync`).
     func synchronize(_ descriptor: Int32) throws(VolumeFailure)
     /// Returns once names made or removed in the directory are on stable storage.

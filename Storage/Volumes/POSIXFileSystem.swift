@@ -54,6 +54,18 @@ package struct POSIXFileSystem: FileSystem {
         return bytes
     }
 
+    package func read(
+        _ descriptor: Int32, count: Int, at offset: Int64, into buffer: inout OutputRawSpan
+    ) throws(VolumeFailure) -> Int {
+        try unsafe buffer.withUnsafeMutableBytes { (memory, initialized) throws(VolumeFailure) in
+            let room = unsafe memory.baseAddress?.advanced(by: initialized)
+            let most = min(count, memory.count - initialized)
+            let read = try checked("pread") { unsafe pread(descriptor, room, most, off_t(offset)) }
+            initialized += read
+            return read
+        }
+    }
+
     package func synchronize(_ descriptor: Int32) throws(VolumeFailure) {
         _ = try checked("fdatasync") { fdatasync(descriptor) }
     }

@@ -48,6 +48,18 @@ final class VolumeFile: Sendable {
         return bytes
     }
 
+    /// Reads `count` bytes to the end of a buffer that has room for them; says how many, fewer only where the file ends.
+    func read(at offset: Int64, count: Int, into buffer: inout OutputRawSpan) throws(VolumeFailure) -> Int {
+        var done = 0
+        while done < count {
+            let more = try fileSystem.read(
+                descriptor, count: count - done, at: offset + Int64(done), into: &buffer)
+            if more == 0 { break }
+            done += more
+        }
+        return done
+    }
+
     /// `fdatasync`.
     func synchronize() throws(VolumeFailure) { try fileSystem.synchronize(descriptor) }
 

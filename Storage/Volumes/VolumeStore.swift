@@ -82,16 +82,35 @@ package final class VolumeStore: Sendable {
         let wanted = max(0, min(Int64(count), place.length - max(0, offset)))
         let file = try readers.file(place.volume)
         let bytes = wanted > 0 ? try file.read(at: place.bodyOffset + max(0, offset), count: Int(wanted)) : []
-        // Looked at after the body: an erasure marks the name before it empties the body.
+        try confirm(file, place)
+        guard bytes.count == Int(wanted) else {
+            throw .corrupt(volume: place.volume, offset: place.bodyOffset, reason: "body is cut off")
+        }
+        return bytes
+    }
+
+    /// The same, appended to memory of the caller without a copy in between; the range lies inside the file.
+    package func read(
+        _ place: Place, from offset: Int64, count: Int, into buffer: inout OutputRawSpan
+    ) throws(VolumeFailure) {
+        guard offset >= 0, count >= 0, offset + Int64(count) <= place.length, count <= buffer.freeCapacity else {
+            throw .corrupt(volume: place.volume, offset: place.bodyOffset, reason: "range outside the body")
+        }
+        let file = try readers.file(place.volume)
+        let done = try file.read(at: place.bodyOffset + offset, count: count, into: &buffer)
+        try confirm(file, place)
+        guard done == count else {
+            throw .corrupt(volume: place.volume, offset: place.bodyOffset, reason: "body is cut off")
+        }
+    }
+
+    /// That the entry was not erased. Looked at after the body: an erasure marks the name before it empties the body.
+    private func confirm(_ file: VolumeFile, _ place: Place) throws(VolumeFailure) {
         let headerOffset = place.bodyOffset - Int64(TarBlock.size)
         guard let block = TarBlock(try file.read(at: headerOffset, count: TarBlock.size)[...]) else {
             throw .corrupt(volume: place.volume, offset: headerOffset, reason: "no file header")
         }
         if block.prefix.hasPrefix(EntryHeader.erasedPrefix) { throw .erased }
-        guard bytes.count == Int(wanted) else {
-            throw .corrupt(volume: place.volume, offset: place.bodyOffset, reason: "body is cut off")
-        }
-        return bytes
     }
 
     /// Whether the whole Part 10 file at `place` has this SHA-256; `.erased` when it was deleted.

@@ -173,6 +173,14 @@ package final class FaultyFileSystem: FileSystem {
         return try real.read(descriptor, count: isShort ? max(1, count / 2) : count, at: offset)
     }
 
+    package func read(
+        _ descriptor: Int32, count: Int, at offset: Int64, into buffer: inout OutputRawSpan
+    ) throws(VolumeFailure) -> Int {
+        let isShort = try pass("pread", .transfer)
+        if unreadable.overlaps(offset..<offset + Int64(count)) { throw .io(errno: EIO, operation: "pread") }
+        return try real.read(descriptor, count: isShort ? max(1, count / 2) : count, at: offset, into: &buffer)
+    }
+
     // The real sync is left out: these tests lose no power, and a hundred of them should not take a minute.
     package func synchronize(_ descriptor: Int32) throws(VolumeFailure) { _ = try pass("fdatasync", .sync) }
 
