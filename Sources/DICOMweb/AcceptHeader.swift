@@ -1,7 +1,7 @@
 // The Accept header field and the `accept` query parameter as values (RFC 9110 Section 12.5.1, PS3.18 Section 8.3.3.1).
 
 /// One alternative that a caller accepts.
-struct MediaRange: Sendable, Equatable {
+package struct MediaRange: Sendable, Equatable {
     /// Such as `image/jpeg`, `image/*` or `*/*`, in lower case; inside `multipart/related` the type of its parts.
     var mediaType: String
     /// Whether the answer is to be `multipart/related`; nil when any form will do.
@@ -30,7 +30,7 @@ extension MediaRange {
     ///
     /// A comma that separates transfer syntaxes or types without naming `multipart/related` again, as viewers in the
     /// field send, is understood as a further alternative like the one before it.
-    static func parse(_ field: String) -> [MediaRange]? {
+    package static func parse(_ field: String) -> [MediaRange]? {
         guard field.utf8.count <= 16 << 10 else { return nil }
         var ranges: [MediaRange] = []
         for alternative in split(field, at: ",").prefix(most) {

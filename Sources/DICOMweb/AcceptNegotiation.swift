@@ -3,12 +3,12 @@
 import DICOMCore
 
 /// What an answer is made of.
-struct Representation: Sendable, Hashable {
+package struct Representation: Sendable, Hashable {
     /// Media type of the answer, or of its parts.
-    let mediaType: String
-    let packaging: Packaging
+    package let mediaType: String
+    package let packaging: Packaging
     /// The transfer syntax of what is sent; nil where there is none.
-    let transferSyntax: String?
+    package let transferSyntax: String?
 
     init(_ mediaType: String, _ packaging: Packaging, _ transferSyntax: String? = nil) {
         self.mediaType = mediaType
@@ -18,35 +18,40 @@ struct Representation: Sendable, Hashable {
 }
 
 /// What the codecs here can do.
-struct FrameCodecs: Sendable {
+package struct FrameCodecs: Sendable {
     /// Transfer syntaxes that can be read to uncompressed pixels.
-    let decodable: Set<String>
+    package let decodable: Set<String>
     /// Those that can be written without loss.
-    let encodable: Set<String>
+    package let encodable: Set<String>
+
+    package init(decodable: Set<String>, encodable: Set<String>) {
+        self.decodable = decodable
+        self.encodable = encodable
+    }
 }
 
 /// What is asked, beside what is accepted.
-struct Negotiation: Sendable {
-    let category: ResourceCategory
+package struct Negotiation: Sendable {
+    package let category: ResourceCategory
     /// The transfer syntax of the stored object.
-    var stored: String = Negotiation.explicitLittle
+    package var stored: String = TransferSyntax.explicitVRLittleEndian.uid
     /// Whether there is one thing to send; several need `multipart/related` or a zip file.
-    var isOne = true
-    var codecs = FrameCodecs(decodable: [], encodable: [])
+    package var isOne = true
+    package var codecs = FrameCodecs(decodable: [], encodable: [])
     /// What native frames are sent as where the caller takes anything, for thin lines; nil sends them as they are.
-    var compact: String?
+    package var compact: String?
     /// The media type that a value of an attribute has by itself, such as that of an encapsulated document.
-    var ownMediaType: String?
+    package var ownMediaType: String?
     /// What the answer is made of already, because of other parts: only this media type and packaging count.
     var outer: Representation?
 
     static let explicitLittle = TransferSyntax.explicitVRLittleEndian.uid
 
-    init(_ category: ResourceCategory) { self.category = category }
+    package init(_ category: ResourceCategory) { self.category = category }
 
     /// The best of what is accepted, nil when nothing is (406). Of alternatives of the same quality one that needs no
     /// transcoding wins, then the first.
-    func choose(_ accepted: [MediaRange]) -> Representation? {
+    package func choose(_ accepted: [MediaRange]) -> Representation? {
         let refused = accepted.filter { $0.quality == 0 && $0.transferSyntax == nil && !$0.mediaType.hasSuffix("*") }
         var best: (quality: Int, cost: Int, representation: Representation)?
         for range in accepted where range.quality > 0 {

@@ -3,7 +3,7 @@
 import DICOMCore
 
 /// The kinds of resources that differ in what they can be.
-enum ResourceCategory: Sendable, Hashable, CaseIterable {
+package enum ResourceCategory: Sendable, Hashable, CaseIterable {
     /// Studies, series and instances as DICOM objects.
     case objects
     /// One or several frames of an instance.
@@ -17,7 +17,7 @@ enum ResourceCategory: Sendable, Hashable, CaseIterable {
 }
 
 /// How an answer is put together.
-enum Packaging: Sendable, Hashable { case single, multipart }
+package enum Packaging: Sendable, Hashable { case single, multipart }
 
 /// One line of the table.
 struct MediaRow: Sendable {
@@ -28,7 +28,8 @@ struct MediaRow: Sendable {
     let transferSyntaxes: [String]
 
     init(
-        _ category: ResourceCategory, _ mediaType: String, _ packaging: Set<Packaging>, _ transferSyntaxes: [String] = []
+        _ category: ResourceCategory, _ mediaType: String, _ packaging: Set<Packaging>,
+        _ transferSyntaxes: [String] = []
     ) {
         self.category = category
         self.mediaType = mediaType

@@ -23,9 +23,10 @@ struct BulkDataAnswer: Sendable {
         negotiation.ownMediaType = value.ownMediaType
         guard let chosen = negotiation.choose(call.accepted) else { throw Problem.notAcceptable(.bulkData) }
         let tag = EntityTag(
-            "b-" + Digest.hexadecimal(
-                Digest.hexadecimal(instance.digest) + parts.joined(separator: "/") + chosen.mediaType
-                    + "\(chosen.packaging)", count: 12))
+            "b-"
+                + Digest.hexadecimal(
+                    Digest.hexadecimal(instance.digest) + parts.joined(separator: "/") + chosen.mediaType
+                        + "\(chosen.packaging)", count: 12))
         if chosen.packaging == .single {
             return call.ranged(value.source, contentType: chosen.mediaType, tag: tag)
         }

@@ -24,9 +24,10 @@ struct ObjectAnswer: Sendable {
         let instances = try await call.instances()
         let (outer, outgoing) = try negotiated(instances)
         let tag = EntityTag(
-            "o-" + Digest.hexadecimal(
-                outgoing.map { Digest.hexadecimal($0.instance.digest) + $0.transferSyntax }.joined(separator: "\n")
-                    + outer.mediaType, count: 12))
+            "o-"
+                + Digest.hexadecimal(
+                    outgoing.map { Digest.hexadecimal($0.instance.digest) + $0.transferSyntax }.joined(separator: "\n")
+                        + outer.mediaType, count: 12))
         if let answer = call.conditional(tag) { return answer }
         if outer.mediaType == "application/zip" { return zip(outgoing, tag) }
         if outer.packaging == .single, let one = outgoing.first { return try await single(one, tag) }

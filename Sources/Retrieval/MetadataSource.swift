@@ -96,7 +96,7 @@ package final class MetadataSource: Sendable {
             case .found(let metadata): return metadata
             case .wait(let group):
                 group.wait()
-                // Whoever built it may have built another state, or failed: then it is this thread's turn.
+            // Whoever built it may have built another state, or failed: then it is this thread's turn.
             case .build(let group):
                 defer {
                     state.withLock { $0.building[key] = nil }

@@ -19,8 +19,8 @@ extension CatalogStore {
         let arguments = [study.sql] + (series.map { [$0.sql] } ?? [])
         return try read { db in
             let select = """
-                SELECT series.uid, count(*), series.id, max(instance.id), sum(instance.id), sum(volume),
-                    sum(entryOffset), max(instance.receivedAt)
+                SELECT series.uid, count(*), series.id, max(instance.id), sum(instance.id),
+                    sum(instance.volume), sum(instance.entryOffset), max(instance.receivedAt)
                 FROM \(StoredInstance.tables) WHERE study.uid = ? \(one)
                 GROUP BY series.id ORDER BY series.seriesNumber, series.id
                 """
