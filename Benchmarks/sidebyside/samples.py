@@ -32,6 +32,10 @@ class Samples:
         low, high = f"{sizes[0] / 1024:.0f}", f"{sizes[-1] / 1024:.0f}"
         return f"{self.count} {_NAMES[self.kind]} of {low if low == high else f'{low} to {high}'} KiB"
 
+    def study(self, group):
+        """Study Instance UID of a folder."""
+        return _uid(self.kind, group)
+
     def shares(self, senders):
         return [self.groups[number::senders] for number in range(senders)]
 
@@ -73,7 +77,7 @@ class Series(Samples):
 
     def __init__(self, folder):
         super().__init__(folder, "ct")
-        self.study, self.series = _uid("series", 0), _uid("series", 0, 1)
+        self.study_uid, self.series_uid = _uid("series", 0), _uid("series", 0, 1)
 
 
 def make_series(folder, slices):

@@ -1,13 +1,14 @@
 """What a viewer asks for, measured at Phim and at Orthanc with the same studies in each."""
 
 import json
+import os
 import re
 import shutil
 import statistics
 import sys
-import os
 
 from . import samples, senders, web_load, web_servers
+from .web_thin_line import thin_line
 
 CLIENTS = 8
 LIST = ("/dicom-web/studies?limit=101&offset=0&fuzzymatching=true&includefield=00081030,00080060&PatientName=*{}*")
@@ -103,7 +104,7 @@ def _paths(bench, server):
     for path in lists:
         expect(path, JSON, lambda body: len(json.loads(body)) > 0)
     studies = json.loads(expect("/dicom-web/studies?limit=101", JSON))
-    study, series = bench.series.study, bench.series.series
+    study, series = bench.series.study_uid, bench.series.series_uid
     metadata = f"/dicom-web/studies/{study}/series/{series}/metadata"
     instances = []
     for one in studies:
@@ -157,4 +158,4 @@ def long_list(bench):
     return {"studies": bench.options.studies, "rows": rows}
 
 
-ALL = {"reading": reading, "storing": storing, "long list": long_list}
+ALL = {"reading": reading, "storing": storing, "long list": long_list, "thin line": thin_line}
