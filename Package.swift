@@ -124,7 +124,7 @@ let package = Package(
             "Access",
             [
                 "Records", crypto, .product(name: "CryptoExtras", package: "swift-crypto"),
-                logging,
+                .product(name: "JWTKit", package: "jwt-kit"), logging,
             ]),
         room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog", crypto]),
 
@@ -134,7 +134,13 @@ let package = Package(
             [
                 "DICOMCore", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle, logging, metrics,
             ]),
-        room("Web", ["CLinux", "Access", hummingbird, hummingbirdCore, nio, nioPosix, logging, metrics]),
+        room(
+            "Web",
+            [
+                "CLinux", "Access", hummingbird, hummingbirdCore, nio, nioPosix, logging, metrics,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         room(
             "DICOMweb",
             [
@@ -188,9 +194,9 @@ let package = Package(
         tests(
             "MediaTests",
             ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
-        tests("ArchiveTests", ["Archive", "DICOMCore"]),
+        tests("ArchiveTests", ["Archive", "Access", "DICOMCore"]),
         tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
-        tests("AccessTests", ["Access", "Records"]),
+        tests("AccessTests", ["Access", "Records", crypto, logging]),
         tests(
             "WebTests",
             ["Web", "Access", hummingbird, nio, .product(name: "HummingbirdTesting", package: "hummingbird")]),

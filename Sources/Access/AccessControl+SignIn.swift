@@ -21,7 +21,7 @@ extension AccessControl {
     ) async throws(AccessFailure) -> NewSession {
         try await passwordWork.run { () throws(AccessFailure) in
             let account = try self.verifyPassword(name: name, password, from: address)
-            if let old = replacing?.session { try AccessFailure.wrap { try self.records.removeSession(id: old) } }
+            try self.end(replacing)
             return try self.beginSession(account, from: address, detail: "password")
         }
     }
@@ -87,6 +87,13 @@ extension AccessControl {
         return NewSession(
             secret: secret.text, account: account.name, roles: Role.set(account.roles),
             mustChangePassword: account.mustChangePassword, expiresAt: expiresAt)
+    }
+
+    /// Ends the session that a browser had before it began another; at once, whatever was verified a moment ago.
+    func end(_ replaced: Caller?) throws(AccessFailure) {
+        guard let session = replaced?.session else { return }
+        try AccessFailure.wrap { try records.removeSession(id: session) }
+        cache.removeAll()
     }
 
     /// Ends the session that a caller came with. Blocks.

@@ -11,12 +11,13 @@ package struct AccessSection: Decodable, Sendable, Equatable {
     package var secureCookies = false
     package var openMetrics = false
     package var auditBacklog = 10_000
+    package var oidc: OpenIDSection?
 
     package init() {}
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
         case idleTimeout, sessionLifetime, lockOutAfter, lockOutTime, failuresPerAddress, failureWindow, longestLink
-        case trustedProxies, origins, secureCookies, openMetrics, auditBacklog
+        case trustedProxies, origins, secureCookies, openMetrics, auditBacklog, oidc
     }
 
     package init(from decoder: any Decoder) throws {
@@ -42,5 +43,6 @@ package struct AccessSection: Decodable, Sendable, Equatable {
         }
         secureCookies = try values.decodeIfPresent(Bool.self, forKey: .secureCookies) ?? false
         openMetrics = try values.decodeIfPresent(Bool.self, forKey: .openMetrics) ?? false
+        oidc = try values.decodeIfPresent(OpenIDSection.self, forKey: .oidc)
     }
 }

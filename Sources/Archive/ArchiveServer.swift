@@ -54,7 +54,7 @@ package struct ArchiveServer: Sendable {
             if let password { first(AccessControl.firstAccount, password) }
         }
         let http = archive.configuration.http
-        let sources = sources(dicomPort: dimse.port)
+        let sources = try sources(dicomPort: dimse.port)
         let web = WebServer.application(
             transport: try transport(), sources: sources, logger: logger,
             onServerRunning: announce)
@@ -161,7 +161,7 @@ package struct ArchiveServer: Sendable {
         }
     }
 
-    private var accessServices: AccessServices {
+    private func accessServices() throws(ArchiveError) -> AccessServices {
         let section = archive.configuration.access
         var authentication = AuthenticationPolicy()
         authentication.trustedProxies = Set(section.trustedProxies)
@@ -170,10 +170,21 @@ package struct ArchiveServer: Sendable {
         let catalog = archive.catalog
         return AccessServices(
             access: archive.access, authentication: authentication, work: BlockingWork(threads: 4),
+            openID: try section.oidc.map { section throws(ArchiveError) in try signOn(section) },
             hasStudy: { uid in try !catalog.instances(Scope(studyUIDs: [uid], seriesUIDs: [], sopUIDs: [])).isEmpty })
     }
 
-    private func sources(dicomPort: Int) -> WebServerSources {
+    /// The provider is asked when somebody signs in: the archive starts without it.
+    private func signOn(_ section: OpenIDSection) throws(ArchiveError) -> OpenIDSignOn {
+        let now = archive.records.now
+        do throws(ConfigurationError) {
+            return OpenIDSignOn(
+                settings: try section.settings(in: archive.folder.path), now: { Double(now()) / 1_000_000 },
+                fetch: OpenIDClient.fetch)
+        } catch { throw .unusable(error.description) }
+    }
+
+    private func sources(dicomPort: Int) throws(ArchiveError) -> WebServerSources {
         let (archive, registry) = (archive, registry)
         let work = BlockingWork()
         let viewer = ViewerLocation(archive.configuration.http).files
@@ -190,7 +201,7 @@ package struct ArchiveServer: Sendable {
                 metadata: MetadataSource(
                     catalog: archive.catalog, retrieval: archive.retrieval, folder: archive.folder.metadata),
                 work: work, logger: logger),
-            access: accessServices, hasOpenMetrics: archive.configuration.access.openMetrics,
+            access: try accessServices(), hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {
                 do { _ = try archive.catalog.statistics(perModality: false) } catch {
                     return .notReady(reason: "catalogue: \(error)")

@@ -50,6 +50,15 @@ extension Configuration {
           # openMetrics: false         # true: /metrics for everybody; otherwise this machine, or with a token
           # auditBacklog: 10000        # events kept in memory while the audit trail cannot be written
 
+        # Sign-in at the hospital's identity provider (OpenID Connect), as a part of access: (docs/oidc.md)
+        #   oidc:
+        #     issuer: https://id.example.org/realms/hospital
+        #     clientID: phim
+        #     clientSecretFile: oidc-secret   # in the data directory, or an absolute path
+        #     rolesClaim: realm_access.roles
+        #     roles: { pacs-admin: administrator, radiology: radiologist, ward: referring-physician }
+        #     publicURL: https://pacs.example.org
+
         # Peers may also be added while the server runs: phim peer add NAME --ae-title AET --host HOST --port PORT
         # peers:
         #   - { name: ct1, aeTitle: CT1, host: 192.0.2.10, port: 104, charset: latin1 }

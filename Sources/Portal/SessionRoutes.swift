@@ -10,6 +10,8 @@ package struct AccessServices: Sendable {
     package let access: AccessControl
     package let authentication: AuthenticationPolicy
     package let work: BlockingWork
+    /// Sign-in at the hospital's identity provider; nil: there is none.
+    package let openID: OpenIDSignOn?
     /// Whether a study is here, so that nothing is shared that does not exist. Blocks.
     package let hasStudy: @Sendable (String) throws -> Bool
     /// Where a link leads once it is open: the page that shows a study.
@@ -17,12 +19,14 @@ package struct AccessServices: Sendable {
 
     package init(
         access: AccessControl, authentication: AuthenticationPolicy, work: BlockingWork,
+        openID: OpenIDSignOn? = nil,
         hasStudy: @escaping @Sendable (String) throws -> Bool,
         viewer: @escaping @Sendable (String) -> String = { "/ohif/viewer?StudyInstanceUIDs=\($0)" }
     ) {
         self.access = access
         self.authentication = authentication
         self.work = work
+        self.openID = openID
         self.hasStudy = hasStudy
         self.viewer = viewer
     }
@@ -33,6 +37,7 @@ package enum AccessEdge {
     package static func addRoutes(to router: Router<WebRequestContext>, services: AccessServices) {
         let api = router.group("api/v1")
         SessionRoutes(services).add(to: api)
+        OpenIDRoutes(services).add(to: api)
         SessionLinkRoutes(services).add(to: router)
         AccountRoutes(services).add(to: api)
         AccountTokenRoutes(services).add(to: api)

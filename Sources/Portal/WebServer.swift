@@ -67,7 +67,9 @@ package enum WebServer {
         let router = Router(context: WebRequestContext.self)
         router.add(middleware: RequestJournal(logger: logger))
         if isEncrypted { router.add(middleware: StrictTransport()) }
-        router.add(middleware: Authentication(access: sources.access.access, policy: sources.access.authentication))
+        router.add(
+            middleware: Authentication(
+                access: sources.access.access, policy: sources.access.authentication, openID: sources.access.openID))
         AccessEdge.addRoutes(to: router, services: sources.access)
         DICOMwebEdge.addRoutes(to: router.group("dicom-web"), services: sources.dicomweb)
         PortalEdge.addRoutes(to: router, services: sources.portal)

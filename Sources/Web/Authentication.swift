@@ -19,15 +19,17 @@ package struct AuthenticationPolicy: Sendable {
 package struct Authentication: RouterMiddleware {
     private let access: AccessControl
     private let policy: AuthenticationPolicy
+    private let openID: OpenIDSignOn?
     /// Of its own, so that a request waits for no image to learn that it may not be.
     private let work: BlockingWork
 
     package init(
-        access: AccessControl, policy: AuthenticationPolicy = AuthenticationPolicy(),
+        access: AccessControl, policy: AuthenticationPolicy = AuthenticationPolicy(), openID: OpenIDSignOn? = nil,
         work: BlockingWork = BlockingWork(threads: 2)
     ) {
         self.access = access
         self.policy = policy
+        self.openID = openID
         self.work = work
     }
 
@@ -53,9 +55,30 @@ package struct Authentication: RouterMiddleware {
     private func caller(_ presented: Presented, from address: String) async throws -> Caller? {
         if let known = access.knownCaller(presenting: presented, from: address) { return known }
         do {
+            if case .token(let text) = presented, let openID, OpenIDKeySet.isToken(text) {
+                return try await identityCaller(text, presented, openID, from: address)
+            }
             return try await work.run { [access] in try access.caller(presenting: presented, from: address) }
         } catch is AccessFailure {
             throw Problem.busy
+        }
+    }
+
+    /// The caller of a token that the identity provider has made.
+    private func identityCaller(
+        _ text: String, _ presented: Presented, _ openID: OpenIDSignOn, from address: String
+    ) async throws -> Caller? {
+        do {
+            guard let bearer = try await openID.bearer(text) else { return nil }
+            return try await work.run { [access] in
+                try access.caller(bearer: bearer, presenting: presented, from: address)
+            }
+        } catch let failure as OpenIDFailure {
+            access.noteFailure(failure, from: address, isAttempt: false)
+            switch failure {
+            case .token, .disabled, .noRole, .wrongState, .providerRefused: return nil
+            case .providerAway, .tooMany, .access: throw Problem.busy
+            }
         }
     }
 

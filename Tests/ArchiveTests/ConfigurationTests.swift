@@ -1,5 +1,6 @@
 // The configuration file: what it accepts, and what it says of mistakes.
 
+import Access
 import Archive
 import DICOMCore
 import Testing
@@ -46,6 +47,49 @@ import Testing
     func padding() throws {
         let text = "peers: [ { name: ct1, aeTitle: \" CT1 \", host: 192.0.2.1, port: 104 } ]"
         #expect(try Configuration.parse(text, name: "phim.yaml").peers.map(\.aeTitle) == ["CT1"])
+    }
+
+    @Test("An identity provider is read")
+    func identityProvider() throws {
+        let text = """
+            access:
+              oidc:
+                issuer: https://id.example.org/realms/hospital
+                clientID: phim
+                rolesClaim: realm_access.roles
+                roles: { pacs-admin: administrator, ward: referring-physician }
+                acceptBearer: true
+                audience: phim-api
+            """
+        let section = try #require(try Configuration.parse(text, name: "phim.yaml").access.oidc)
+        let settings = try section.settings(in: "/nowhere")
+        #expect(settings.roles == ["pacs-admin": .administrator, "ward": .referringPhysician])
+        #expect(settings.audience == "phim-api")
+        #expect(settings.clientSecret == nil)
+        let more = text + "\n    clientSecretFile: secret"
+        let unread = try #require(try Configuration.parse(more, name: "phim.yaml").access.oidc)
+        #expect(throws: ConfigurationError.self) { try unread.settings(in: "/nowhere") }
+    }
+
+    @Test(
+        "A mistake in the provider's section is named",
+        arguments: [
+            ("{ clientID: a }", "issuer"), ("{ issuer: \"https://b\" }", "clientID"),
+            ("{ issuer: \"http://b\", clientID: a, defaultRoles: [technician] }", "issuer"),
+            ("{ issuer: \"https://b\", clientID: a }", "roles"),
+            ("{ issuer: \"https://b\", clientID: a, defaultRoles: [chief] }", "chief"),
+            ("{ issuer: \"https://b\", clientID: a, roles: { x: chief } }", "chief"),
+            ("{ issuer: \"https://b\", clientID: a, defaultRoles: [technician], acceptBearer: true }", "audience"),
+            ("{ issuer: \"https://b\", clientID: a, defaultRoles: [technician], audience: c }", "acceptBearer"),
+            ("{ issuer: \"https://b\", clientID: a, defaultRoles: [technician], clockSkew: 301 }", "clockSkew"),
+            ("{ issuer: \"https://b\", clientID: a, defaultRoles: [technician], scopes: [email] }", "openid"),
+            ("{ issuer: \"https://b\", clientID: a, defaultRoles: [technician], publicURL: \"b/c\" }", "publicURL"),
+            ("{ issuer: \"https://b\", clientID: a, secret: x }", "access.oidc.secret"),
+        ])
+    func providerMistakes(section: String, place: String) {
+        let text = "access: { oidc: \(section) }"
+        let error = #expect(throws: ConfigurationError.self) { try Configuration.parse(text, name: "phim.yaml") }
+        #expect(error?.description.contains(place) == true, "\(error?.description ?? "")")
     }
 
     @Test(
