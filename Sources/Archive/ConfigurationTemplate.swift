@@ -25,11 +25,11 @@ extension Configuration {
         http:
           # host: 127.0.0.1
           # port: 8080
-          # tls: { certificate: server.pem, key: server.key }  # HTTPS and HTTP/2; read again when the files change
+          # tls: { certificate: server.pem, key: server.key }  # no default: HTTPS; read again when they change
           # maxConnections: 512        # in total
           # maxConnectionsPerAddress: 256
           # idleTimeout: 30            # seconds from the connection, or the last answer, to a whole request header
-          # ohif: DIR                  # folder of the OHIF viewer (scripts/fetch-ohif); none: no viewer
+          # ohif: DIR                  # no default: folder of the OHIF viewer (scripts/fetch-ohif)
 
         storage:
           # volumeSize: 1GiB           # size of one tar volume
