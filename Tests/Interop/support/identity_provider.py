@@ -71,6 +71,55 @@ def token(claims, key, header=None, signature=None):
     return f"{signed}.{b64((signature or key.sign)(signed.encode()))}"
 
 
+def forgeries(provider):
+    """Identity tokens that prove nothing: by name, what makes one of honest claims."""
+    key, stranger = provider.keys[0], Key("first")
+    late = {"exp": int(time.time()) - 3600}
+    return {
+        "wrong nonce": lambda c: token(c | {"nonce": "x"}, key),
+        "no nonce": lambda c: token({k: v for k, v in c.items() if k != "nonce"}, key),
+        "alg none": lambda c: token(c, key, {"alg": "none"}, lambda data: b""),
+        "alg None": lambda c: token(c, key, {"alg": "None"}, lambda data: b""),
+        "no alg": lambda c: token(c, key, {"alg": None}),
+        "HS256 with the public key": lambda c: token(
+            c, key, {"alg": "HS256"}, lambda data: hmac_sha256(key.public_pem(), data)
+        ),
+        "HS256 with the client's secret": lambda c: token(
+            c, key, {"alg": "HS256", "kid": None}, lambda data: hmac_sha256(provider.client_secret.encode(), data)
+        ),
+        "HS256 with a published shared key": lambda c: token(
+            c, key, {"alg": "HS256", "kid": "odd"}, lambda data: hmac_sha256(b"\0\0\0", data)
+        ),
+        "another's key under the same name": lambda c: token(c, stranger),
+        "key in the header": lambda c: token(c, stranger, {"jwk": stranger.jwk}),
+        "key at an address in the header": lambda c: token(c, stranger, {"jku": f"{provider.issuer}/keys"}),
+        "another algorithm of the same key": lambda c: token(c, key, {"alg": "RS512"}),
+        "elliptic algorithm with an RSA key": lambda c: token(c, key, {"alg": "ES256"}),
+        "extension that must be understood": lambda c: token(c, key, {"crit": ["b64"], "b64": False}),
+        "signature cut off": lambda c: token(c, key).rsplit(".", 1)[0] + ".",
+        "signature of other claims": lambda c: ".".join(
+            [token(c, key).split(".")[0], b64(b'{"sub":"x"}'), token(c, key).split(".")[2]]
+        ),
+        "expired": lambda c: token(c | late, key),
+        "without expiry": lambda c: token({k: v for k, v in c.items() if k != "exp"}, key),
+        "expiry that is no time": lambda c: token(c | {"exp": "tomorrow"}, key),
+        "of tomorrow": lambda c: token(c | {"iat": int(time.time()) + 86400}, key),
+        "not yet valid": lambda c: token(c | {"nbf": int(time.time()) + 3600}, key),
+        "wrong audience": lambda c: token(c | {"aud": "another"}, key),
+        "several audiences without a party": lambda c: token(c | {"aud": ["phim", "another"]}, key),
+        "another party": lambda c: token(c | {"aud": ["phim", "another"], "azp": "another"}, key),
+        "wrong issuer": lambda c: token(c | {"iss": "https://evil.example"}, key),
+        "no subject": lambda c: token({k: v for k, v in c.items() if k != "sub"}, key),
+        "empty subject": lambda c: token(c | {"sub": ""}, key),
+        "wrong at_hash": lambda c: token(c | {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}, key),
+        "no token at all": lambda c: "ey",
+        "two dots": lambda c: "ey..",
+        "not base64": lambda c: "ey!.ey!.!",
+        "large": lambda c: token(c | {"x": "y" * 100_000}, key),
+        "deep": lambda c: token(c, key).split(".")[0] + "." + b64(b"[" * 9000) + ".AAAA",
+    }
+
+
 class IdentityProvider:
     """`person` is who signs in next; `tamper` changes the claims of identity tokens, `forge` makes the token whole."""
 
