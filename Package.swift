@@ -99,16 +99,20 @@ let package = Package(
         .target(
             name: "CDCMTK",
             linkerSettings: [
-                .linkedLibrary("dcmnet"), .linkedLibrary("dcmjpeg"), .linkedLibrary("dcmjpls"),
-                .linkedLibrary("dcmdata"), .linkedLibrary("oflog"), .linkedLibrary("ofstd"), .linkedLibrary("openjp2"),
+                .linkedLibrary("dcmnet"), .linkedLibrary("dcmjpeg"), .linkedLibrary("dcmdata"), .linkedLibrary("oflog"),
+                .linkedLibrary("ofstd"),
             ]
         ),
         room("DICOMToolkit", ["CDCMTK"]),
         room("DICOMNetwork", ["DICOMToolkit"]),
-        // Image codecs that DCMTK does not bring: OpenJPEG, OpenJPH, libjpeg-turbo.
+        // Image codecs that DCMTK does not bring: OpenJPEG, OpenJPH, CharLS, libjpeg-turbo, libpng, giflib, FreeType.
         .target(
             name: "CImageCodecs",
-            linkerSettings: [.linkedLibrary("openjp2"), .linkedLibrary("openjph"), .linkedLibrary("jpeg")]
+            cxxSettings: [.unsafeFlags(["-I/usr/include/freetype2"])],
+            linkerSettings: [
+                .linkedLibrary("openjp2"), .linkedLibrary("openjph"), .linkedLibrary("charls"), .linkedLibrary("jpeg"),
+                .linkedLibrary("png16"), .linkedLibrary("gif"), .linkedLibrary("freetype"),
+            ]
         ),
         room("DICOMImaging", ["DICOMCore", "DICOMToolkit", "CImageCodecs", "CZlib", "CLinux"]),
 
@@ -132,7 +136,8 @@ let package = Package(
         room(
             "DIMSEServer",
             [
-                "DICOMCore", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle, logging, metrics,
+                "DICOMCore", "DICOMImaging", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle,
+                logging, metrics,
             ]),
         room(
             "Web",
@@ -170,7 +175,7 @@ let package = Package(
         .executableTarget(
             name: "phim",
             dependencies: [
-                "Archive", "Access", "DICOMCore", "DICOMImaging", "DICOMToolkit", "Volumes", "Catalog", "Records",
+                "Archive", "Access", "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Records",
                 "Ingest", "Retrieval", "Media",
                 "DIMSEServer", "Telemetry", logging, metrics,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),

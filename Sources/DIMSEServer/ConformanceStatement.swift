@@ -2,6 +2,7 @@
 
 import Catalog
 import DICOMCore
+import DICOMImaging
 import DICOMNetwork
 import Retrieval
 
@@ -77,7 +78,7 @@ package enum ConformanceStatement {
 
     private static var transferSyntaxes: String {
         let rows = TransferSyntax.all.map { syntax in
-            let converts = Converter.decodableSyntaxes.contains(syntax.uid)
+            let converts = CodecTable.decodes(syntax.uid)
             return "| \(syntax.name ?? "") | `\(syntax.uid)` | yes | \(converts ? "yes" : "no") |"
         }
         let fallbacks = InstanceSender.fallbackSyntaxes.map { $0.name ?? $0.uid }.joined(separator: ", ")

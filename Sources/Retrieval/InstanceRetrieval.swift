@@ -17,9 +17,10 @@ package enum RetrievalFailure: Error, Equatable, Sendable {
 /// Reads instances that the catalogue has named.
 package final class InstanceRetrieval: Sendable {
     private let volumes: VolumeStore
-    private let converter: Converter
+    let converter: Converter
+    let images = ImageCache()
 
-    /// - Parameter converter: turns compressed objects into uncompressed ones, away from this process.
+    /// - Parameter converter: the codecs, away from this process.
     package init(volumes: VolumeStore, converter: Converter) {
         self.volumes = volumes
         self.converter = converter
@@ -30,32 +31,10 @@ package final class InstanceRetrieval: Sendable {
         StoredObject(instance: instance, volumes: volumes)
     }
 
-    /// The object in another transfer syntax, in a temporary file that goes with the value.
-    package func converted(
-        _ instance: StoredInstance, to transferSyntaxUID: String
-    ) throws(RetrievalFailure) -> ConvertedObject {
-        try converter.convert(stored(instance), to: transferSyntaxUID)
-    }
-
     /// Everything before the pixel data.
     package func header(of instance: StoredInstance) throws(RetrievalFailure) -> DataSet {
-        let transferSyntax = TransferSyntax(instance.transferSyntaxUID)
-        // Most headers end within the first read; long ones (enhanced multi-frame) are read again, larger.
-        var count = 64 << 10
-        let object = stored(instance)
-        while true {
-            let bytes = try object.read(from: 0, count: Int(min(Int64(count), object.length)))
-            guard
-                let header = try? HeaderReader.read(bytes, from: instance.dataSetOffset, transferSyntax: transferSyntax)
-            else { throw .unreadable(reason: "header") }
-            if header.pixelDataOffset != nil || Int64(bytes.count) == object.length || count >= Self.largestHeader {
-                return header.dataSet
-            }
-            count *= 8
-        }
+        try PixelSource(stored(instance)).header().dataSet
     }
-
-    private static let largestHeader = 32 << 20
 }
 
 /// The bytes of one stored instance, read by range.

@@ -132,10 +132,21 @@ void phim_abort(phim_association *a, uint8_t source, uint8_t reason);
 void phim_interrupt(phim_association *a);
 void phim_association_free(phim_association *a);
 
-// Files.
+// Frames of JPEG that is lossless or has 12 bits a sample.
 
-/// Rewrites a Part 10 file in an uncompressed or deflated transfer syntax.
-int32_t phim_transcode(const char *source, const char *target, const char *transfer_syntax, phim_error *error);
+/// `precision` is that of the frame header; samples come out by pixel, of 8 bits or, above a precision of 8, of 16 in this
+/// machine's byte order. The caller has compared the frame header with the size of `out`. `is_ycc`: YCbCr becomes RGB.
+int32_t phim_jpeg_decode(
+    const uint8_t *bytes, size_t count, int32_t precision, int32_t is_ycc, uint8_t *out, size_t out_count,
+    phim_error *error);
+/// Lossless (process 14, selection value 1) when `quality` is 0, else sequential with 12 bits. Samples of 8 bits up to a
+/// precision of 8, else of 16. The output is freed by `phim_jpeg_free`.
+int32_t phim_jpeg_encode(
+    const uint8_t *samples, uint16_t columns, uint16_t rows, uint16_t samples_per_pixel, int32_t precision,
+    int32_t quality, uint8_t **out, size_t *out_count, phim_error *error);
+void phim_jpeg_free(uint8_t *bytes);
+
+// Files.
 
 typedef struct phim_directory phim_directory;
 /// A general purpose DICOMDIR (PS3.11 Annex D) under construction in the folder `root`.

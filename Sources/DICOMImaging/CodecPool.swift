@@ -1,0 +1,103 @@
+// The codecs in processes of their own: a hostile image costs one job and one worker, never the archive.
+
+package import DICOMCore
+import Dispatch
+import Foundation
+import Synchronization
+
+/// A bounded set of worker processes, started when there is work. Calls block.
+package final class CodecPool: Sendable {
+    private let executable: String
+    private let timeout: Int
+    private let permits: DispatchSemaphore
+    private let idle = Mutex<[WorkerProcess]>([])
+    private let counts = Mutex(Counts())
+
+    /// What became of jobs since the start.
+    package struct Counts: Sendable, Equatable {
+        package var done = 0
+        package var refused = 0
+        package var workersStarted = 0
+        package var workersLost = 0
+    }
+
+    /// - Parameters:
+    ///   - executable: this program, called as `executable codec-worker`.
+    ///   - workers: processes at once; further callers wait in order.
+    ///   - timeout: seconds that one job may take.
+    package init(executable: String, workers: Int, timeout: Int = CodecWorkerLoop.Limits.seconds) {
+        self.executable = executable
+        self.timeout = timeout
+        permits = DispatchSemaphore(value: max(1, workers))
+    }
+
+    deinit { idle.withLock { $0.forEach { _ = $0.end() } } }
+
+    package var statistics: Counts { counts.withLock { $0 } }
+
+    /// A frame in another transfer syntax, and how a data set must describe it then.
+    package func convert(
+        _ bytes: [UInt8], from: TransferSyntax, to: TransferSyntax, layout: PixelLayout, quality: Int = 90
+    ) throws(ImagingFailure) -> NativeFrame {
+        try run(.convert(from: from.uid, to: to.uid, layout: layout, quality: quality), bytes)
+    }
+
+    /// A frame as an image file.
+    package func render(
+        _ bytes: [UInt8], from: TransferSyntax, plan: RenderingPlan
+    ) throws(ImagingFailure) -> [UInt8] {
+        try run(.render(from: from.uid, plan: plan), bytes).bytes
+    }
+
+    /// Gives a job to a worker and waits for it.
+    package func run(_ job: CodecJob, _ bytes: [UInt8]) throws(ImagingFailure) -> NativeFrame {
+        guard bytes.count <= WorkerMessage.longestBody else { throw .unsupported("frame is too large") }
+        guard let head = try? JSONEncoder().encode(job) else { throw .unsupported("image attributes out of range") }
+        guard permits.wait(timeout: .now() + .seconds(timeout)) == .success else {
+            throw .unavailable("all codec workers are busy")
+        }
+        defer { permits.signal() }
+        while true {
+            let kept = idle.withLock { $0.popLast() }
+            let worker = if let kept { kept } else { try start() }
+            let answer: (head: [UInt8], body: [UInt8])
+            do throws(WorkerProcess.Loss) {
+                answer = try worker.exchange(head: Array(head), body: bytes, within: timeout * 1_000 + 1_000)
+            } catch {
+                // A worker that was idle for long has ended in peace: the next one does it.
+                if case .retired = error, kept != nil { continue }
+                counts.withLock { $0.workersLost += 1 }
+                throw Self.failure(error)
+            }
+            idle.withLock { $0.append(worker) }
+            return try result(answer)
+        }
+    }
+
+    private func start() throws(ImagingFailure) -> WorkerProcess {
+        let worker = try WorkerProcess(executable: executable)
+        counts.withLock { $0.workersStarted += 1 }
+        return worker
+    }
+
+    private func result(_ answer: (head: [UInt8], body: [UInt8])) throws(ImagingFailure) -> NativeFrame {
+        guard let head = try? JSONDecoder().decode(CodecAnswer.self, from: Data(answer.head)) else {
+            throw .unavailable("codec worker is not understood")
+        }
+        if let failure = head.failure {
+            counts.withLock { $0.refused += 1 }
+            throw failure
+        }
+        guard let layout = head.layout else { throw .unavailable("codec worker is not understood") }
+        counts.withLock { $0.done += 1 }
+        return NativeFrame(bytes: answer.body, layout: layout)
+    }
+
+    private static func failure(_ loss: WorkerProcess.Loss) -> ImagingFailure {
+        switch loss {
+        case .timedOut: .workerLost("decoding took too long")
+        case .died(let signal?): .workerLost("the image ended its decoder (signal \(signal))")
+        case .died(nil), .retired: .workerLost("the image ended its decoder")
+        }
+    }
+}

@@ -1,0 +1,68 @@
+// A file without a name for what is made on request: it goes when nobody holds it any more.
+
+import Foundation
+import Glibc
+import Synchronization
+
+/// Bytes on disk for as long as the value lives; a process that dies leaves nothing behind.
+final class TemporaryFile: Sendable {
+    private let descriptor: Int32
+    private let end = Atomic<Int64>(0)
+
+    init(in folder: String) throws(RetrievalFailure) {
+        try? FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        var template = Array((folder + "/made-XXXXXX").utf8CString)
+        descriptor = unsafe template.withUnsafeMutableBufferPointer { path in
+            guard let base = path.baseAddress else { return -1 }
+            let descriptor = unsafe mkstemp(base)
+            if descriptor >= 0 { _ = unsafe unlink(base) }
+            return descriptor
+        }
+        guard descriptor >= 0 else { throw .unreadable(reason: "no temporary file") }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    }
+
+    deinit { _ = close(descriptor) }
+
+    var length: Int64 { end.load(ordering: .acquiring) }
+
+    /// Adds bytes at the end. From one thread.
+    func append(_ bytes: [UInt8]) throws(RetrievalFailure) {
+        let at = length
+        try write(bytes, at: at)
+        end.store(at + Int64(bytes.count), ordering: .releasing)
+    }
+
+    /// Writes over what is there.
+    func write(_ bytes: [UInt8], at offset: Int64) throws(RetrievalFailure) {
+        var done = 0
+        while done < bytes.count {
+            let put = unsafe bytes.withUnsafeBufferPointer { buffer in
+                unsafe buffer.baseAddress.map {
+                    unsafe pwrite(descriptor, $0 + done, buffer.count - done, Int(offset) + done)
+                } ?? 0
+            }
+            if put < 0, errno == EINTR { continue }
+            guard put > 0 else { throw .unreadable(reason: "no room for a temporary file") }
+            done += put
+        }
+    }
+
+    /// Bytes from an offset, fewer at the end.
+    func read(from offset: Int64, count: Int) throws(RetrievalFailure) -> [UInt8] {
+        let wanted = Int(max(0, min(Int64(count), length - offset)))
+        var done = 0
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
+            while done < wanted, let base = buffer.baseAddress {
+                let got = unsafe pread(descriptor, base + done, wanted - done, Int(offset) + done)
+                if got < 0, errno == EINTR { continue }
+                guard got > 0 else { break }
+                done += got
+            }
+            initialized = done
+        }
+        guard done == wanted else { throw .unreadable(reason: "temporary file") }
+        return bytes
+    }
+}
