@@ -64,7 +64,8 @@ package final class OpenArchive: Sendable {
         volumes.close()
     }
 
-    private static var thisProgram: String {
+    /// The file of this program, which is also that of its workers.
+    package static var thisProgram: String {
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     }
 }

@@ -42,6 +42,17 @@ void be_quiet() {
     });
 }
 
+/// Bytes in memory that notice being read past their end: the library fills what is missing with grey and says nothing.
+struct Source : ojph::mem_infile {
+    bool is_short = false;
+
+    size_t read(void *ptr, size_t size) override {
+        const size_t got = mem_infile::read(ptr, size);
+        if (got < size) is_short = true;
+        return got;
+    }
+};
+
 bool fits(ojph::param_siz siz, const codec_layout &layout) {
     if (siz.get_num_components() < layout.samples) return false;
     for (uint32_t c = 0; c < layout.samples; c++) {
@@ -74,7 +85,7 @@ int32_t codec_htj2k_decode(
     return guarded(error, [&]() -> int32_t {
         if (!holds(*layout, out_count)) return fail(error, CODEC_UNSUPPORTED, "layout");
         be_quiet();
-        ojph::mem_infile file;
+        Source file;
         file.open(bytes, count);
         ojph::codestream stream;
         stream.read_headers(&file);
@@ -93,8 +104,9 @@ int32_t codec_htj2k_decode(
             read_line(
                 *buffer, row, component, siz.get_bit_depth(component), siz.is_signed(component), *layout, out);
         }
+        const bool is_short = file.is_short;
         stream.close();
-        return CODEC_OK;
+        return is_short ? fail(error, CODEC_DAMAGED, "codestream ends early") : CODEC_OK;
     });
 }
 

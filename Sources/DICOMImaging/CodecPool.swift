@@ -64,7 +64,7 @@ package final class CodecPool: Sendable {
             do throws(WorkerProcess.Loss) {
                 answer = try worker.exchange(head: Array(head), body: bytes, within: timeout * 1_000 + 1_000)
             } catch {
-                // A worker that was idle for long has ended in peace: the next one does it.
+                // A worker that was idle has ended meanwhile: the next one does it.
                 if case .retired = error, kept != nil { continue }
                 counts.withLock { $0.workersLost += 1 }
                 throw Self.failure(error)
@@ -97,7 +97,8 @@ package final class CodecPool: Sendable {
         switch loss {
         case .timedOut: .workerLost("decoding took too long")
         case .died(let signal?): .workerLost("the image ended its decoder (signal \(signal))")
-        case .died(nil), .retired: .workerLost("the image ended its decoder")
+        case .died(nil): .workerLost("the image ended its decoder")
+        case .retired: .unavailable("codec worker does not run")
         }
     }
 }

@@ -41,7 +41,7 @@ struct WorkerProcess: Sendable {
 
     /// How an exchange ended without an answer.
     enum Loss: Error {
-        /// The worker had ended in peace before it read the job: another may do it.
+        /// The worker had ended before it took the job: another may do it.
         case retired
         /// It was still working when its time was over.
         case timedOut
@@ -53,8 +53,11 @@ struct WorkerProcess: Sendable {
         head: [UInt8], body: [UInt8], within milliseconds: Int
     ) throws(Loss) -> (head: [UInt8], body: [UInt8]) {
         let deadline = Self.now() + milliseconds
-        guard try send(WorkerMessage.prefix(head: head.count, body: body.count) + head, deadline),
-            try send(body, deadline), let prefix = try receive(WorkerMessage.prefixSize, deadline),
+        guard try send(WorkerMessage.prefix(head: head.count, body: body.count) + head, deadline) else {
+            _ = end()
+            throw .retired
+        }
+        guard try send(body, deadline), let prefix = try receive(WorkerMessage.prefixSize, deadline),
             let lengths = WorkerMessage.lengths(prefix), let answer = try receive(lengths.head, deadline),
             let bytes = try receive(lengths.body, deadline)
         else { throw end() }

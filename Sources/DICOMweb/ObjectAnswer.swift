@@ -2,6 +2,7 @@
 
 import Catalog
 import DICOMCore
+import DICOMImaging
 import Hummingbird
 import Logging
 import Retrieval
@@ -114,5 +115,7 @@ struct ObjectAnswer: Sendable {
 
 extension FrameCodecs {
     /// What the codecs of this archive can do.
-    static let here = FrameCodecs(decodable: Converter.decodableSyntaxes, encodable: [])
+    static let here = FrameCodecs(
+        decodable: Set(CodecTable.entries.filter(\.decodes).map(\.transferSyntax.uid)),
+        encodable: Set(CodecTable.entries.filter { $0.encodes && $0.isLossless }.map(\.transferSyntax.uid)))
 }

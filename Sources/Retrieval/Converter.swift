@@ -1,5 +1,6 @@
 // What turns pixels into other forms: worker processes, and a folder for what is made.
 
+import DICOMCore
 package import DICOMImaging
 
 /// The codecs of an archive, in processes of their own, and room for temporary files.
@@ -19,12 +20,30 @@ package final class Converter: Sendable {
     }
 }
 
+extension Converter {
+    /// A whole object in a syntax without loss.
+    func convert(
+        _ stored: PixelSource, _ identity: ObjectIdentity, to transferSyntaxUID: String
+    ) throws(RetrievalFailure) -> ConvertedObject {
+        guard CodecTable.encodesLosslessly(transferSyntaxUID) else {
+            throw .notConvertible(from: identity.transferSyntaxUID, reason: "no lossless encoder for the wanted syntax")
+        }
+        guard CodecTable.decodes(identity.transferSyntaxUID) else {
+            throw .notConvertible(from: identity.transferSyntaxUID, reason: "no codec")
+        }
+        var conversion = try ObjectConversion(
+            source: try stored.readable(identity, scratch: scratch), identity: identity,
+            to: TransferSyntax(transferSyntaxUID), scratch: scratch, codecs: codecs)
+        return try conversion.run().object
+    }
+}
+
 /// A Part 10 file made for one asker.
 package struct ConvertedObject: Sendable {
-    private let file: TemporaryFile
+    private let file: OwnFile
     package let dataSetOffset: Int
 
-    init(file: TemporaryFile, dataSetOffset: Int) {
+    init(file: OwnFile, dataSetOffset: Int) {
         self.file = file
         self.dataSetOffset = dataSetOffset
     }

@@ -6,6 +6,7 @@ import Synchronization
 
 /// An image whose header was read.
 struct ImageEntry: Sendable {
+    let identity: ObjectIdentity
     let source: PixelSource
     let attributes: ImageAttributes
     let table: FrameTable
@@ -14,9 +15,17 @@ struct ImageEntry: Sendable {
     /// Bytes of memory, about.
     let cost: Int
 
-    static func make(source: PixelSource, header: Header, uid: String) throws(RetrievalFailure) -> ImageEntry {
+    /// Reads the header and finds the frames; of a deflated or big-endian object a copy is made that can be read by range.
+    init(_ stored: PixelSource, _ identity: ObjectIdentity, scratch: String) throws(RetrievalFailure) {
+        let source = try stored.readable(identity, scratch: scratch)
+        try self.init(source, header: source.header(), identity)
+    }
+
+    init(_ source: PixelSource, header: Header, _ identity: ObjectIdentity) throws(RetrievalFailure) {
+        self.identity = identity
+        self.source = source
         do throws(ImagingFailure) {
-            let attributes = try ImageAttributes(header)
+            attributes = try ImageAttributes(header)
             var table = try FrameTable.make(
                 header: header, transferSyntax: source.transferSyntax, objectLength: source.length
             ) { offset, count throws(ImagingFailure) in
@@ -25,12 +34,11 @@ struct ImageEntry: Sendable {
                 }
             }
             table.isDirect = !source.isCopy
-            return ImageEntry(
-                source: source, attributes: attributes, table: table,
-                pixelSyntax: try pixelSyntax(source, table),
-                cost: table.cost + header.dataSet.bytes.count + 1_024)
+            self.table = table
+            pixelSyntax = try Self.pixelSyntax(source, table)
+            cost = table.cost + header.dataSet.bytes.count + 1_024
         } catch {
-            throw RetrievalFailure(error, from: uid)
+            throw RetrievalFailure(error, from: identity.transferSyntaxUID)
         }
     }
 

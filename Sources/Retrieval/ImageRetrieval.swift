@@ -30,32 +30,14 @@ extension InstanceRetrieval {
     package func frame(
         _ number: Int, of instance: StoredInstance, as transferSyntax: TransferSyntax, quality: Int = 90
     ) throws(RetrievalFailure) -> [UInt8] {
-        let image = try image(instance)
-        let bytes = try image.stored(number)
-        let target = transferSyntax.isEncapsulated ? transferSyntax : .explicitVRLittleEndian
-        if target == image.pixelSyntax { return bytes }
-        do throws(ImagingFailure) {
-            return try converter.codecs.convert(
-                bytes, from: image.pixelSyntax, to: target, layout: image.attributes.layout, quality: quality
-            ).bytes
-        } catch { throw RetrievalFailure(error, from: instance.transferSyntaxUID) }
+        try image(instance).frame(number, as: transferSyntax, quality: quality, converter.codecs)
     }
 
     /// The object in another transfer syntax, in a temporary file that goes with the value. Only syntaxes without loss.
     package func converted(
         _ instance: StoredInstance, to transferSyntaxUID: String
     ) throws(RetrievalFailure) -> ConvertedObject {
-        guard CodecTable.encodesLosslessly(transferSyntaxUID) else {
-            throw .notConvertible(from: instance.transferSyntaxUID, reason: "no lossless encoder for the wanted syntax")
-        }
-        guard CodecTable.decodes(instance.transferSyntaxUID) else {
-            throw .notConvertible(from: instance.transferSyntaxUID, reason: "no codec")
-        }
-        let source = try PixelSource.make(stored(instance), scratch: converter.scratch)
-        var conversion = try ObjectConversion(
-            source: source, instance: instance, to: TransferSyntax(transferSyntaxUID), scratch: converter.scratch,
-            codecs: converter.codecs)
-        return try conversion.run().object
+        try converter.convert(PixelSource(stored(instance)), ObjectIdentity(instance), to: transferSyntaxUID)
     }
 
     /// A frame, numbered from 1, as a picture; nil is the first, or all of them in a format that moves.
@@ -65,69 +47,58 @@ extension InstanceRetrieval {
         _ number: Int?, of instance: StoredInstance, _ request: RenderingRequest,
         presentationState: StoredInstance? = nil
     ) throws(RetrievalFailure) -> RenderedImage {
-        let image = try image(instance)
         let state = try presentationState.map { state throws(RetrievalFailure) in try header(of: state) }
-        func plan(_ frame: Int, _ request: RenderingRequest) throws(RetrievalFailure) -> RenderingPlan {
-            let presentation = state.flatMap { Presentation($0, image: instance.sopInstanceUID, frame: frame) }
-            guard state == nil || presentation != nil else {
-                throw .notConvertible(
-                    from: instance.transferSyntaxUID, reason: "presentation state does not refer to this image")
-            }
-            return RenderingPlan(image.attributes, frame: frame, request: request, presentation: presentation)
-        }
-        func render(_ frame: Int, _ request: RenderingRequest) throws(RetrievalFailure) -> [UInt8] {
-            let bytes = try image.stored(frame)
-            let plan = try plan(frame, request)
-            do throws(ImagingFailure) {
-                return try converter.codecs.render(bytes, from: image.pixelSyntax, plan: plan)
-            } catch { throw RetrievalFailure(error, from: instance.transferSyntaxUID) }
-        }
-        if request.format == .gif {
-            return try animation(image, instance, number, request, render)
-        }
-        return RenderedImage(bytes: try render(number ?? 1, request), mediaType: request.format.mediaType)
-    }
-
-    /// Bytes of all pictures of an animation: beyond them frames are left out evenly.
-    private static let animationRoom = 96 << 20
-
-    private func animation(
-        _ image: ImageEntry, _ instance: StoredInstance, _ number: Int?, _ request: RenderingRequest,
-        _ render: (Int, RenderingRequest) throws(RetrievalFailure) -> [UInt8]
-    ) throws(RetrievalFailure) -> RenderedImage {
-        let layout = image.attributes.layout
-        let isColour = !layout.photometricInterpretation.isMonochrome
-        var request = request
-        // Moving pictures are for looking over: no side above 512 unless asked for.
-        if request.viewport == nil { request.viewport = Viewport(width: 512, height: 512) }
-        let size = Renderer.fittedSize(layout, request.viewport)
-        let step = size.width * size.height * (isColour ? 3 : 1)
-        let numbers = number.map { [$0] } ?? Array(1...image.table.count)
-        let stride = max(1, (numbers.count * step + Self.animationRoom - 1) / Self.animationRoom)
-        var pictures: [UInt8] = []
-        var count = 0
-        for index in Swift.stride(from: 0, to: numbers.count, by: stride) {
-            pictures += try render(numbers[index], request)
-            count += 1
-        }
-        guard pictures.count == count * step else {
-            throw .notConvertible(from: instance.transferSyntaxUID, reason: "pictures of several sizes")
-        }
-        let time = (image.attributes.frameTime ?? 100) * Double(stride)
-        do throws(ImagingFailure) {
-            let file = try converter.codecs.run(
-                .animate(
-                    columns: size.width, rows: size.height, isColour: isColour, frames: count, frameTime: time),
-                pictures)
-            return RenderedImage(bytes: file.bytes, mediaType: request.format.mediaType)
-        } catch { throw RetrievalFailure(error, from: instance.transferSyntaxUID) }
+        return try image(instance).rendered(number, request, state: state, converter.codecs)
     }
 
     private func image(_ instance: StoredInstance) throws(RetrievalFailure) -> ImageEntry {
         try images.entry(instance.id) { () throws(RetrievalFailure) in
-            let source = try PixelSource.make(stored(instance), scratch: converter.scratch)
-            return try ImageEntry.make(
-                source: source, header: source.header(), uid: instance.transferSyntaxUID)
+            try ImageEntry(PixelSource(stored(instance)), ObjectIdentity(instance), scratch: converter.scratch)
         }
+    }
+}
+
+/// A DICOM file outside the archive, for commands: the same frames, pictures and conversions.
+package struct ImageFile: Sendable {
+    private let identity: ObjectIdentity
+    private let source: PixelSource
+    private let converter: Converter
+
+    /// Reads the beginning of the file.
+    package init(_ path: String, converter: Converter) throws(RetrievalFailure) {
+        let file = try OwnFile(opening: path)
+        guard let part10 = try? Part10.parse(file.read(from: 0, count: 64 << 10)) else {
+            throw .unreadable(reason: "not a DICOM file")
+        }
+        source = PixelSource(file, part10)
+        identity = ObjectIdentity(part10, try source.header().dataSet)
+        self.converter = converter
+    }
+
+    /// Frames that are there.
+    package func frameCount() throws(RetrievalFailure) -> Int { try entry().table.count }
+
+    /// One frame in a transfer syntax, as `InstanceRetrieval.frame`.
+    package func frame(
+        _ number: Int, as transferSyntax: TransferSyntax, quality: Int = 90
+    ) throws(RetrievalFailure) -> [UInt8] {
+        try entry().frame(number, as: transferSyntax, quality: quality, converter.codecs)
+    }
+
+    /// A picture, as `InstanceRetrieval.rendered`.
+    package func rendered(
+        _ number: Int?, _ request: RenderingRequest, presentationState: ImageFile? = nil
+    ) throws(RetrievalFailure) -> RenderedImage {
+        let state = try presentationState.map { file throws(RetrievalFailure) in try file.source.header().dataSet }
+        return try entry().rendered(number, request, state: state, converter.codecs)
+    }
+
+    /// The whole object, as `InstanceRetrieval.converted`.
+    package func converted(to transferSyntaxUID: String) throws(RetrievalFailure) -> ConvertedObject {
+        try converter.convert(source, identity, to: transferSyntaxUID)
+    }
+
+    private func entry() throws(RetrievalFailure) -> ImageEntry {
+        try ImageEntry(source, identity, scratch: converter.scratch)
     }
 }

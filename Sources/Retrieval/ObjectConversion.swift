@@ -1,18 +1,17 @@
 // A whole object in another transfer syntax: its elements re-encoded, its frames converted one by one (PS3.5 Annex A).
 
-import Catalog
 import DICOMCore
 import DICOMImaging
 
 /// One conversion. Memory holds the header and one frame.
 struct ObjectConversion {
     private let source: PixelSource
-    private let instance: StoredInstance
+    private let identity: ObjectIdentity
     private let target: TransferSyntax
     /// Nil where no frame may have to be converted.
     private let codecs: CodecPool?
     private let header: Header
-    private let file: TemporaryFile
+    private let file: OwnFile
     private var sink: Sink
     private let preambleLength: Int
 
@@ -20,22 +19,22 @@ struct ObjectConversion {
     private static let mostInMemory = 256 << 20
 
     init(
-        source: PixelSource, instance: StoredInstance, to target: TransferSyntax, scratch: String, codecs: CodecPool?
+        source: PixelSource, identity: ObjectIdentity, to target: TransferSyntax, scratch: String, codecs: CodecPool?
     ) throws(RetrievalFailure) {
         self.source = source
-        self.instance = instance
+        self.identity = identity
         self.target = target
         self.codecs = codecs
         header = try source.header(most: Self.mostInMemory)
         guard header.pixelData != nil || !header.isTruncated || source.length <= Int64(Self.mostInMemory) else {
             throw .unreadable(reason: "object without pixel data is too large")
         }
-        file = try TemporaryFile(in: scratch)
+        file = try OwnFile(in: scratch)
         let preamble = Part10.header(
-            sopClassUID: instance.sopClassUID, sopInstanceUID: instance.sopInstanceUID, transferSyntaxUID: target.uid)
+            sopClassUID: identity.sopClassUID, sopInstanceUID: identity.sopInstanceUID, transferSyntaxUID: target.uid)
         try file.append(preamble)
         preambleLength = preamble.count
-        sink = try Sink(file, deflates: target.isDeflated, uid: instance.transferSyntaxUID)
+        sink = try Sink(file, deflates: target.isDeflated, uid: identity.transferSyntaxUID)
     }
 
     /// Does it; the result reads as the object.
@@ -92,8 +91,8 @@ struct ObjectConversion {
     private mutating func convert(
         _ pixels: PixelData, _ rewriter: DataSetRewriter
     ) throws(RetrievalFailure) -> Int64 {
-        let uid = instance.transferSyntaxUID
-        let image = try ImageEntry.make(source: source, header: header, uid: uid)
+        let uid = identity.transferSyntaxUID
+        let image = try ImageEntry(source, header: header, identity)
         guard image.table.count == image.attributes.numberOfFrames else {
             throw .unreadable(reason: "frames are missing")
         }
@@ -139,7 +138,7 @@ struct ObjectConversion {
         _ count: Int, _ first: NativeFrame, _ vr: VR, _ rewriter: DataSetRewriter,
         _ frame: (Int) throws(RetrievalFailure) -> NativeFrame
     ) throws(RetrievalFailure) {
-        let uid = instance.transferSyntaxUID
+        let uid = identity.transferSyntaxUID
         guard count == 1 || first.layout.bitsPerFrame % 8 == 0 else {
             throw .notConvertible(from: uid, reason: "frames of single bits that do not end at a byte")
         }
@@ -184,7 +183,7 @@ struct ObjectConversion {
             try sink.put(pixels)
         }
         guard file.length - base < 0xFFFF_FFFE else {
-            throw .notConvertible(from: instance.transferSyntaxUID, reason: "more than 4 GB of fragments")
+            throw .notConvertible(from: identity.transferSyntaxUID, reason: "more than 4 GB of fragments")
         }
         let table = offsets.flatMap { offset in (0..<4).map { UInt8(truncatingIfNeeded: offset >> (8 * $0)) } }
         try file.write(table, at: tableOffset)
@@ -214,11 +213,11 @@ struct ObjectConversion {
 
 /// Where a converted data set goes: into a file, deflated on the way where the syntax says so.
 private final class Sink {
-    private let file: TemporaryFile
+    private let file: OwnFile
     private let uid: String
     private var stream: DataSetStream?
 
-    init(_ file: TemporaryFile, deflates: Bool, uid: String) throws(RetrievalFailure) {
+    init(_ file: OwnFile, deflates: Bool, uid: String) throws(RetrievalFailure) {
         self.file = file
         self.uid = uid
         do throws(ImagingFailure) { stream = deflates ? try DataSetStream(.deflate) : nil } catch {

@@ -4,11 +4,31 @@ import Catalog
 import DICOMCore
 import DICOMImaging
 
+/// What a Part 10 file says in front of its data set.
+struct ObjectIdentity: Sendable {
+    var sopClassUID: String
+    var sopInstanceUID: String
+    var transferSyntaxUID: String
+
+    init(_ instance: StoredInstance) {
+        sopClassUID = instance.sopClassUID
+        sopInstanceUID = instance.sopInstanceUID
+        transferSyntaxUID = instance.transferSyntaxUID
+    }
+
+    init(_ part10: Part10, _ header: DataSet) {
+        sopClassUID = header.string(.sopClassUID) ?? part10.mediaStorageSOPClassUID ?? ""
+        sopInstanceUID = header.string(.sopInstanceUID) ?? part10.mediaStorageSOPInstanceUID ?? ""
+        transferSyntaxUID = part10.transferSyntax.uid
+    }
+}
+
 /// A Part 10 object whose pixel data can be read by range.
 struct PixelSource: Sendable {
     private enum Place: Sendable {
         case stored(StoredObject)
-        case copy(TemporaryFile)
+        case file(OwnFile)
+        case copy(OwnFile)
     }
 
     private let place: Place
@@ -18,7 +38,7 @@ struct PixelSource: Sendable {
     var length: Int64 {
         switch place {
         case .stored(let object): object.length
-        case .copy(let file): file.length
+        case .file(let file), .copy(let file): file.length
         }
     }
 
@@ -27,13 +47,20 @@ struct PixelSource: Sendable {
         return false
     }
 
-    init(_ object: StoredObject, transferSyntax: TransferSyntax? = nil) {
+    init(_ object: StoredObject) {
         place = .stored(object)
         dataSetOffset = object.instance.dataSetOffset
-        self.transferSyntax = transferSyntax ?? TransferSyntax(object.instance.transferSyntaxUID)
+        transferSyntax = TransferSyntax(object.instance.transferSyntaxUID)
     }
 
-    init(_ file: TemporaryFile, dataSetOffset: Int, transferSyntax: TransferSyntax) {
+    /// A Part 10 file of the user.
+    init(_ file: OwnFile, _ part10: Part10) {
+        place = .file(file)
+        dataSetOffset = part10.dataSetOffset
+        transferSyntax = part10.transferSyntax
+    }
+
+    init(_ file: OwnFile, dataSetOffset: Int, transferSyntax: TransferSyntax) {
         place = .copy(file)
         self.dataSetOffset = dataSetOffset
         self.transferSyntax = transferSyntax
@@ -50,7 +77,7 @@ struct PixelSource: Sendable {
     func read(from offset: Int64, count: Int) throws(RetrievalFailure) -> [UInt8] {
         switch place {
         case .stored(let object): try object.read(from: offset, count: count)
-        case .copy(let file): try file.read(from: offset, count: count)
+        case .file(let file), .copy(let file): try file.read(from: offset, count: count)
         }
     }
 
@@ -72,25 +99,24 @@ struct PixelSource: Sendable {
     private static let mostInflated: Int64 = 4 << 30
 
     /// The object, or its little-endian copy when its data set is deflated or big endian.
-    static func make(_ object: StoredObject, scratch: String) throws(RetrievalFailure) -> PixelSource {
-        let stored = PixelSource(object)
-        if stored.transferSyntax.isDeflated { return try inflated(stored, object.instance, scratch) }
-        guard try stored.header().dataSet.encoding.isBigEndian else { return stored }
+    func readable(_ identity: ObjectIdentity, scratch: String) throws(RetrievalFailure) -> PixelSource {
+        if transferSyntax.isDeflated { return try Self.inflated(self, identity, scratch) }
+        guard try header().dataSet.encoding.isBigEndian else { return self }
         var conversion = try ObjectConversion(
-            source: stored, instance: object.instance, to: .explicitVRLittleEndian, scratch: scratch, codecs: nil)
+            source: self, identity: identity, to: .explicitVRLittleEndian, scratch: scratch, codecs: nil)
         return try conversion.run()
     }
 
     private static func inflated(
-        _ stored: PixelSource, _ instance: StoredInstance, _ scratch: String
+        _ stored: PixelSource, _ identity: ObjectIdentity, _ scratch: String
     ) throws(RetrievalFailure) -> PixelSource {
-        let file = try TemporaryFile(in: scratch)
+        let file = try OwnFile(in: scratch)
         let preamble = Part10.header(
-            sopClassUID: instance.sopClassUID, sopInstanceUID: instance.sopInstanceUID,
+            sopClassUID: identity.sopClassUID, sopInstanceUID: identity.sopInstanceUID,
             transferSyntaxUID: TransferSyntax.explicitVRLittleEndian.uid)
         try file.append(preamble)
         var at = Int64(stored.dataSetOffset)
-        let uid = instance.transferSyntaxUID
+        let uid = identity.transferSyntaxUID
         do throws(RetrievalFailure) {
             var stream = try inflater(uid)
             while at < stored.length, !stream.isFinished {

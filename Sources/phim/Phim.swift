@@ -26,7 +26,7 @@ struct Phim: AsyncParsableCommand {
             Serve.self, Import.self, Export.self, Find.self, Send.self, Status.self, Top.self, Verify.self,
             RebuildIndex.self, Delete.self, Conflict.self, PeerCommand.self, AccountCommand.self, TokenCommand.self,
             AuditCommand.self, ConformanceStatementCommand.self,
-            CodecWorker.self,
+            Render.self, Transcode.self, CodecWorker.self,
         ])
 
     static func main() async {

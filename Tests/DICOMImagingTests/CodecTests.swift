@@ -124,26 +124,26 @@ struct CodecTests {
         let encoded = try FrameCodec.encode(frame, to: syntax)
         for cut in [0, 1, 3, encoded.bytes.count / 3] {
             #expect(throws: ImagingFailure.self, "cut at \(cut)") {
-                try FrameCodec.decode(Array(encoded.bytes.prefix(cut)), from: syntax, layout: encoded.layout)
+                _ = try FrameCodec.decode(Array(encoded.bytes.prefix(cut)), from: syntax, layout: encoded.layout)
             }
         }
         #expect(throws: ImagingFailure.self) {
-            try FrameCodec.decode([UInt8](repeating: 0x5A, count: 500), from: syntax, layout: encoded.layout)
+            _ = try FrameCodec.decode([UInt8](repeating: 0x5A, count: 500), from: syntax, layout: encoded.layout)
         }
         var larger = encoded.layout
         larger.rows *= 2
-        #expect(throws: ImagingFailure.self) { try FrameCodec.decode(encoded.bytes, from: syntax, layout: larger) }
+        #expect(throws: ImagingFailure.self) { _ = try FrameCodec.decode(encoded.bytes, from: syntax, layout: larger) }
         var bomb = encoded.layout
         (bomb.rows, bomb.columns) = (65_535, 65_535)
-        #expect(throws: ImagingFailure.self) { try FrameCodec.decode(encoded.bytes, from: syntax, layout: bomb) }
+        #expect(throws: ImagingFailure.self) { _ = try FrameCodec.decode(encoded.bytes, from: syntax, layout: bomb) }
     }
 
     @Test("what no encoder takes is refused, never mangled")
     func refusals() throws {
         let words = Self.frame(Kind(allocated: 16, stored: 16))
-        #expect(throws: ImagingFailure.self) { try FrameCodec.encode(words, to: .jpegBaseline) }
-        #expect(throws: ImagingFailure.self) { try FrameCodec.encode(words, to: .jpegExtended) }
-        #expect(throws: ImagingFailure.self) { try FrameCodec.encode(words, to: .jpeg2000) }
-        #expect(throws: ImagingFailure.self) { try FrameCodec.encode(words, to: TransferSyntax("1.2.3")) }
+        #expect(throws: ImagingFailure.self) { _ = try FrameCodec.encode(words, to: .jpegBaseline) }
+        #expect(throws: ImagingFailure.self) { _ = try FrameCodec.encode(words, to: .jpegExtended) }
+        #expect(throws: ImagingFailure.self) { _ = try FrameCodec.encode(words, to: .jpeg2000) }
+        #expect(throws: ImagingFailure.self) { _ = try FrameCodec.encode(words, to: TransferSyntax("1.2.3")) }
     }
 }

@@ -12,16 +12,16 @@ struct RenderingTests {
         try Renderer.render(bytes, from: .explicitVRLittleEndian, plan: Samples.plan(header, change))
     }
 
-    @Test(
-        "LINEAR: below, inside and above (PS3.3 Section C.11.2.1.2.1)",
-        arguments: [
-            // The standard's example: centre 2048, width 4096 over 0 to 255.
-            (VOIWindow.Function.linear, 2_048.0, 4_096.0, [0, 2_048, 4_095], [0.0, 2_048.0 / 4_095, 1.0]),
-            // Width 1 is a threshold at centre - 0.5.
-            (.linear, 100, 1, [99, 100, 101], [0, 1, 1]),
-            (.linearExact, 100, 50, [75, 100, 125, 60, 140], [0, 0.5, 1, 0, 1]),
-            (.sigmoid, 100, 40, [100], [0.5]),
-        ])
+    static let windowCases: [(VOIWindow.Function, Double, Double, [Int], [Double])] = [
+        // The standard's example: centre 2048, width 4096 over 0 to 255.
+        (.linear, 2_048, 4_096, [0, 2_048, 4_095], [0, 2_048.0 / 4_095, 1]),
+        // Width 1 is a threshold at centre - 0.5.
+        (.linear, 100, 1, [99, 100, 101], [0, 1, 1]),
+        (.linearExact, 100, 50, [75, 100, 125, 60, 140], [0, 0.5, 1, 0, 1]),
+        (.sigmoid, 100, 40, [100], [0.5]),
+    ]
+
+    @Test("LINEAR, LINEAR_EXACT and SIGMOID: below, inside and above (PS3.3 Section C.11.2.1)", arguments: windowCases)
     func windows(
         function: VOIWindow.Function, center: Double, width: Double, inputs: [Int], outputs: [Double]
     ) throws {

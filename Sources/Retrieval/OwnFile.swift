@@ -1,14 +1,15 @@
-// A file without a name for what is made on request: it goes when nobody holds it any more.
+// Files of this room: those without a name for what is made on request, and files of the user.
 
 import Foundation
 import Glibc
 import Synchronization
 
-/// Bytes on disk for as long as the value lives; a process that dies leaves nothing behind.
-final class TemporaryFile: Sendable {
+/// Bytes on disk. What is made has no name: it goes when nobody holds it any more, and a process that dies leaves nothing.
+final class OwnFile: Sendable {
     private let descriptor: Int32
     private let end = Atomic<Int64>(0)
 
+    /// An empty file for as long as the value lives.
     init(in folder: String) throws(RetrievalFailure) {
         try? FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -21,6 +22,13 @@ final class TemporaryFile: Sendable {
         }
         guard descriptor >= 0 else { throw .unreadable(reason: "no temporary file") }
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    }
+
+    /// A file that is there and stays.
+    init(opening path: String) throws(RetrievalFailure) {
+        descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .unreadable(reason: "file cannot be opened") }
+        end.store(Int64(max(0, lseek(descriptor, 0, SEEK_END))), ordering: .releasing)
     }
 
     deinit { _ = close(descriptor) }

@@ -1,0 +1,460 @@
+"""Pixels against decoders and arithmetic that nobody here wrote: pydicom with its plug-ins, numpy, DCMTK."""
+
+import functools
+import io
+import os
+import subprocess
+import warnings
+
+import numpy
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
+
+from support import corpus, peers, synthetic
+from support.archive import BINARY
+from support.synthetic import CT, EXPLICIT, IMPLICIT
+
+BIG, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
+RLE, JPEG_LOSSLESS, JPEG_SV1, JPEG_LS = (f"1.2.840.10008.1.2.{tail}" for tail in ("5", "4.57", "4.70", "4.80"))
+JPEG_2000, HTJ2K, HTJ2K_RPCL = (f"1.2.840.10008.1.2.4.{tail}" for tail in ("90", "201", "202"))
+COMPRESSED = [RLE, JPEG_LOSSLESS, JPEG_SV1, JPEG_LS, JPEG_2000, HTJ2K, HTJ2K_RPCL]
+NATIVE = [IMPLICIT, BIG, DEFLATED]
+LOSSY = {"1.2.840.10008.1.2.4." + tail for tail in ("50", "51", "53", "55", "81", "91", "203")}
+LARGEST = 300  # MiB that reading any hostile file may take
+
+
+def run(*arguments, seconds=300):
+    """(exit status, what was said, largest resident set in MiB, workers included)."""
+    process = subprocess.Popen([str(BINARY), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        _, said = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return process.returncode, said
+
+
+def transcode(files, syntax, folder):
+    status, said = run("transcode", "--to", syntax, "--output", folder, *files)
+    assert status in (0, 1), said
+    return said
+
+
+# What was made: every kind of sample that an encoder takes.
+
+KINDS = {
+    "8": (8, 8, 0, 1, "MONOCHROME2"), "6 of 8": (8, 6, 0, 1, "MONOCHROME2"), "10": (16, 10, 0, 1, "MONOCHROME2"),
+    "12": (16, 12, 0, 1, "MONOCHROME1"), "16": (16, 16, 0, 1, "MONOCHROME2"), "12 signed": (16, 12, 1, 1, "MONOCHROME2"),
+    "16 signed": (16, 16, 1, 1, "MONOCHROME2"), "palette": (8, 8, 0, 1, "PALETTE COLOR"), "rgb": (8, 8, 0, 3, "RGB"),
+    "ybr": (8, 8, 0, 3, "YBR_FULL"), "rgb 16": (16, 16, 0, 3, "RGB"),
+}
+
+
+def made(kind, frames=1, rows=61, columns=47, planar=0):
+    allocated, stored, signed, samples, photometric = KINDS[kind]
+    random = numpy.random.default_rng(7)
+    low = -(1 << stored - 1) if signed else 0
+    y, x = numpy.mgrid[0:rows, 0:columns]
+    base = (numpy.sin(x / 7) + numpy.cos(y / 5)) / 4 + 0.5
+    pixels = base[None, :, :, None] + random.normal(0, 0.02, (frames, rows, columns, samples))
+    kind = numpy.dtype(f"<{'i' if signed else 'u'}{allocated // 8}")
+    pixels = (numpy.clip(pixels, 0, 1) * ((1 << stored) - 1) + low).astype(kind)
+    dataset = synthetic.ct(SOPClassUID=synthetic.SECONDARY if frames == 1 else synthetic.MULTIFRAME_BYTE)
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = rows, columns, samples
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = allocated, stored, stored - 1
+    dataset.PixelRepresentation, dataset.PhotometricInterpretation = signed, photometric
+    if frames > 1:
+        dataset.NumberOfFrames = frames
+    if samples == 3:
+        dataset.PlanarConfiguration = planar
+    if photometric == "PALETTE COLOR":
+        for number, name in enumerate(("Red", "Green", "Blue")):
+            setattr(dataset, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 16])
+            entries = (numpy.arange(256) * (number + 1) * 257 % 65536).astype("<u2")
+            setattr(dataset, f"{name}PaletteColorLookupTableData", entries.tobytes())
+    raw = pixels.transpose(0, 3, 1, 2) if planar else pixels
+    dataset.PixelData = raw.tobytes() + b"\0" * (raw.nbytes % 2)
+    dataset["PixelData"].VR = "OW" if allocated > 8 else "OB"
+    return dataset, pixels
+
+
+def samples_of(path, raw=True):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pixel_array(path, raw=raw)
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("originals")
+    files = {}
+    for kind in KINDS:
+        for frames in (1, 3):
+            dataset, pixels = made(kind, frames)
+            files[kind, frames] = synthetic.write(folder / f"{kind.replace(' ', '-')}-{frames}.dcm", dataset), pixels
+    return files
+
+
+@pytest.mark.parametrize("syntax", COMPRESSED + NATIVE)
+def test_lossless_is_bit_by_bit_for_other_decoders_and_there_and_back(originals, tmp_path, syntax):
+    paths = [path for path, _ in originals.values()]
+    assert transcode(paths, syntax, tmp_path / "there") == ""
+    assert transcode([tmp_path / "there" / f"{path.name}.dcm" for path in paths], EXPLICIT, tmp_path / "back") == ""
+    for (kind, frames), (path, pixels) in originals.items():
+        there = tmp_path / "there" / f"{path.name}.dcm"
+        back = pydicom.dcmread(tmp_path / "back" / f"{path.name}.dcm.dcm")
+        original = pydicom.dcmread(path)
+        assert back.PixelData == original.PixelData, (kind, frames)
+        assert pydicom.dcmread(there, stop_before_pixels=True).file_meta.TransferSyntaxUID == syntax
+        # pydicom knows no planar RLE of colour in YBR and no deflated frames trouble: it decodes all of these.
+        decoded = samples_of(there)
+        assert numpy.array_equal(decoded.reshape(pixels.shape), pixels), (kind, frames)
+        for keyword in ("SOPInstanceUID", "PatientName", "BitsStored", "PixelRepresentation", "NumberOfFrames"):
+            assert back.get(keyword) == original.get(keyword), keyword
+
+
+def test_planar_colour_comes_out_by_pixel(tmp_path):
+    dataset, pixels = made("rgb", planar=1)
+    path = synthetic.write(tmp_path / "planar.dcm", dataset)
+    for syntax in COMPRESSED:
+        assert transcode([path], syntax, tmp_path / syntax) == ""
+        assert numpy.array_equal(samples_of(tmp_path / syntax / "planar.dcm.dcm"), pixels[0]), syntax
+
+
+def test_private_and_nested_elements_keep_their_bytes(tmp_path):
+    dataset, _ = made("12")
+    block = dataset.private_block(0x0029, "PHIM TEST", create=True)
+    block.add_new(0x01, "OB", bytes(range(256)))
+    dataset.SpecificCharacterSet = "ISO_IR 100"
+    dataset.PatientName = "Müller^Jörg"
+    inner = pydicom.Dataset()
+    inner.CodeValue, inner.CodeMeaning = "1", "größer"
+    dataset.ProcedureCodeSequence = [inner]
+    dataset.SmallestImagePixelValue = 7
+    path = synthetic.write(tmp_path / "rich.dcm", dataset)
+    for syntax in (RLE, IMPLICIT, BIG, DEFLATED):
+        transcode([path], syntax, tmp_path / syntax)
+        transcode([tmp_path / syntax / "rich.dcm.dcm"], EXPLICIT, tmp_path / syntax / "back")
+        back = pydicom.dcmread(tmp_path / syntax / "back" / "rich.dcm.dcm.dcm")
+        assert back[0x0029, 0x1001].value == bytes(range(256))
+        assert back.PatientName == dataset.PatientName
+        assert back.ProcedureCodeSequence[0].CodeMeaning == "größer"
+        assert back.SmallestImagePixelValue == 7
+
+
+# Real files: those of the wheel, and the larger collection where it is.
+
+
+@functools.cache
+def images():
+    """Files with pixel data that pydicom decodes, with what it makes of them."""
+    found = []
+    for sample in corpus.everything():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                dataset = pydicom.dcmread(sample.path)
+                if "PixelData" not in dataset or dataset.PixelData is None:
+                    continue
+                if int(dataset.get("NumberOfFrames") or 1) * dataset.Rows * dataset.Columns > 40_000_000:
+                    continue
+                found.append((sample, pixel_array(dataset, raw=True)))
+        except Exception:  # what pydicom cannot decode is no reference
+            continue
+    return found
+
+
+def linked(folder, samples):
+    folder.mkdir()
+    links = []
+    for number, sample in enumerate(samples):
+        links.append(folder / f"{number:04}.dcm")
+        links[-1].symlink_to(sample.path)
+    return links
+
+
+TOLERANCE = 2
+
+
+def as_rgb(dataset, pixels):
+    if dataset.SamplesPerPixel == 3 and str(dataset.PhotometricInterpretation).startswith("YBR_FULL"):
+        return pydicom.pixels.convert_color_space(pixels, "YBR_FULL", "RGB", per_frame=True)
+    return pixels
+
+
+def test_every_real_image_decodes_as_pydicom_decodes_it(tmp_path):
+    known = images()
+    assert len(known) >= 40
+    links = linked(tmp_path / "in", [sample for sample, _ in known])
+    said = transcode(links, EXPLICIT, tmp_path / "out")
+    wrong = []
+    for link, (sample, expected) in zip(links, known):
+        out = tmp_path / "out" / f"{link.name}.dcm"
+        if not out.exists():
+            wrong.append(f"{sample.path}: " + next((line for line in said.splitlines() if link.name in line), "?"))
+            continue
+        original, dataset = pydicom.dcmread(sample.path), pydicom.dcmread(out)
+        try:
+            got = samples_of(out)
+        except Exception as error:
+            wrong.append(f"{sample.path}: {error}")
+            continue
+        lossy = sample.transfer_syntax in LOSSY
+        if dataset.SamplesPerPixel == 3 and lossy:
+            got, expected = as_rgb(dataset, got), as_rgb(original, expected)
+        if got.shape != expected.shape:
+            wrong.append(f"{sample.path}: shape {got.shape}, not {expected.shape}")
+            continue
+        difference = int(numpy.abs(got.astype(numpy.int64) - expected.astype(numpy.int64)).max())
+        if difference > (COLOUR_TOLERANCE if lossy and dataset.SamplesPerPixel == 3 else TOLERANCE if lossy else 0):
+            wrong.append(f"{sample.path}: {sample.transfer_syntax} differs by {difference}")
+    assert not wrong, f"{len(wrong)} of {len(known)}\n" + "\n".join(wrong)
+
+
+COLOUR_TOLERANCE = 8  # other chroma up-sampling
+
+
+def reference(dataset, frame):
+    """The picture of one frame of 8 bits by pydicom and numpy; None where the standard leaves the choice to the viewer."""
+    photometric = str(dataset.PhotometricInterpretation)
+    if photometric == "PALETTE COLOR":
+        return (apply_color_lut(frame, dataset) >> 8).astype(numpy.uint8)
+    if dataset.SamplesPerPixel == 3:
+        return as_rgb(dataset, frame) if dataset.BitsStored == 8 else None
+    values = apply_modality_lut(frame, dataset).astype(float)
+    if "WindowCenter" in dataset and "WindowWidth" in dataset:
+        center = float(numpy.atleast_1d(dataset.WindowCenter)[0])
+        width = float(numpy.atleast_1d(dataset.WindowWidth)[0])
+        if width < 1 or str(dataset.get("VOILUTFunction", "LINEAR")).upper() != "LINEAR":
+            return None
+        shown = (values > center - 0.5 - (width - 1) / 2).astype(float) if width == 1 else numpy.clip(
+            (values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
+    elif "VOILUTSequence" in dataset:
+        bits = dataset.VOILUTSequence[0].LUTDescriptor[2]
+        shown = apply_voi_lut(apply_modality_lut(frame, dataset), dataset, prefer_lut=True) / ((1 << bits) - 1)
+    elif dataset.BitsStored <= 8 and not dataset.PixelRepresentation and numpy.array_equal(values, frame):
+        shown = values / ((1 << dataset.BitsStored) - 1)
+    else:
+        span = values.max() - values.min()
+        shown = (values - values.min()) / span if span else numpy.ones_like(values) * 0.5
+    inverse = (photometric == "MONOCHROME1") != (dataset.get("PresentationLUTShape") == "INVERSE")
+    return numpy.rint((1 - shown if inverse else shown) * 255).astype(numpy.uint8)
+
+
+def pads(dataset):
+    return "PixelPaddingValue" in dataset
+
+
+def has_groups(dataset):
+    return "PerFrameFunctionalGroupsSequence" in dataset or "SharedFunctionalGroupsSequence" in dataset
+
+
+def test_every_real_image_is_drawn_as_arithmetic_says(tmp_path):
+    known = images()
+    links = linked(tmp_path / "in", [sample for sample, _ in known])
+    status, said = run("render", "--format", "png", "--no-overlays", "--output", tmp_path / "out", *links)
+    assert status in (0, 1), said
+    wrong, compared = [], 0
+    for link, (sample, pixels) in zip(links, known):
+        out = tmp_path / "out" / f"{link.name}.png"
+        if not out.exists():
+            wrong.append(f"{sample.path}: " + next((line for line in said.splitlines() if link.name in line), "?"))
+            continue
+        dataset = pydicom.dcmread(sample.path)
+        if has_groups(dataset) or pads(dataset) or dataset.BitsAllocated == 1:
+            continue
+        multi = int(dataset.get("NumberOfFrames") or 1) > 1
+        expected = reference(dataset, pixels[0] if multi else pixels)
+        if expected is None:
+            continue
+        got = numpy.asarray(Image.open(out))
+        compared += 1
+        lossy_colour = dataset.SamplesPerPixel == 3 and sample.transfer_syntax in LOSSY
+        if got.shape != expected.shape:
+            wrong.append(f"{sample.path}: shape {got.shape}, not {expected.shape}")
+            continue
+        difference = numpy.abs(got.astype(int) - expected.astype(int)).max()
+        # Lossy samples that differ by one may differ more once a narrow window spreads them.
+        limit = COLOUR_TOLERANCE if lossy_colour else 1 if sample.transfer_syntax not in LOSSY else 4
+        if difference > limit:
+            wrong.append(f"{sample.path}: {sample.transfer_syntax} {dataset.PhotometricInterpretation} "
+                         f"differs by {difference}")
+    assert compared >= 25
+    assert not wrong, f"{len(wrong)} of {compared}\n" + "\n".join(wrong)
+
+
+# Forms of pictures.
+
+
+def picture(tmp_path, dataset, *options, suffix=".png"):
+    path = synthetic.write(tmp_path / "one.dcm", dataset)
+    status, said = run("render", "--output", tmp_path / "pictures", *options, path)
+    assert status == 0, said
+    return Image.open(tmp_path / "pictures" / f"one.dcm{suffix}")
+
+
+def test_sixteen_bits_jpeg_viewport_and_animation(tmp_path):
+    dataset, pixels = made("16", frames=3)
+    dataset.FrameTime = "40"
+    deep = numpy.asarray(picture(tmp_path, dataset, "--format", "png16", "--window", "32767.5,65535,linear-exact"))
+    assert deep.dtype == numpy.int32 or deep.dtype == numpy.uint16
+    assert numpy.abs(deep.astype(int) - pixels[0, :, :, 0].astype(int)).max() <= 1
+    jpeg = picture(tmp_path, dataset, "--format", "jpeg", "--quality", "95", suffix=".jpg")
+    png = picture(tmp_path, dataset)
+    assert jpeg.format == "JPEG" and jpeg.mode == "L"
+    assert numpy.abs(numpy.asarray(jpeg).astype(int) - numpy.asarray(png).astype(int)).mean() < 3
+    assert picture(tmp_path, dataset, "--viewport", "20x20").size == (15, 20)
+    moving = picture(tmp_path, dataset, "--format", "gif", suffix=".gif")
+    assert (moving.n_frames, moving.info["duration"]) == (3, 40)
+    colour, _ = made("rgb", frames=2)
+    assert picture(tmp_path, colour, "--format", "gif", suffix=".gif").n_frames == 2
+
+
+def test_a_presentation_state_says_window_shutter_and_drawing(tmp_path):
+    dataset, pixels = made("12")
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    image = synthetic.write(tmp_path / "image.dcm", dataset)
+    state = pydicom.Dataset()
+    state.SOPClassUID, state.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.11.1", synthetic.uid()
+    state.StudyInstanceUID, state.SeriesInstanceUID = dataset.StudyInstanceUID, synthetic.uid()
+    reference_item = pydicom.Dataset()
+    reference_item.ReferencedSOPClassUID, reference_item.ReferencedSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
+    series = pydicom.Dataset()
+    series.SeriesInstanceUID, series.ReferencedImageSequence = dataset.SeriesInstanceUID, [reference_item]
+    state.ReferencedSeriesSequence = [series]
+    voi = pydicom.Dataset()
+    voi.WindowCenter, voi.WindowWidth = 2048, 1024
+    state.SoftcopyVOILUTSequence = [voi]
+    state.PresentationLUTShape = "INVERSE"
+    state.ShutterShape = "RECTANGULAR"
+    state.ShutterLeftVerticalEdge, state.ShutterRightVerticalEdge = 5, 40
+    state.ShutterUpperHorizontalEdge, state.ShutterLowerHorizontalEdge = 10, 55
+    line = pydicom.Dataset()
+    line.GraphicAnnotationUnits, line.GraphicDimensions, line.NumberOfGraphicPoints = "PIXEL", 2, 2
+    line.GraphicData, line.GraphicType = [10.0, 20.0, 30.0, 20.0], "POLYLINE"
+    annotation = pydicom.Dataset()
+    annotation.GraphicLayer, annotation.GraphicObjectSequence = "A", [line]
+    state.GraphicAnnotationSequence = [annotation]
+    path = synthetic.write(tmp_path / "state.dcm", state)
+    status, said = run("render", "--presentation-state", path, "--output", tmp_path / "out", image)
+    assert status == 0, said
+    got = numpy.asarray(Image.open(tmp_path / "out" / "image.dcm.png")).astype(int)
+    shown = numpy.clip((pixels[0, :, :, 0].astype(float) - 2047.5) / 1023 + 0.5, 0, 1)
+    expected = numpy.rint((1 - shown) * 255)
+    expected[:10], expected[54:], expected[:, :5], expected[:, 39:] = 0, 0, 0, 0
+    expected[19, 9:30] = 255
+    assert numpy.abs(got - expected).max() <= 1
+    other, _ = made("12")
+    stranger = synthetic.write(tmp_path / "other.dcm", other)
+    assert run("render", "--presentation-state", path, "--output", tmp_path / "out", stranger)[0] == 1
+
+
+# Bad input.
+
+
+def bomb(rows, columns, syntax, payload, **values):
+    dataset = synthetic.ct(**values)
+    dataset.Rows, dataset.Columns = rows, columns
+    dataset.PixelData = encapsulate([payload])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    return dataset
+
+
+def siz(rows, columns, bits=16):
+    """The head of a JPEG 2000 codestream of any size."""
+    size = b"".join(number.to_bytes(4, "big") for number in (columns, rows, 0, 0, columns, rows, 0, 0))
+    return (b"\xff\x4f\xff\x51\x00\x29\x00\x00" + size + b"\x00\x01" + bytes([bits - 1, 1, 1])
+            + bytes.fromhex("ff52000c00000001000504040001ff5c0013407c80808880808880808880808880") + b"\x80\x88\xff\x93")
+
+
+def largest_resident(arguments):
+    """Exit status and the largest resident set in MiB of the command and of its workers."""
+    pid = os.posix_spawn(str(BINARY), [str(BINARY), *map(str, arguments)], os.environ)
+    _, status, usage = os.wait4(pid, 0)
+    return os.waitstatus_to_exitcode(status), usage.ru_maxrss / 1024
+
+
+def test_bombs_are_refused_with_little_memory(tmp_path):
+    heads = {
+        "1.2.840.10008.1.2.4.90": siz(65535, 65535), "1.2.840.10008.1.2.4.202": siz(65535, 65535),
+        "1.2.840.10008.1.2.4.50": bytes.fromhex("ffd8ffc0000b08ffffffff01011100ffda"),
+        "1.2.840.10008.1.2.4.80": bytes.fromhex("ffd8fff7000b08ffffffff01011100ffda0008010100000000"),
+        RLE: (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + b"\0" * 56 + b"\x81\x00" * 4000,
+    }
+    paths = []
+    for number, (syntax, head) in enumerate(heads.items()):
+        for size in (65535, 11000):
+            head = siz(size, size) if head[:2] == b"\xff\x4f" else head
+            dataset = bomb(size, size, syntax, head)
+            paths.append(synthetic.write(tmp_path / f"{number}-{size}.dcm", dataset, syntax))
+    for command in (["render"], ["transcode", "--to", EXPLICIT]):
+        status, resident = largest_resident([*command, "--output", tmp_path / "out", *paths])
+        assert status == 1
+        assert resident < 900
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_deflated_bomb_and_a_cut_off_one(tmp_path):
+    import zlib
+
+    dataset, _ = made("8")
+    raw = synthetic.encode(dataset)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    whole = packer.compress(raw) + packer.flush()
+    cut = synthetic.part10(whole[: len(whole) // 2], dataset.SOPClassUID, dataset.SOPInstanceUID, DEFLATED)
+    (tmp_path / "cut.dcm").write_bytes(cut)
+    assert run("render", "--output", tmp_path / "out", tmp_path / "cut.dcm")[0] == 1
+
+
+def test_hostile_files_cost_at_most_a_worker(tmp_path):
+    folder = corpus.collection_folder()
+    if folder is None:
+        pytest.skip("no larger collection")
+    hostile = sorted(path for path in (folder / "pwnlab-fuzz").rglob("*") if path.is_file())
+    assert hostile
+    good, _ = made("12")
+    last = synthetic.write(tmp_path / "zz-good.dcm", good)
+    links = []
+    for number, path in enumerate(hostile):
+        links.append(tmp_path / f"{number:03}.dcm")
+        links[-1].symlink_to(path)
+    status, resident = largest_resident(["render", "--output", tmp_path / "out", *links, last])
+    assert status in (0, 1)
+    assert resident < 900
+    assert (tmp_path / "out" / "zz-good.dcm.png").exists()
+
+
+def worker_of(archive):
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = open(f"/proc/{entry}/stat").read().rsplit(")", 1)[1].split()
+                command = open(f"/proc/{entry}/cmdline", "rb").read()
+            except OSError:
+                continue
+            if int(fields[1]) == archive.pid and b"codec-worker" in command and fields[0] != "Z":
+                found.append(int(entry))
+    return found
+
+
+def test_a_killed_worker_is_replaced_and_nobody_notices(make_archive):
+    archive = make_archive().start()
+    assert worker_of(archive) == []
+    sample = corpus.read(corpus.wheel_file("MR_small_RLE.dcm"))
+    with peers.association(archive.dicom_port, [(sample.sop_class, [sample.transfer_syntax])]) as association:
+        context = association.accepted_contexts[0].context_id
+        assert peers.store_bytes(association, context, sample.sop_class, sample.sop_instance, sample.data(), 1)[0] == 0
+    study = archive.find(level="study")[0]["StudyInstanceUID"]
+    for _ in range(3):
+        with peers.getter(archive.dicom_port, [(sample.sop_class, [EXPLICIT])]) as (association, received):
+            outcome = peers.get(association, StudyInstanceUID=study)
+        assert (outcome.status, outcome.completed) == (0, 1)
+        workers = worker_of(archive)
+        assert len(workers) == 1
+        os.kill(workers[0], 9)
