@@ -142,7 +142,7 @@ let package = Package(
         room(
             "Web",
             [
-                "CLinux", "Access", hummingbird, hummingbirdCore, nio, nioPosix, logging, metrics,
+                "CLinux", "Access", hummingbird, hummingbirdCore, httpTypes, nio, nioPosix, logging, metrics,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
@@ -150,7 +150,7 @@ let package = Package(
             "DICOMweb",
             [
                 "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Ingest", "Retrieval", "Access", "Web", "CZlib",
-                "CArchive", crypto, hummingbird, hummingbirdCore, nio, logging, metrics,
+                "CArchive", crypto, hummingbird, hummingbirdCore, httpTypes, nio, logging, metrics,
             ]),
         room(
             "Portal",

@@ -184,7 +184,15 @@ package struct ArchiveServer: Sendable {
         } catch { throw .unusable(error.description) }
     }
 
-    private func sources(dicomPort: Int) throws(ArchiveError) -> WebServerSources {
+    private var crossOrigin: CrossOriginPolicy {
+        var policy = CrossOriginPolicy()
+        policy.origins = Set(archive.configuration.http.allowedOrigins)
+        policy.credentialedOrigins = Set(archive.configuration.access.origins)
+        policy.isolatesPages = archive.configuration.http.isolatePages
+        return policy
+    }
+
+    private func sources(dicomPort: Int) throws -> WebServerSources {
         let (archive, registry) = (archive, registry)
         let work = BlockingWork()
         let viewer = ViewerLocation(archive.configuration.http).files
@@ -200,7 +208,12 @@ package struct ArchiveServer: Sendable {
                 catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval,
                 metadata: MetadataSource(
                     catalog: archive.catalog, retrieval: archive.retrieval, folder: archive.folder.metadata),
+                deletion: archive.deletion, generation: try CatalogGeneration(archive.catalog),
+                address: PublicAddress(
+                    trustedProxies: Set(archive.configuration.access.trustedProxies),
+                    isEncrypted: archive.configuration.http.tls != nil),
                 work: work, logger: logger),
+            crossOrigin: crossOrigin,
             access: try accessServices(), hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {
                 do { _ = try archive.catalog.statistics(perModality: false) } catch {

@@ -149,10 +149,15 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
     /// Folder of the OHIF viewer; nil: wherever it usually lies.
     package var ohif: String?
 
+    /// Origins whose pages may call with a token; `*` for every one.
+    package var allowedOrigins: [String] = []
+    /// Whether our pages are isolated from other sites.
+    package var isolatePages = false
+
     package init() {}
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case host, port, tls, maxConnections, maxConnectionsPerAddress, idleTimeout, ohif
+        case host, port, tls, maxConnections, maxConnectionsPerAddress, idleTimeout, ohif, allowedOrigins, isolatePages
     }
 
     package init(from decoder: any Decoder) throws {
@@ -166,6 +171,16 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
             .maxConnectionsPerAddress, 1...100_000, maxConnectionsPerAddress, "http")
         idleTimeout = try values.integer(.idleTimeout, 1...3600, idleTimeout, "http")
         ohif = try values.decodeIfPresent(String.self, forKey: .ohif)
+        allowedOrigins = try values.decodeIfPresent([String].self, forKey: .allowedOrigins) ?? allowedOrigins
+        isolatePages = try values.decodeIfPresent(Bool.self, forKey: .isolatePages) ?? isolatePages
+        for origin in allowedOrigins where origin != "*" { try Self.check(origin: origin) }
+    }
+
+    /// An origin as browsers send it (RFC 6454 Section 6.1): scheme, host and port, nothing behind them.
+    private static func check(origin: String) throws(ConfigurationError) {
+        guard let url = URL(string: origin), let scheme = url.scheme, ["http", "https"].contains(scheme),
+            url.host != nil, url.path.isEmpty, url.query == nil
+        else { throw ConfigurationError("http.allowedOrigins: \(origin) is not like https://viewer.example.org") }
     }
 
     /// Whether only this machine can connect.

@@ -30,6 +30,8 @@ extension Configuration {
           # maxConnectionsPerAddress: 256
           # idleTimeout: 30            # seconds from the connection, or the last answer, to a whole request header
           # ohif: DIR                  # no default: folder of the OHIF viewer (scripts/fetch-ohif)
+          # allowedOrigins: []         # web sites whose pages may call with a token, such as https://viewer.example.org
+          # isolatePages: false        # true: pages get COOP and COEP, for viewers that want shared memory
 
         storage:
           # volumeSize: 1GiB           # size of one tar volume

@@ -2,7 +2,7 @@
 
 package import Catalog
 package import DIMSEServer
-import Ingest
+package import Ingest
 import Logging
 import Records
 package import Volumes
@@ -25,7 +25,7 @@ extension OpenArchive {
     /// Takes over volumes that nobody writes and enrolls what a crash left behind; finishes erasures cut short.
     @discardableResult
     package func catchUp() throws -> Int {
-        do { try finishErasures() } catch {
+        do { try deletion.finish() } catch {
             // A rotten volume must not keep the archive from opening: it is tried again at the next start.
             logger.error("deletions are not finished", metadata: ["failure": "\(error)"])
         }
@@ -72,34 +72,30 @@ extension OpenArchive {
         }
     }
 
-    /// Takes instances out of sight, then out of their volumes.
-    package func delete(_ scope: Scope) throws -> (count: Int, bytes: Int64) {
-        guard let lock = try FolderLock(folder.maintenanceLock) else {
-            throw ArchiveError.inUse("the index is being rebuilt; delete when that is done")
+    /// Deletions, which exclude rebuilds of the index.
+    package var deletion: Deletion {
+        let lockPath = folder.maintenanceLock
+        return Deletion(catalog: catalog, volumes: volumes) { body in
+            guard let lock = try? FolderLock(lockPath) else { return false }
+            defer { withExtendedLifetime(lock) {} }
+            body()
+            return true
         }
-        defer { withExtendedLifetime(lock) {} }
-        let erasures = try catalog.beginErasure(scope)
-        try finishErasures()
-        return (erasures.count, erasures.reduce(0) { $0 + $1.place.length })
     }
 
-    /// Erases from the volumes what has left the catalogue; a crash in between is made good here.
-    func finishErasures() throws {
-        let pending = try catalog.pendingErasures()
-        guard !pending.isEmpty else { return }
-        var failure: VolumeFailure?
-        for (volume, erasures) in Dictionary(grouping: pending, by: \.place.volume) {
-            do throws(VolumeFailure) { try volumes.erase(erasures.map(\.place)) } catch {
-                // A volume that is gone took its bytes along; others are not held up by one that fails.
-                guard error == .notFound(volume: volume) else {
-                    failure = failure ?? error
-                    continue
-                }
+    /// Takes instances out of sight, then out of their volumes.
+    package func delete(_ scope: Scope) throws -> (count: Int, bytes: Int64) {
+        do throws(DeletionFailure) {
+            let deleted = try deletion.delete(scope)
+            if let pending = deleted.pending { throw pending }
+            return (deleted.instances, deleted.bytes)
+        } catch {
+            switch error {
+            case .rebuilding: throw ArchiveError.inUse("the index is being rebuilt; delete when that is done")
+            case .catalog(let failure): throw failure
+            case .volume(let failure): throw failure
             }
-            try catalog.finishErasure(erasures.map(\.id))
         }
-        if let failure { throw failure }
-        try volumes.refreshSeals()
     }
 
     /// What we call ourselves: the title that the running server was given, or the configured one.

@@ -13,17 +13,27 @@ package struct DICOMwebServices: Sendable {
     package let ingest: IngestPipeline
     package let retrieval: InstanceRetrieval
     package let metadata: MetadataSource
+    package let deletion: Deletion
+    /// Moves when anything in the catalogue changes.
+    package let generation: CatalogGeneration
+    /// How callers reach this server.
+    package let address: PublicAddress
     package let work: BlockingWork
     package let logger: Logger
+    /// Where the resources are below the server's root.
+    package let prefix = "/dicom-web"
 
     package init(
         catalog: CatalogStore, ingest: IngestPipeline, retrieval: InstanceRetrieval, metadata: MetadataSource,
-        work: BlockingWork, logger: Logger
+        deletion: Deletion, generation: CatalogGeneration, address: PublicAddress, work: BlockingWork, logger: Logger
     ) {
         self.catalog = catalog
         self.ingest = ingest
         self.retrieval = retrieval
         self.metadata = metadata
+        self.deletion = deletion
+        self.generation = generation
+        self.address = address
         self.work = work
         self.logger = logger
     }
@@ -36,5 +46,7 @@ package enum DICOMwebEdge {
         SearchRoutes(services).add(to: group)
         RetrieveRoutes(services).add(to: group)
         StoreRoutes(services).add(to: group)
+        DeleteRoutes(services).add(to: group)
+        CapabilitiesRoutes(services).add(to: group)
     }
 }

@@ -4,7 +4,7 @@ package import DICOMweb
 import Dispatch
 package import Hummingbird
 package import Logging
-import Web
+package import Web
 
 /// What the health resources report.
 package enum Readiness: Sendable, Equatable {
@@ -19,16 +19,19 @@ package struct WebServerSources: Sendable {
     package let readiness: @Sendable () -> Readiness
     package let metrics: @Sendable () -> String
     package let dicomweb: DICOMwebServices
+    package let crossOrigin: CrossOriginPolicy
     package let access: AccessServices
     /// Whether anybody may read the metrics, not only this machine and who has a token.
     package let hasOpenMetrics: Bool
 
     package init(
-        portal: PortalServices, dicomweb: DICOMwebServices, access: AccessServices, hasOpenMetrics: Bool,
+        portal: PortalServices, dicomweb: DICOMwebServices, crossOrigin: CrossOriginPolicy, access: AccessServices,
+        hasOpenMetrics: Bool,
         readiness: @escaping @Sendable () -> Readiness, metrics: @escaping @Sendable () -> String
     ) {
         self.portal = portal
         self.dicomweb = dicomweb
+        self.crossOrigin = crossOrigin
         self.access = access
         self.hasOpenMetrics = hasOpenMetrics
         self.readiness = readiness
@@ -64,9 +67,11 @@ package enum WebServer {
     private static func router(
         _ sources: WebServerSources, isEncrypted: Bool, logger: Logger
     ) -> Router<WebRequestContext> {
-        let router = Router(context: WebRequestContext.self)
+        let router = Router(context: WebRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: RequestJournal(logger: logger))
         if isEncrypted { router.add(middleware: StrictTransport()) }
+        router.add(middleware: CrossOrigin(sources.crossOrigin))
+        router.add(middleware: Capabilities(prefix: sources.dicomweb.prefix))
         router.add(
             middleware: Authentication(
                 access: sources.access.access, policy: sources.access.authentication, openID: sources.access.openID))

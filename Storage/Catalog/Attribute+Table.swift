@@ -13,7 +13,7 @@ extension Attribute {
             default: nil
             }
         return Attribute(
-            tag: Tag(rawValue: row.tag), keyword: row.keyword, level: row.level, kind: row.kind,
+            tag: Tag(rawValue: row.tag), sequence: row.sequence, keyword: row.keyword, level: row.level, kind: row.kind,
             isMultiple: row.multiple, origin: row.derived ? .derived : .header,
             code: String(String(UInt64(row.tag) | 1 << 32, radix: 16, uppercase: true).dropFirst()), ordinal: ordinal,
             column: "\(table).\(row.column)", keyColumn: key.map { "\(table).\($0)" },
@@ -30,6 +30,7 @@ extension Attribute {
         var derived = false
         var indexed = false
         var trigrams = false
+        var sequence: Tag?
     }
 
     private static func row(
@@ -40,6 +41,13 @@ extension Attribute {
             tag: tag, keyword: keyword, level: level, kind: kind,
             column: column ?? keyword.prefix(1).lowercased() + keyword.dropFirst(),
             multiple: multiple, derived: derived, indexed: indexed, trigrams: trigrams)
+    }
+
+    /// An attribute of the items of a sequence.
+    private static func row(_ level: QueryLevel, _ sequence: Tag, _ tag: UInt32, _ keyword: String) -> Row {
+        var row = row(level, tag, keyword, .code, multiple: true)
+        row.sequence = sequence
+        return row
     }
 
     private static let patient: [Row] = [
@@ -63,6 +71,7 @@ extension Attribute {
         row(.study, 0x0008_0030, "StudyTime", .time, indexed: true),
         row(.study, 0x0008_0050, "AccessionNumber", .code, trigrams: true),
         row(.study, 0x0020_0010, "StudyID", .code),
+        row(.study, 0x0008_0201, "TimezoneOffsetFromUTC", .code),
         row(.study, 0x0008_1030, "StudyDescription", .code, trigrams: true),
         row(.study, 0x0008_0090, "ReferringPhysicianName", .personName, trigrams: true),
         row(.study, 0x0008_1060, "NameOfPhysiciansReadingStudy", .personName, multiple: true),
@@ -99,6 +108,8 @@ extension Attribute {
         row(.series, 0x0040_0244, "PerformedProcedureStepStartDate", .date),
         row(.series, 0x0040_0245, "PerformedProcedureStepStartTime", .time),
         row(.series, 0x0020_0052, "FrameOfReferenceUID", .uid),
+        row(.series, .requestAttributesSequence, 0x0040_0009, "ScheduledProcedureStepID"),
+        row(.series, .requestAttributesSequence, 0x0040_1001, "RequestedProcedureID"),
         row(.series, 0x0020_1209, "NumberOfSeriesRelatedInstances", .integer, column: "instances", derived: true),
     ]
 

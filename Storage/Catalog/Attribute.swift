@@ -42,6 +42,8 @@ package struct Attribute: Hashable, Sendable {
     package enum Origin: Sendable { case header, derived }
 
     package let tag: Tag
+    /// The sequence whose items hold the attribute, nil at the top of the data set. Values stand in order of the items.
+    package let sequence: Tag?
     package let keyword: String
     package let level: QueryLevel
     package let kind: Kind
@@ -68,8 +70,19 @@ package struct Attribute: Hashable, Sendable {
     var name: String { String(column.split(separator: ".")[1]) }
     var keyName: String? { keyColumn.map { String($0.split(separator: ".")[1]) } }
 
-    /// The attribute of a tag, nil when the catalogue does not keep it.
+    /// The attribute of a tag at the top of a data set, nil when the catalogue does not keep it.
     package static func of(_ tag: Tag) -> Attribute? { byTag[tag] }
+
+    /// The attribute of a tag in the items of a sequence.
+    package static func of(_ tag: Tag, in sequence: Tag) -> Attribute? {
+        inItems[tag].flatMap { $0.sequence == sequence ? $0 : nil }
+    }
+
+    /// Every attribute that is kept of the items of a sequence.
+    package static func items(of sequence: Tag) -> [Attribute] { table.filter { $0.sequence == sequence } }
+
+    /// The attribute of a code in stored claims: no tag is kept both at the top and in items.
+    static func ofCode(_ tag: Tag) -> Attribute? { byTag[tag] ?? inItems[tag] }
 
     static func named(_ keyword: String) -> Attribute {
         guard let found = table.first(where: { $0.keyword == keyword }) else {
@@ -89,7 +102,10 @@ package struct Attribute: Hashable, Sendable {
     private static let firstOrdinals =
         QueryLevel.allCases.map { level in table.firstIndex { $0.level >= level } ?? table.count } + [table.count]
 
-    private static let byTag = Dictionary(uniqueKeysWithValues: table.map { ($0.tag, $0) })
+    private static let byTag = Dictionary(
+        uniqueKeysWithValues: table.filter { $0.sequence == nil }.map { ($0.tag, $0) })
+    private static let inItems = Dictionary(
+        uniqueKeysWithValues: table.filter { $0.sequence != nil }.map { ($0.tag, $0) })
 
     package static let patientID = named("PatientID")
     package static let issuerOfPatientID = named("IssuerOfPatientID")

@@ -26,9 +26,34 @@ extension CatalogStore {
         }
     }
 
+    /// One page of what matches, and how many match in all: one view of the catalogue.
+    /// - Parameter bound: so many are counted at most, unless the number is known anyhow.
+    package func page(_ query: Query, countingTo bound: Int = 1_000) throws(CatalogError) -> MatchPage {
+        try read { db in
+            let (ids, hasMore, total) = try MatchSearch(db: db, query: query, effort: effort).page(countingTo: bound)
+            return MatchPage(
+                matches: try MatchReader(query).matches(db, ids: ids), hasMore: hasMore, total: total)
+        }
+    }
+
     private func matchingRows(_ query: Query) throws(CatalogError) -> [Int64] {
         try read { db in try MatchSearch(db: db, query: query, effort: effort).rows() }
     }
+}
+
+/// How many entities match a query.
+package enum MatchTotal: Hashable, Sendable {
+    case exactly(Int)
+    /// Counted no further.
+    case atLeast(Int)
+}
+
+/// One page of matches.
+package struct MatchPage: Sendable {
+    package let matches: [Match]
+    /// Whether more come after these.
+    package let hasMore: Bool
+    package let total: MatchTotal
 }
 
 /// Reads the values of matches of one query.
@@ -42,7 +67,9 @@ private struct MatchReader {
         let level = query.level
         let wanted = Set(query.returnKeys + [level.uniqueKey])
         attributes = Attribute.table.filter {
-            $0.level <= level && (query.returnKeys.isEmpty || wanted.contains($0.tag))
+            guard $0.level <= level else { return false }
+            if let sequence = $0.sequence { return wanted.contains(sequence) }
+            return query.returnKeys.isEmpty || wanted.contains($0.tag)
         }
         wantsAvailability = query.returnKeys.isEmpty || wanted.contains(Match.instanceAvailability)
         var from = level.table

@@ -76,7 +76,13 @@ package struct InstanceFacts: Hashable, Sendable {
     }
 
     private static func value(of attribute: Attribute, in header: DataSet) -> String {
-        switch attribute.kind {
+        if let sequence = attribute.sequence {
+            guard header[sequence] != nil else { return "" }
+            // One value for each item, empty ones too, so that the values of one item stay together.
+            let values = header.items(sequence).prefix(mostItems).map { $0.string(attribute.tag) ?? "" }
+            return values.allSatisfy(\.isEmpty) ? "" : normal(values.joined(separator: "\\"), of: attribute)
+        }
+        return switch attribute.kind {
         case .text: normal(header.text(attribute.tag) ?? "", of: attribute)
         case .integer:
             normal(header.int(attribute.tag).map(String.init) ?? header.string(attribute.tag) ?? "", of: attribute)
@@ -88,6 +94,9 @@ package struct InstanceFacts: Hashable, Sendable {
             }
         }
     }
+
+    /// Items of a sequence that are looked at.
+    private static let mostItems = 64
 
     private static func cut(_ value: String) -> String {
         value.utf8.count > longest ? String(value.unicodeScalars.prefix(longest)) : value
@@ -170,7 +179,7 @@ extension InstanceFacts {
         for pair in encoded.lazy.flatMap({ $0.split(separator: "\u{1F}") }) {
             guard let equals = pair.utf8.firstIndex(of: UInt8(ascii: "=")), let raw = UInt32(pair[..<equals], radix: 16)
             else { continue }
-            guard let attribute = Attribute.of(Tag(rawValue: raw)) else { continue }
+            guard let attribute = Attribute.ofCode(Tag(rawValue: raw)) else { continue }
             values[attribute.ordinal] = String(pair[pair.utf8.index(after: equals)...])
         }
     }

@@ -51,6 +51,15 @@ struct MatchCompiler {
             guard let attribute = Attribute.of(tag), key != .universal else { continue }
             add(self.condition(attribute, key), at: attribute.level)
         }
+        addConfinements()
+    }
+
+    /// Filters on items of sequences, and the studies that the query is confined to.
+    private mutating func addConfinements() {
+        for (attribute, key) in query.itemFilters.sorted(by: { $0.key.ordinal < $1.key.ordinal }) {
+            if key != .universal { add(condition(attribute, key), at: attribute.level) }
+        }
+        if let studies = query.studies { add(.any(of: studies.sorted(), in: "study.uid"), at: .study) }
     }
 
     private mutating func add(_ condition: SQLCondition, at level: QueryLevel) {

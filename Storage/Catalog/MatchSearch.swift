@@ -23,23 +23,63 @@ struct MatchSearch {
     let query: Query
     let effort: SearchEffort
 
-    func rows() throws -> [Int64] {
-        // A key that an index answers leaves so few rows that lists would only be in the way.
-        if hasKey { return try fetch(statement(by: .lists([]))) }
-        guard let limit = query.limit, query.level == .study, !asksBelow else {
-            return try fetch(statement(by: .lists(nil)))
+    func rows() throws -> [Int64] { try found(query.limit, enough: query.limit).ids }
+
+    /// The rows of one page, whether more come after them, and how many there are in all.
+    /// - Parameter bound: no more than this is counted, unless the number is known without counting.
+    func page(countingTo bound: Int) throws -> (ids: ArraySlice<Int64>, hasMore: Bool, total: MatchTotal) {
+        guard let limit = query.limit else {
+            let ids = try rows()
+            return (ids[...], false, .exactly(query.offset + ids.count))
         }
+        if let all = try everything() {
+            let ids = try found(limit, enough: limit).ids
+            return (ids[...], all > query.offset + ids.count, .exactly(all))
+        }
+        let wanted = max(limit + 1, bound - query.offset)
+        let (ids, isWhole) = try found(wanted, enough: limit + 1)
+        if ids.isEmpty, query.offset > 0 { return ([], false, try total(countingTo: bound)) }
+        let seen = query.offset + ids.count
+        return (ids.prefix(limit), ids.count > limit, isWhole && ids.count < wanted ? .exactly(seen) : .atLeast(seen))
+    }
+
+    /// Behind the last match: the matches from the first.
+    private func total(countingTo bound: Int) throws -> MatchTotal {
+        var first = query
+        (first.offset, first.limit) = (0, min(query.offset, bound))
+        let count = try MatchSearch(db: db, query: first, effort: effort).rows().count
+        return count < bound ? .exactly(count) : .atLeast(count)
+    }
+
+    /// The number of all entities of the level when nothing restricts the query.
+    private func everything() throws -> Int? {
+        let isRestricted = query.filters.values.contains { $0 != .universal } || !query.itemFilters.isEmpty
+        guard !isRestricted, query.studies == nil else { return nil }
+        let columns = ["patients", "studies", "series", "instances"]
+        return try db.first("SELECT \(columns[query.level.rawValue]) FROM total")?[0]
+    }
+
+    /// Up to so many rows, and whether there are no others than these below that number.
+    /// - Parameter enough: so many will do where more of them would cost more than the newest studies.
+    private func found(_ most: Int?, enough: Int?) throws -> (ids: [Int64], isWhole: Bool) {
+        func list(_ searches: Set<AccessPath.Trigrams>?) throws -> (ids: [Int64], isWhole: Bool) {
+            (try fetch(statement(by: .lists(searches), most)), true)
+        }
+        // A key that an index answers leaves so few rows that lists would only be in the way.
+        if hasKey { return try list([]) }
+        guard let enough, query.level == .study, !asksBelow, !query.hasOrder else { return try list(nil) }
         let searches = MatchCompiler(query).trigrams
         let short = try searches.filter { try count($0) < effort.longList }
-        if !short.isEmpty { return try fetch(statement(by: .lists(short))) }
+        if !short.isEmpty { return try list(short) }
         let boundary = try boundary()
-        let found = try fetch(walk(from: boundary))
+        let found = try fetch(walk(from: boundary, most))
         // With less than a page, what lies beyond the boundary counts too.
-        if found.count >= limit || boundary == nil { return found }
-        return try fetch(statement(by: .lists(nil)))
+        if found.count >= enough || boundary == nil { return (found, boundary == nil) }
+        return try list(nil)
     }
 
     private var hasKey: Bool {
+        if query.studies != nil { return true }
         let keys: [Attribute] = [.studyInstanceUID, .patientID, .accessionNumber, .studyID]
         return query.filters.contains { tag, key in
             guard let attribute = Attribute.of(tag), keys.contains(attribute) else { return false }
@@ -52,14 +92,16 @@ struct MatchSearch {
 
     private var asksBelow: Bool {
         query.filters.contains { tag, _ in Attribute.of(tag).map { $0.level > query.level } ?? false }
+            || query.itemFilters.keys.contains { $0.level > query.level }
     }
 
     // MARK: - Lists
 
-    private func statement(by path: AccessPath) -> SQLCondition {
+    private func statement(by path: AccessPath, _ most: Int?) -> SQLCondition {
         let compiler = MatchCompiler(query, by: path)
         return complete(
-            "FROM " + Self.joined(query.level, to: compiler.tables, by: "JOIN"), [compiler.condition])
+            "FROM " + Self.joined(query.level, to: compiler.tables.union(ordered), by: "JOIN"), [compiler.condition],
+            most)
     }
 
     /// How much the trigram index finds, counted no further than needed.
@@ -73,11 +115,11 @@ struct MatchSearch {
     // MARK: - The walk
 
     /// The studies from the newest down to a date, tested one by one.
-    private func walk(from boundary: String?) -> SQLCondition {
+    private func walk(from boundary: String?, _ most: Int?) -> SQLCondition {
         let compiler = MatchCompiler(query, by: .walk)
         let from = SQLCondition("study.studyDate >= ?", [(boundary ?? "").sql])
         let tables = Self.joined(.study, to: compiler.tables, by: "CROSS JOIN", index: "study_by_date")
-        return complete("FROM " + tables, [from, compiler.condition])
+        return complete("FROM " + tables, [from, compiler.condition], most)
     }
 
     /// The date of the last study within reach, of those in the range of dates that is asked for; nil when all are.
@@ -99,13 +141,26 @@ struct MatchSearch {
         try Int64.fetchAll(db, sql: statement.sql, arguments: StatementArguments(statement.arguments))
     }
 
-    private func complete(_ from: String, _ conditions: [SQLCondition]) -> SQLCondition {
+    private func complete(_ from: String, _ conditions: [SQLCondition], _ most: Int?) -> SQLCondition {
         let condition = SQLCondition.all(conditions)
         return SQLCondition(
             """
             SELECT \(query.level.table).id \(from) WHERE \(condition.sql)
-            ORDER BY \(Self.order(query.level)) LIMIT ? OFFSET ?
-            """, condition.arguments + [(query.limit ?? -1).sql, query.offset.sql])
+            ORDER BY \(order) LIMIT ? OFFSET ?
+            """, condition.arguments + [(most ?? -1).sql, query.offset.sql])
+    }
+
+    /// Tables that the order speaks of.
+    private var ordered: Set<QueryLevel> { Set(query.hasOrder ? query.order.map(\.attribute.level) : []) }
+
+    /// Without a value last, whichever way; what is equal by the keys asked for stays in the order of the level.
+    private var order: String {
+        guard query.hasOrder else { return Self.order(query.level) }
+        let keys = query.order.flatMap { key in
+            let column = key.attribute.keyColumn ?? key.attribute.column
+            return ["\(column) IS NULL OR \(column) = ''", column + (key.isAscending ? "" : " DESC")]
+        }
+        return (keys + [Self.order(query.level)]).joined(separator: ", ")
     }
 
     /// The table of a level and those above it that conditions speak of.

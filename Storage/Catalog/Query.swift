@@ -39,6 +39,32 @@ package enum MatchingKey: Hashable, Sendable {
             self = .single(first)
         }
     }
+
+    /// Whether a value can be a key for an attribute at all: dates, times, whole numbers and UIDs have a form.
+    package static func isLawful(_ value: String, for attribute: Attribute) -> Bool {
+        value.split(separator: "\\").map(\.trimmed).allSatisfy { value in
+            if value.isEmpty || value.allSatisfy({ $0 == "*" }) { return true }
+            switch attribute.kind {
+            case .date, .time, .dateTime: return TemporalBounds(value, for: attribute.kind) != nil
+            case .integer: return Int64(value) != nil
+            case .uid:
+                return value.utf8.count <= 64
+                    && value.utf8.allSatisfy { $0 == 0x2E || (0x30...0x39).contains($0) }
+            case .code, .text, .personName: return true
+            }
+        }
+    }
+}
+
+/// One criterion of an order.
+package struct SortKey: Hashable, Sendable {
+    package let attribute: Attribute
+    package let isAscending: Bool
+
+    package init(_ attribute: Attribute, isAscending: Bool = true) {
+        self.attribute = attribute
+        self.isAscending = isAscending
+    }
 }
 
 /// A query at one level. Filters may name attributes of any level: those above restrict the ancestors, those below
@@ -46,6 +72,12 @@ package enum MatchingKey: Hashable, Sendable {
 package struct Query: Sendable {
     package var level: QueryLevel
     package var filters: [Tag: MatchingKey]
+    /// Filters on attributes of items; each is met by any item.
+    package var itemFilters: [Attribute: MatchingKey] = [:]
+    /// Nothing outside these Study Instance UIDs is found; nil for no such limit.
+    package var studies: Set<String>?
+    /// Attributes of this level and above that the matches are ordered by, before the order that they have anyhow.
+    package var order: [SortKey] = []
     /// Attributes wanted back; none means all that the catalogue has at this level and above.
     package var returnKeys: [Tag]
     /// A date and its time, both given as keys, are one point in time (PS3.4 Section C.2.2.2.5, combined matching).
@@ -119,5 +151,14 @@ package struct Match: Sendable {
         if computed.contains(tag) { return true }
         guard let attribute = Attribute.of(tag) else { return false }
         return attribute.level <= level || attribute.origin == .derived
+    }
+}
+
+extension Query {
+    /// Whether the order asked for is another than that which matches of the level have anyhow.
+    var hasOrder: Bool {
+        if order.isEmpty { return false }
+        let newest = [SortKey(.studyDate, isAscending: false), SortKey(.studyTime, isAscending: false)]
+        return !(level == .study && newest.starts(with: order))
     }
 }

@@ -8,6 +8,7 @@ enum Schema {
         ("v0003_search", v0003Search),
         ("v0004_upkeep", v0004Upkeep),
         ("v0005_counting", v0005Counting),
+        ("v0006_requests", v0006Requests),
     ]
 
     private static let v0001Catalog = """
@@ -191,6 +192,14 @@ enum Schema {
         -- Since v0005: with what a walk over the newest studies asks most, so that it reads no row of a study in vain.
         DROP INDEX study_by_date;
         CREATE INDEX study_by_date ON study (studyDate, studyTimeKey, id, patient, modalities);
+        """
+
+    private static let v0006Requests = """
+        -- Since v0006: what an order asked for, one value per item of Request Attributes Sequence, and the time zone.
+        -- Of instances enrolled before, a rebuild of the index brings them in.
+        ALTER TABLE series ADD COLUMN scheduledProcedureStepID TEXT NOT NULL DEFAULT '';
+        ALTER TABLE series ADD COLUMN requestedProcedureID TEXT NOT NULL DEFAULT '';
+        ALTER TABLE study ADD COLUMN timezoneOffsetFromUTC TEXT NOT NULL DEFAULT '';
         """
 
     private static let v0002Counters = """
