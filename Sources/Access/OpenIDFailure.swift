@@ -2,7 +2,7 @@
 
 /// The failures of signing in at the identity provider. None holds a token, a name or the provider's own text.
 package enum OpenIDFailure: Error, Sendable, Hashable {
-    /// It cannot be reached, or what it answers is not what the standard says.
+    /// It cannot be reached, or what it answers is not what the standard says; why is for the log.
     case providerAway(String)
     /// It said no, with one of its error codes (RFC 6749 Section 4.1.2.1), or did not take the code.
     case providerRefused(String)

@@ -1,6 +1,7 @@
 // The identity provider as we see it: where its resources are, its keys, the exchange of a code (RFC 6749, RFC 8414).
 
 import Foundation
+package import Logging
 
 /// What is asked of the provider.
 package struct OpenIDRequest: Sendable, Hashable {
@@ -86,6 +87,7 @@ package actor OpenIDProvider {
     nonisolated let settings: OpenIDSettings
     private let fetch: OpenIDFetch
     private let now: @Sendable () -> Double
+    private let logger: Logger
     private var metadata: Kept<OpenIDMetadata>?
     private var keys: Kept<OpenIDKeySet>?
     private var keysFetchedAt = -Double.infinity
@@ -95,9 +97,12 @@ package actor OpenIDProvider {
     private var discovery: Task<Result<OpenIDMetadata, OpenIDFailure>, Never>?
 
     /// - Parameter now: seconds since 1970.
-    package init(settings: OpenIDSettings, now: @escaping @Sendable () -> Double, fetch: @escaping OpenIDFetch) {
+    package init(
+        settings: OpenIDSettings, now: @escaping @Sendable () -> Double, logger: Logger, fetch: @escaping OpenIDFetch
+    ) {
         self.settings = settings
         self.now = now
+        self.logger = logger
         self.fetch = fetch
     }
 
@@ -140,7 +145,12 @@ package actor OpenIDProvider {
         }
         let answer = try await fetch(
             OpenIDRequest(url: metadata.tokenEndpoint, form: form, authorization: authorization))
-        guard answer.isSuccess else { throw .providerRefused(Self.errorCode(answer.body)) }
+        guard answer.isSuccess else {
+            let code = Self.errorCode(answer.body)
+            // A wrong secret, or an address that is not registered: for the technician, not for who signs in.
+            logger.warning("the identity provider takes no code of ours", metadata: ["error": "\(code)"])
+            throw .providerRefused(code)
+        }
         return try Self.decode(OpenIDTokens.self, answer.body, "the tokens")
     }
 
@@ -207,9 +217,11 @@ package actor OpenIDProvider {
         do throws(OpenIDFailure) {
             let answer = try await fetch(OpenIDRequest(url: url))
             guard answer.isSuccess else { throw .providerAway("it refuses what anybody may read") }
+            if failure != nil { logger.notice("the identity provider answers again") }
             failure = nil
             return answer
         } catch {
+            if failure == nil { logger.warning("the identity provider fails", metadata: ["why": "\(error)"]) }
             failure = (now(), error)
             throw error
         }

@@ -2,6 +2,7 @@
 
 import Crypto
 import Foundation
+package import Logging
 import Records
 import Synchronization
 
@@ -89,10 +90,12 @@ package final class OpenIDSignOn: Sendable {
     private let bearers = Mutex<[[UInt8]: (identity: OpenIDIdentity, until: Double, expiresAt: Double)]>([:])
 
     /// - Parameter now: seconds since 1970.
-    package init(settings: OpenIDSettings, now: @escaping @Sendable () -> Double, fetch: @escaping OpenIDFetch) {
+    package init(
+        settings: OpenIDSettings, now: @escaping @Sendable () -> Double, logger: Logger, fetch: @escaping OpenIDFetch
+    ) {
         self.settings = settings
         self.now = now
-        provider = OpenIDProvider(settings: settings, now: now, fetch: fetch)
+        provider = OpenIDProvider(settings: settings, now: now, logger: logger, fetch: fetch)
     }
 
     /// Begins a sign-in.

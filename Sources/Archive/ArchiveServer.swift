@@ -180,7 +180,7 @@ package struct ArchiveServer: Sendable {
         do throws(ConfigurationError) {
             return OpenIDSignOn(
                 settings: try section.settings(in: archive.folder.path), now: { Double(now()) / 1_000_000 },
-                fetch: OpenIDClient.fetch)
+                logger: logger, fetch: OpenIDClient.fetch)
         } catch { throw .unusable(error.description) }
     }
 

@@ -40,7 +40,7 @@ package enum OpenIDClient {
         } catch is NIOTooManyBytesError {
             throw .providerAway("it answers more than it should")
         } catch {
-            throw .providerAway("it cannot be reached")
+            throw .providerAway("it cannot be reached: \(String("\(error)".prefix(200)))")
         }
     }
 

@@ -23,7 +23,9 @@ import Testing
     }
 
     private func signOn(_ provider: StandInProvider) -> OpenIDSignOn {
-        OpenIDSignOn(settings: settings(), now: { [clock] in clock.now }, fetch: provider.fetch)
+        OpenIDSignOn(
+            settings: settings(), now: { [clock] in clock.now },
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, fetch: provider.fetch)
     }
 
     /// The query of the way to the provider.
