@@ -136,8 +136,8 @@ let package = Package(
         room(
             "DIMSEServer",
             [
-                "DICOMCore", "DICOMImaging", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", lifecycle,
-                logging, metrics,
+                "DICOMCore", "DICOMImaging", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", "Access",
+                lifecycle, logging, metrics,
             ]),
         room(
             "Web",
@@ -201,7 +201,7 @@ let package = Package(
             ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
         tests("ArchiveTests", ["Archive", "Access", "DICOMCore"]),
         tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
-        tests("AccessTests", ["Access", "Records", crypto, logging]),
+        tests("AccessTests", ["Access", "Records", crypto, grdb, logging]),
         tests(
             "WebTests",
             ["Web", "Access", hummingbird, nio, .product(name: "HummingbirdTesting", package: "hummingbird")]),

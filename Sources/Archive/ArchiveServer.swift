@@ -95,7 +95,7 @@ package struct ArchiveServer: Sendable {
                 host: dicom.host, port: dicom.port,
                 services: DIMSEServices(
                     ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
-                    records: archive.records),
+                    records: archive.records, audit: archive.audit),
                 policy: AdmissionPolicy(configuration: archive.configuration),
                 options: ListenerOptions(
                     maxPDU: UInt32(dicom.maxPDU), maxAssociations: dicom.maxAssociations,

@@ -11,6 +11,7 @@ struct FindSCP {
     let retrieval: InstanceRetrieval
     let aeTitle: String
     let characterSet: OutputCharacterSet
+    let trail: AssociationTrail
     let logger: Logger
 
     /// Larger identifiers are refused.
@@ -40,6 +41,8 @@ struct FindSCP {
     private func find(
         _ identifier: Identifier, _ agreement: QueryAgreement, _ message: Message, _ association: Association
     ) -> Outcome {
+        if let obstacle = trail.obstacle { return obstacle }
+        trail.note(.search)
         let query = Query(
             identifier: identifier.dataSet, level: identifier.level, isRelational: agreement.isRelational,
             combinesDateAndTime: agreement.combinesDateTime)

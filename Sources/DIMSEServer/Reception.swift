@@ -1,5 +1,6 @@
 // Greets callers: admits or refuses them, and hands each message to its service.
 
+package import Access
 package import Catalog
 import DICOMCore
 import DICOMNetwork
@@ -15,8 +16,13 @@ package struct DIMSEServices: Sendable {
     let retrieval: InstanceRetrieval
     let catalog: CatalogStore
     let records: RecordStore
+    let audit: AuditTrail
 
-    package init(ingest: IngestPipeline, retrieval: InstanceRetrieval, catalog: CatalogStore, records: RecordStore) {
+    package init(
+        ingest: IngestPipeline, retrieval: InstanceRetrieval, catalog: CatalogStore, records: RecordStore,
+        audit: AuditTrail
+    ) {
+        self.audit = audit
         self.ingest = ingest
         self.retrieval = retrieval
         self.catalog = catalog
@@ -77,9 +83,12 @@ final class Reception: AssociationServer {
         }
         // Several may have been admitted at the same moment, before any of them was counted.
         guard open <= limit(for: peer) else { return association.abort() }
+        let trail = AssociationTrail(
+            services.audit, peer: peer, callingAETitle: association.request.callingAETitle.trimmingSpaces,
+            address: association.request.remoteAddress)
         do throws(NetworkError) {
             while let message = try association.nextMessage() {
-                try serve(message, on: association, peer)
+                try serve(message, on: association, peer, trail)
             }
         } catch {
             // The listener reports how the association ended.
@@ -128,6 +137,10 @@ final class Reception: AssociationServer {
     }
 
     private func noteKnock(_ request: AssociationRequest, _ reason: String) {
+        AssociationTrail(
+            services.audit, peer: nil, callingAETitle: request.callingAETitle.trimmingSpaces,
+            address: request.remoteAddress
+        ).note(.refused, detail: "association: \(reason)")
         let asked = Set(
             request.contexts.map { context in
                 SOPClass.name(of: context.abstractSyntax) ?? context.abstractSyntax
@@ -139,22 +152,23 @@ final class Reception: AssociationServer {
     }
 
     private func serve(
-        _ message: Message, on association: Association, _ peer: KnownPeer?
+        _ message: Message, on association: Association, _ peer: KnownPeer?, _ trail: AssociationTrail
     ) throws(NetworkError) {
         let service = ServiceTable.service(
             for: message.context.abstractSyntax, acceptsUnknown: policy.acceptsUnknownSOPClasses)
         let retrieve = RetrieveSCP(
-            catalog: services.catalog, retrieval: services.retrieval, callers: callers, logger: logger)
+            catalog: services.catalog, retrieval: services.retrieval, callers: callers, trail: trail,
+            logger: logger)
         switch (message.command.field, service) {
         case (.cEchoRequest, .verification):
             try association.send(CommandSet(answering: message.command, status: .success), on: message.contextID)
         case (.cStoreRequest, .storage):
-            let store = StoreSCP(ingest: services.ingest, callerPriority: peer?.priority, logger: logger)
+            let store = StoreSCP(ingest: services.ingest, callerPriority: peer?.priority, trail: trail, logger: logger)
             try store.serve(message, on: association)
         case (.cFindRequest, .find(let model)):
             let find = FindSCP(
                 catalog: services.catalog, retrieval: services.retrieval, aeTitle: policy.aeTitle,
-                characterSet: peer?.characterSet ?? policy.characterSet, logger: logger)
+                characterSet: peer?.characterSet ?? policy.characterSet, trail: trail, logger: logger)
             try find.serve(message, model, on: association)
         case (.cMoveRequest, .move(let model)): try retrieve.serveMove(message, model, on: association)
         case (.cGetRequest, .get(let model)): try retrieve.serveGet(message, model, on: association)

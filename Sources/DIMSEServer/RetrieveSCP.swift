@@ -43,11 +43,12 @@ struct RetrieveSCP {
     let catalog: CatalogStore
     let retrieval: InstanceRetrieval
     let callers: Callers
+    let trail: AssociationTrail
     let logger: Logger
 
     /// C-GET: sub-operations on this association, in the contexts where the caller plays SCP.
     func serveGet(_ message: Message, _ model: InformationModel, on association: Association) throws(NetworkError) {
-        try serve(message, model, association) { instances, _ throws(NetworkError) in
+        try serve(message, model, association, "C-GET") { instances, _ throws(NetworkError) in
             let sender = InstanceSender(
                 association: association, contexts: association.contexts.values.filter(\.requestorIsSCP),
                 retrieval: retrieval, originator: nil, cancelling: message.command.messageID)
@@ -67,7 +68,8 @@ struct RetrieveSCP {
             return try answer(
                 message, association, Outcome(status: .moveDestinationUnknown, comment: comment), nil)
         }
-        try serve(message, model, association) { instances, originator throws(NetworkError) in
+        try serve(message, model, association, "C-MOVE to \(destination.name)") {
+            instances, originator throws(NetworkError) in
             let courier = Courier(
                 destination: destination, callingAETitle: callers.policy.aeTitle, retrieval: retrieval,
                 originator: originator)
@@ -84,9 +86,10 @@ struct RetrieveSCP {
     ) throws(NetworkError) -> (SubOperationTally, isCancelled: Bool)
 
     private func serve(
-        _ message: Message, _ model: InformationModel, _ association: Association, _ perform: Run
+        _ message: Message, _ model: InformationModel, _ association: Association, _ detail: String, _ perform: Run
     ) throws(NetworkError) {
         let bytes = try association.readDataSet(limit: FindSCP.largestIdentifier)
+        if let obstacle = trail.obstacle { return try answer(message, association, obstacle, nil) }
         let instances: [StoredInstance]
         do {
             let identifier = try Identifier(bytes, transferSyntax: message.context.transferSyntax, model: model)
@@ -101,6 +104,9 @@ struct RetrieveSCP {
         }
         let originator = MoveOriginator(
             aeTitle: association.request.callingAETitle.trimmingSpaces, messageID: message.command.messageID)
+        for study in Set(instances.map(\.studyInstanceUID)).sorted() {
+            trail.note(.export, study: study, detail: detail)
+        }
         let (tally, isCancelled) = try perform(instances, originator)
         let ending = tally.ending(isCancelled: isCancelled)
         logger.info(

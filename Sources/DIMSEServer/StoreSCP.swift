@@ -9,6 +9,7 @@ struct StoreSCP {
     let ingest: IngestPipeline
     /// Of all that the caller sends; nil when each request says for itself.
     let callerPriority: IngestPriority?
+    let trail: AssociationTrail
     let logger: Logger
 
     func serve(_ message: Message, on association: Association) throws(NetworkError) {
@@ -55,6 +56,7 @@ struct StoreSCP {
         }
         do throws(IngestFailure) {
             let receipt = try ingest.accept(arrival)
+            trail.note(.store, study: receipt.studyInstanceUID)
             note(receipt)
             return .success
         } catch {

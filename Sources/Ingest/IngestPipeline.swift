@@ -69,8 +69,8 @@ package final class IngestPipeline: Sendable {
         }
         IngestMetrics.finished(outcome, source: source, bytes: inspected.length, since: started)
         return Receipt(
-            outcome: outcome, sopClassUID: reading.facts.sopClassUID, sopInstanceUID: reading.facts.sopInstanceUID,
-            flaws: reading.flaws)
+            outcome: outcome, studyInstanceUID: reading.facts.studyInstanceUID,
+            sopClassUID: reading.facts.sopClassUID, sopInstanceUID: reading.facts.sopInstanceUID, flaws: reading.flaws)
     }
 
     /// Finishes what waits, then ends both threads of the pipeline.

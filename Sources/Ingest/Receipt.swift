@@ -12,6 +12,7 @@ package struct Receipt: Sendable {
     }
 
     package let outcome: Outcome
+    package let studyInstanceUID: String
     package let sopClassUID: String
     package let sopInstanceUID: String
     /// Departures from the standard that were tolerated, as words without values.

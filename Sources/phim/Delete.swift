@@ -34,7 +34,8 @@ struct Delete: ParsableCommand {
             studyUIDs: study.map { [$0] } ?? [], seriesUIDs: series.map { [$0] } ?? [],
             sopUIDs: instance.map { [$0] } ?? [])
         let report = try options.withArchive { archive in
-            let shown = try archive.catalog.instances(scope).count
+            let instances = try archive.catalog.instances(scope)
+            let shown = instances.count
             let conflicts = try archive.catalog.conflicts(limit: .max, includingDecided: true)
             let hidden = conflicts.reduce(0) { count, conflict in
                 count + conflict.copies.count { !$0.isPrimary && isMeant($0, of: conflict) }
@@ -44,6 +45,8 @@ struct Delete: ParsableCommand {
                 throw ExitStatus.incomplete
             }
             try confirm(shown + hidden)
+            let studies = Set(instances.map(\.studyInstanceUID)).union(study.map { [$0] } ?? [])
+            archive.noteOperator(.delete, studies: Array(studies), detail: "\(shown + hidden) objects")
             let erased = try archive.delete(scope)
             return Report(deleted: erased.count, bytes: erased.bytes)
         }

@@ -42,6 +42,7 @@ struct Export: ParsableCommand {
                 Terminal.error("nothing here has these UIDs")
                 throw ExitStatus.incomplete
             }
+            archive.noteOperator(.export, studies: instances.map(\.studyInstanceUID), detail: "to files")
             let exporter = Exporter(retrieval: archive.retrieval)
             let interruption = Interruption { exporter.cancel() }
             defer { withExtendedLifetime(interruption) {} }

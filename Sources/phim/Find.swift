@@ -47,6 +47,7 @@ struct Find: ParsableCommand {
     func run() throws {
         let filters = try filters()
         let rows = try options.withArchive { archive in
+            archive.noteOperator(.search, studies: study.map { [$0] } ?? [])
             var rows: [[Tag: String]] = []
             let query = Query(level: level.queryLevel, filters: filters, limit: limit)
             try archive.catalog.find(query) { match in

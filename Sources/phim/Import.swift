@@ -61,7 +61,9 @@ struct Import: ParsableCommand {
             let importer = try Importer(ingest: archive.ingest, dataFolder: archive.folder.path, options: settings)
             let interruption = Interruption { importer.cancel() }
             defer { withExtendedLifetime(interruption) {} }
-            return importer.run(paths) { bar.show($0.objects, of: $0.total, detail: Terminal.bytes($0.bytes)) }
+            let report = importer.run(paths) { bar.show($0.objects, of: $0.total, detail: Terminal.bytes($0.bytes)) }
+            archive.noteOperator(.store, detail: "import: \(report.imported) objects")
+            return report
         }
         bar.finish()
         if output.json {

@@ -1,5 +1,6 @@
 // Options that many commands share, and how they open the archive.
 
+import Access
 import Archive
 import ArgumentParser
 import Foundation
@@ -34,6 +35,19 @@ struct ArchiveOptions: ParsableArguments {
         }
         defer { archive.close() }
         do { return try body(archive) } catch { throw Fault.exit(for: error) }
+    }
+}
+
+extension OpenArchive {
+    /// Tells the audit trail what somebody did on the command line.
+    func noteOperator(_ kind: AuditEvent.Kind, studies: [String] = [], detail: String = "") {
+        let author = Author.terminal
+        for study in studies.isEmpty ? [nil] : Set(studies).sorted().map(Optional.some) {
+            audit.note(
+                AuditEvent(
+                    kind, account: author.account, credential: nil, address: "", studyInstanceUID: study,
+                    detail: detail))
+        }
     }
 }
 

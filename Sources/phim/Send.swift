@@ -47,6 +47,7 @@ struct Send: ParsableCommand {
                 Terminal.error("nothing here has these UIDs")
                 throw ExitStatus.incomplete
             }
+            archive.noteOperator(.export, studies: instances.map(\.studyInstanceUID), detail: "to peer \(peer.name)")
             let courier = Courier(
                 destination: peer, callingAETitle: archive.callingAETitle, retrieval: archive.retrieval)
             defer { courier.close() }

@@ -1,0 +1,604 @@
+"""Accounts, sessions, tokens, grants, links and the audit trail, over HTTP and on the command line."""
+
+import json
+import re
+import sqlite3
+import subprocess
+import time
+
+import pytest
+import requests
+
+from support import dcmtk, synthetic
+from support.archive import BINARY
+
+PASSWORD = "Mười hai con giáp"
+API = "/api/v1"
+
+
+def add_account(archive, name, *roles, password=PASSWORD, more=()):
+    """`phim account add` with the password on standard input, as a script gives it."""
+    command = [str(BINARY), "account", "add", name, "--data", str(archive.data), *more]
+    for role in roles:
+        command += ["--role", role]
+    done = subprocess.run(command, input=password + "\n", capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def browser(archive, name=None, password=PASSWORD, expect=200):
+    """A session as a browser keeps it: cookies, and an Origin with every request."""
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["Origin"] = archive.url
+    if name is not None:
+        answer = session.post(archive.url + API + "/session", json={"name": name, "password": password})
+        assert answer.status_code == expect, answer.text
+    return session
+
+
+def trail(archive, **options):
+    arguments = [word for key, value in options.items() for word in (f"--{key}", value)]
+    return archive.json("audit", "find", *arguments)
+
+
+def eventually(ask, seconds=10):
+    """What another process does is seen by the server within two seconds; the time itself is not tested here."""
+    deadline = time.monotonic() + seconds
+    while not ask() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return ask()
+
+
+@pytest.fixture(scope="module")
+def staffed(shared_archive):
+    """An archive with one account of each role, each named after it."""
+    for role in ("radiologist", "technician", "referring-physician", "integration"):
+        add_account(shared_archive, role, role)
+    add_account(shared_archive, "chief", "administrator")
+    return shared_archive
+
+
+@pytest.fixture(scope="module")
+def two_studies(staffed, module_folder):
+    """Two studies of one instance each."""
+    made = [synthetic.study(module_folder / name, instances=1, PatientID=f"SECRET-{name}") for name in ("a", "b")]
+    for study in made:
+        dcmtk.run("storescu", *dcmtk.peer(staffed), *study.files)
+    return made
+
+
+# The first start.
+
+
+def test_the_first_start_makes_an_administrator_and_tells_its_password_once(make_archive):
+    archive = make_archive().start()
+    passwords = re.findall(r"^\s*password\s+(\S+)$", archive.log.read_text(), re.MULTILINE)
+    assert len(passwords) == 1
+    me = browser(archive, "administrator", passwords[0]).get(archive.url + API + "/session").json()
+    assert me["account"] == "administrator" and me["roles"] == ["administrator"] and me["scope"] == "all"
+    archive.restart()
+    assert len(re.findall(r"^\s*password\s+\S+$", archive.log.read_text(), re.MULTILINE)) == 1
+    browser(archive, "administrator", passwords[0])
+    for path in archive.data.rglob("*"):
+        if path.is_file() and path.stat().st_size < 1 << 24:
+            assert passwords[0].encode() not in path.read_bytes(), path
+
+
+# Sessions of browsers.
+
+
+def test_the_cookie_is_kept_from_scripts_and_from_other_sites(staffed):
+    answer = requests.post(
+        staffed.url + API + "/session", json={"name": "radiologist", "password": PASSWORD}, timeout=10)
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie
+    assert "Secure" not in cookie, "plain HTTP on loopback"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert PASSWORD not in answer.text
+
+
+def test_behind_an_encrypting_proxy_the_cookie_is_secure(make_archive):
+    archive = make_archive({"access": {"secureCookies": True}}).start()
+    add_account(archive, "lan", "radiologist")
+    answer = requests.post(archive.url + API + "/session", json={"name": "lan", "password": PASSWORD}, timeout=10)
+    assert answer.headers["Set-Cookie"].startswith("__Host-phim=") and "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_signing_out_ends_the_session_on_the_server(staffed):
+    session = browser(staffed, "radiologist")
+    cookies = dict(session.cookies)
+    assert session.get(staffed.url + API + "/session").status_code == 200
+    assert session.delete(staffed.url + API + "/session").status_code == 204
+    assert requests.get(staffed.url + API + "/session", cookies=cookies, timeout=10).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body, kind, status",
+    [
+        ('{"name": "radiologist", "password": "wrong"}', "application/json", 401),
+        ('{"name": "nobody", "password": "wrong"}', "application/json", 401),
+        ('{"name": "radiologist"}', "application/json", 400),
+        ('{"name": 5, "password": "x"}', "application/json", 400),
+        ("[]", "application/json", 400),
+        ("", "application/json", 400),
+        ("\x00\xff", "application/json", 400),
+        ('{"name": "radiologist", "password": "%s"}' % ("x" * 60_000), "application/json", 401),
+        ('{"name": "radiologist", "password": "%s"}' % ("x" * 70_000), "application/json", 413),
+        ("name=radiologist&password=x", "application/x-www-form-urlencoded", 415),
+        ('{"name": "radiologist", "password": "x"}', "text/plain", 415),
+    ])
+def test_bad_sign_ins_are_refused_in_words(staffed, body, kind, status):
+    answer = requests.post(
+        staffed.url + API + "/session", data=body.encode("latin-1"), headers={"Content-Type": kind}, timeout=20)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json" and answer.json()["detail"]
+    assert "Set-Cookie" not in answer.headers
+    browser(staffed, "radiologist")  # a right one starts the count of failures anew
+
+
+def test_wrong_names_and_wrong_passwords_read_alike(staffed):
+    answers = [
+        requests.post(staffed.url + API + "/session", json={"name": name, "password": "wrong"}, timeout=10)
+        for name in ("technician", "nobody at all")]
+    assert answers[0].content == answers[1].content
+    browser(staffed, "technician")
+
+
+def test_a_session_is_never_the_one_that_was_there_before(staffed):
+    """Session fixation: a cookie planted in a browser does not become a session, and an old one ends."""
+    planted = browser(staffed)
+    planted.cookies.set("phim", "A" * 43)
+    answer = planted.post(staffed.url + API + "/session", json={"name": "radiologist", "password": PASSWORD})
+    assert answer.status_code == 200
+    assert "A" * 43 not in answer.headers["Set-Cookie"]
+    assert requests.get(staffed.url + API + "/session", cookies={"phim": "A" * 43}, timeout=10).status_code == 401
+    session = browser(staffed, "radiologist")
+    old = session.cookies["phim"]
+    session.post(staffed.url + API + "/session", json={"name": "technician", "password": PASSWORD})
+    assert session.cookies["phim"] != old
+    assert requests.get(staffed.url + API + "/session", cookies={"phim": old}, timeout=10).status_code == 401
+
+
+def test_sessions_end_without_use_and_after_their_life(make_archive):
+    archive = make_archive({"access": {"idleTimeout": 2, "sessionLifetime": 6}}).start()
+    add_account(archive, "lan", "radiologist")
+    idle, busy = browser(archive, "lan"), browser(archive, "lan")
+    began = time.monotonic()
+    while time.monotonic() - began < 4:
+        assert busy.get(archive.url + API + "/session").status_code == 200
+        time.sleep(0.2)
+    assert idle.get(archive.url + API + "/session").status_code == 401, "not used for twice its time"
+    while time.monotonic() - began < 7:
+        busy.get(archive.url + API + "/session")
+        time.sleep(0.2)
+    assert busy.get(archive.url + API + "/session").status_code == 401, "used, but older than a session may be"
+
+
+@pytest.mark.parametrize(
+    "headers, status",
+    [
+        ({"Origin": "SELF"}, 204),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "SELF.evil.example"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 204),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"}, 403),
+        ({}, 403),
+        ({"X-Requested-With": "a script"}, 204),
+    ])
+def test_pages_of_other_sites_cannot_act_with_the_cookie(staffed, headers, status):
+    session = browser(staffed, "radiologist")
+    del session.headers["Origin"]
+    headers = {key: value.replace("SELF", staffed.url) for key, value in headers.items()}
+    answer = session.delete(staffed.url + API + "/session", headers=headers)
+    assert answer.status_code == status, answer.text
+    # The same with a token needs nothing: no browser sends one by itself.
+    token = staffed.http("radiologist")
+    assert token.delete(staffed.url + API + "/session").status_code == 204
+
+
+def test_another_site_that_is_trusted_may_act(make_archive):
+    archive = make_archive({"access": {"origins": ["https://emr.example.org"]}}).start()
+    add_account(archive, "lan", "radiologist")
+    for origin, status in (("https://emr.example.org.evil.example", 403), ("https://emr.example.org", 204)):
+        answer = browser(archive, "lan").delete(archive.url + API + "/session", headers={"Origin": origin})
+        assert answer.status_code == status
+
+
+def test_signing_in_from_a_page_of_another_site_is_refused(staffed):
+    answer = requests.post(
+        staffed.url + API + "/session", json={"name": "radiologist", "password": PASSWORD},
+        headers={"Origin": "https://evil.example"}, timeout=10)
+    assert answer.status_code == 403 and "Set-Cookie" not in answer.headers
+
+
+def test_a_password_set_by_another_must_be_changed_first(staffed):
+    add_account(staffed, "new.doctor", "radiologist", more=["--must-change"])
+    session = browser(staffed, "new.doctor")
+    assert session.get(staffed.url + API + "/session").json()["mustChangePassword"] is True
+    assert session.get(staffed.url + API + "/tokens").status_code == 403
+    change = staffed.url + API + "/session/password"
+    assert session.put(change, json={"current": "wrong", "new": "another password"}).status_code == 401
+    assert session.put(change, json={"current": PASSWORD, "new": "short"}).status_code == 400
+    assert session.put(change, json={"current": PASSWORD, "new": PASSWORD}).status_code == 400
+    other = browser(staffed, "new.doctor")
+    assert session.put(change, json={"current": PASSWORD, "new": "another password"}).status_code == 204
+    assert session.get(staffed.url + API + "/session").json()["mustChangePassword"] is False
+    assert other.get(staffed.url + API + "/session").status_code == 401, "other browsers are signed out"
+    browser(staffed, "new.doctor", "another password")
+    browser(staffed, "new.doctor", PASSWORD, expect=401)
+
+
+def test_guessing_locks_the_account_for_the_right_password_too(make_archive):
+    archive = make_archive({"access": {"lockOutAfter": 3, "lockOutTime": 3600}}).start()
+    add_account(archive, "lan", "radiologist")
+    add_account(archive, "minh", "radiologist")
+    for _ in range(3):
+        browser(archive, "lan", "guess", expect=401)
+    browser(archive, "lan", expect=401)
+    browser(archive, "minh")
+    assert archive.json("account", "list")[1]["state"] == "locked"
+    archive.restart()
+    browser(archive, "lan", expect=401)
+    archive.run("account", "enable", "lan")
+    browser(archive, "lan")
+    assert sum(row["count"] for row in trail(archive, account="lan", kind="refused")) == 5
+
+
+def test_one_address_that_fails_too_often_is_told_to_wait(make_archive):
+    archive = make_archive(
+        {"access": {"failuresPerAddress": 4, "lockOutAfter": 100, "trustedProxies": ["127.0.0.1"]}}).start()
+    add_account(archive, "lan", "radiologist")
+
+    def attempt(address, password):
+        return requests.post(
+            archive.url + API + "/session", json={"name": "lan", "password": password},
+            headers={"X-Forwarded-For": f"198.51.100.77, {address}"}, timeout=20)
+
+    for _ in range(4):
+        assert attempt("192.0.2.1", "guess").status_code == 401
+    answer = attempt("192.0.2.1", PASSWORD)
+    assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
+    assert attempt("192.0.2.2", PASSWORD).status_code == 200, "another address behind the same proxy"
+    assert trail(archive, kind="signIn")[0]["address"] == "192.0.2.2"
+
+
+def test_a_proxy_that_nobody_trusts_cannot_say_who_calls(staffed):
+    requests.post(
+        staffed.url + API + "/session", json={"name": "chief", "password": PASSWORD},
+        headers={"X-Forwarded-For": "192.0.2.99"}, timeout=20)
+    assert trail(staffed, account="chief", kind="signIn")[0]["address"] == "127.0.0.1"
+
+
+# Tokens.
+
+
+def test_a_token_is_printed_alone_and_works_until_it_is_revoked(staffed):
+    done = staffed.run("token", "issue", "--account", "radiologist", "--name", "viewer")
+    token, = done.stdout.splitlines()
+    assert re.fullmatch(r"phim_[A-Za-z0-9_-]{43}", token) and done.stderr == ""
+    me = json.loads(staffed.get(API + "/session", token=token)[1])
+    assert me["account"] == "radiologist" and me["credential"] == "token"
+    listed = [row for row in staffed.json("token", "list", "--account", "radiologist") if row["name"] == "viewer"]
+    assert len(listed) == 1 and token not in json.dumps(listed)
+    staffed.run("token", "revoke", listed[0]["id"])
+    assert eventually(lambda: staffed.get(API + "/session", token=token)[0] == 401)
+
+
+@pytest.mark.parametrize(
+    "field", ["Bearer", "Bearer ", "Bearer x", "Bearer phim_" + "A" * 43, "Basic YTpi", "phim", "Bearer " + "A" * 8000])
+def test_a_wrong_authorization_is_no_credential_even_beside_a_good_cookie(staffed, field):
+    session = browser(staffed, "radiologist")
+    answer = session.get(staffed.url + API + "/session", headers={"Authorization": field})
+    assert answer.status_code in (401, 431), answer.text
+
+
+def test_a_token_cannot_have_more_right_than_its_account(staffed):
+    assert "right" in staffed.run(
+        "token", "issue", "--account", "technician", "--role", "administrator", expect=2).stderr
+    assert staffed.run("token", "issue", "--account", "nobody", expect=2).stdout == ""
+    assert staffed.run("token", "issue", "--account", "technician", "--role", "surgeon", expect=64).stdout == ""
+
+
+def test_people_handle_their_own_tokens_and_no_others(staffed):
+    mine, other = browser(staffed, "radiologist"), browser(staffed, "technician")
+    url = staffed.url + API + "/tokens"
+    made = mine.post(url, json={"name": "script"})
+    assert made.status_code == 201 and made.headers["Cache-Control"] == "no-store"
+    number, token = made.json()["id"], made.json()["token"]
+    assert number in [row["id"] for row in mine.get(url).json()]
+    assert number not in [row["id"] for row in other.get(url).json()]
+    assert other.delete(f"{url}/{number}").status_code == 404
+    assert mine.post(url, json={"account": "technician"}).status_code == 403
+    assert mine.post(url, json={"roles": ["administrator"]}).status_code == 403
+    assert mine.post(url, json={"roles": ["surgeon"]}).status_code == 400
+    assert mine.post(url, json={"expiresAt": "2001-01-01T00:00:00Z"}).status_code == 400
+    # A token that got lost does not beget others.
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert requests.post(url, json={}, headers=bearer, timeout=10).status_code == 403
+    assert mine.delete(f"{url}/{number}").status_code == 204
+    assert requests.get(staffed.url + API + "/session", headers=bearer, timeout=10).status_code == 401, "at once"
+
+
+# Accounts.
+
+
+def test_accounts_over_http(staffed):
+    chief = browser(staffed, "chief")
+    url = staffed.url + API + "/accounts"
+    made = chief.post(url, json={"name": "bs. Hương", "roles": ["radiologist"]})
+    assert made.status_code == 201
+    password = made.json()["password"]
+    assert chief.post(url, json={"name": "BS. Hương", "roles": ["radiologist"]}).status_code == 409
+    session = browser(staffed, "bs. Hương", password)
+    assert session.get(staffed.url + API + "/session").json()["mustChangePassword"] is True
+    one = f"{url}/bs.%20H%C6%B0%C6%A1ng"
+    assert "password" not in chief.get(one).json()
+    assert chief.patch(one, json={"roles": ["technician"]}).json()["roles"] == ["technician"]
+    assert chief.patch(one, json={"isDisabled": True}).json()["isDisabled"] is True
+    assert session.get(staffed.url + API + "/session").status_code == 401
+    assert chief.delete(one).status_code == 204
+    assert chief.get(one).status_code == 404
+    for bad in ({"name": "", "roles": ["radiologist"]}, {"name": "x", "roles": []}, {"name": "x", "roles": ["king"]},
+                {"name": "x\n", "roles": ["radiologist"]}, {"name": "x", "roles": ["radiologist"], "password": "short"}):
+        assert chief.post(url, json=bad).status_code == 400, bad
+
+
+@pytest.mark.parametrize("role", ["radiologist", "technician", "referring-physician", "integration"])
+def test_only_administrators_administer(staffed, role):
+    session = browser(staffed, role)
+    for method, path in (
+        ("GET", "/accounts"), ("POST", "/accounts"), ("GET", "/accounts/chief"), ("PATCH", "/accounts/chief"),
+        ("DELETE", "/accounts/chief"), ("GET", "/audit"),
+    ):
+        answer = session.request(method, staffed.url + API + path, json={})
+        assert answer.status_code == 403, (method, path)
+        assert requests.request(method, staffed.url + API + path, json={}, timeout=10).status_code == 401
+
+
+def test_accounts_on_the_command_line(make_archive):
+    archive = make_archive().start()
+    archive.stop()  # works without the server as well
+    assert add_account(archive, "lan", "radiologist").stdout == ""
+    made = archive.run("account", "add", "minh", "--role", "technician", "--generate").stdout.strip()
+    archive.run("account", "add", "emr", "--role", "integration", "--no-password")
+    listed = {row["name"]: row for row in archive.json("account", "list")}
+    assert set(listed) == {"administrator", "emr", "lan", "minh"}
+    assert listed["emr"]["signsInBy"] == "token" and listed["minh"]["roles"] == ["technician"]
+    archive.start()
+    browser(archive, "minh", made)
+    archive.run("account", "roles", "minh", "radiologist", "technician")
+    session = browser(archive, "minh", made)
+    assert session.get(archive.url + API + "/session").json()["roles"] == ["radiologist", "technician"]
+    archive.run("account", "disable", "minh")
+    assert eventually(lambda: session.get(archive.url + API + "/session").status_code == 401)
+    archive.run("account", "remove", "minh")
+    assert "last administrator" in archive.run("account", "remove", "administrator", expect=2).stderr
+    assert "exists" in archive.run("account", "add", "LAN", "--role", "technician", "--no-password", expect=2).stderr
+    assert archive.run("account", "add", "x", "--role", "technician", expect=2).stderr  # no password on stdin
+    assert archive.run("account", "disable", "nobody", expect=2).stderr
+
+
+# Grants and links.
+
+
+def test_a_grant_opens_one_study_to_one_account(staffed, two_studies):
+    first, second = (study.uid for study in two_studies)
+    sharer, reader = browser(staffed, "radiologist"), staffed.http(account="referring-physician")
+    grants = f"{staffed.url}{API}/studies/{first}/grants"
+
+    def readable():
+        return [reader.get(f"{staffed.url}/dicom-web/studies/{uid}/metadata").status_code for uid in (first, second)]
+
+    assert readable() == [404, 404]
+    assert sharer.post(grants, json={"account": "nobody"}).status_code == 404
+    assert sharer.post(grants, json={"account": "referring-physician"}).status_code == 204
+    assert readable() == [200, 404]
+    found = reader.get(f"{staffed.url}/dicom-web/studies").json()
+    assert [study["0020000D"]["Value"][0] for study in found] == [first]
+    assert [row["account"] for row in sharer.get(grants).json()] == ["referring-physician"]
+    assert reader.post(grants, json={"account": "technician"}).status_code == 403, "who was granted cannot grant"
+    assert sharer.delete(grants + "/referring-physician").status_code == 204
+    assert readable() == [404, 404]
+    kinds = [row["detail"] for row in trail(staffed, study=first, kind="share")]
+    assert "granted to account referring-physician" in kinds
+    assert "grant to account referring-physician withdrawn" in kinds
+
+
+def test_a_link_opens_one_study_and_is_counted_and_revoked(staffed, two_studies):
+    first, second = (study.uid for study in two_studies)
+    sharer = browser(staffed, "radiologist")
+    links = f"{staffed.url}{API}/studies/{first}/links"
+    made = sharer.post(links, json={"seconds": 600, "mostUses": 2})
+    assert made.status_code == 201
+    path = made.json()["path"]
+    assert first not in path and "SECRET" not in path and re.fullmatch(r"/link/[A-Za-z0-9_-]{43}", path)
+
+    guest = browser(staffed)
+    opened = guest.get(staffed.url + path, allow_redirects=False)
+    assert opened.status_code == 303 and first in opened.headers["Location"]
+    assert opened.headers["Referrer-Policy"] == "no-referrer" and opened.headers["Cache-Control"] == "no-store"
+    me = guest.get(staffed.url + API + "/session").json()
+    assert me["credential"] == "link" and me["scope"] == "granted" and me["rights"] == ["read", "search"]
+    assert guest.get(f"{staffed.url}/dicom-web/studies/{first}/metadata").status_code == 200
+    assert guest.get(f"{staffed.url}/dicom-web/studies/{second}/metadata").status_code == 404
+    assert [s["0020000D"]["Value"][0] for s in guest.get(f"{staffed.url}/dicom-web/studies").json()] == [first]
+    assert guest.post(links, json={}).status_code == 403, "a link does not beget links"
+    assert guest.get(staffed.url + API + "/tokens").status_code == 403
+
+    assert requests.get(staffed.url + path, allow_redirects=False, timeout=10).status_code == 303
+    assert requests.get(staffed.url + path, allow_redirects=False, timeout=10).status_code == 404, "used up"
+    row, = [row for row in sharer.get(links).json() if row["id"] == made.json()["id"]]
+    assert row["useCount"] == 2 and row["sharedBy"] == "radiologist"
+
+    other = f"{staffed.url}{API}/studies/{second}/links/{row['id']}"
+    assert sharer.delete(other).status_code == 404, "of another study"
+    assert sharer.delete(f"{links}/{row['id']}").status_code == 204
+    assert guest.get(staffed.url + API + "/session").status_code == 401, "the session from it ends at once"
+    reads = trail(staffed, study=first, kind="read")
+    assert any(read["credential"] == f"link {row['id']}" for read in reads)
+
+
+def test_a_link_ends_with_its_time(make_archive, tmp_path):
+    archive = make_archive().start()
+    made = synthetic.study(tmp_path / "in", instances=1)
+    dcmtk.run("storescu", *dcmtk.peer(archive), *made.files)
+    url = f"{archive.url}{API}/studies/{made.uid}/links"
+    chief = archive.http()
+    assert chief.post(url, json={"seconds": 1}).status_code == 400
+    assert chief.post(url, json={"seconds": 10**9}).status_code == 400
+    assert chief.post(url, json={"mostUses": 0}).status_code == 400
+    path = chief.post(url, json={"seconds": 60}).json()["path"]
+    guest = browser(archive)
+    assert guest.get(archive.url + path, allow_redirects=False).status_code == 303
+    # An hour later, as far as the records can tell.
+    with sqlite3.connect(archive.data / "records.sqlite", timeout=10) as records:
+        records.execute("UPDATE link SET expiresAt = expiresAt - 3600000000")
+    assert eventually(lambda: guest.get(archive.url + API + "/session").status_code == 401)
+    assert requests.get(archive.url + path, allow_redirects=False, timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize("uid", ["1.2.3.4.5", "../../etc/passwd", "1.2%00", "x" * 100])
+def test_nothing_is_shared_that_is_not_here(staffed, uid):
+    sharer = browser(staffed, "radiologist")
+    assert sharer.post(f"{staffed.url}{API}/studies/{uid}/links", json={}).status_code in (400, 404)
+    assert sharer.get(f"{staffed.url}/link/{uid}").status_code in (400, 404)
+
+
+# The trail.
+
+
+def test_reads_stores_searches_and_refusals_are_in_the_trail(staffed, two_studies):
+    uid = two_studies[0].uid
+    reader = browser(staffed, "technician")
+    for _ in range(30):
+        reader.get(f"{staffed.url}/dicom-web/studies/{uid}/metadata")
+    reader.get(f"{staffed.url}/dicom-web/studies")
+    reader.get(staffed.url + API + "/accounts")
+    assert eventually(lambda: trail(staffed, account="technician", kind="read"))
+    row = trail(staffed, account="technician", kind="read")[-1]
+    assert row["study"] == uid and row["address"] == "127.0.0.1" and row["credential"].startswith("session ")
+    assert len(trail(staffed, account="technician", kind="read")) < 5, "gathered"
+    assert eventually(lambda: trail(staffed, account="technician", kind="search"))
+    assert eventually(lambda: trail(staffed, account="technician", kind="refused"))
+    assert any(row["study"] == uid for row in trail(staffed, kind="store"))
+    text = json.dumps(trail(staffed))
+    assert "SECRET" not in text and "Nguy" not in text
+
+
+def test_dicom_services_are_in_the_trail(staffed, two_studies, tmp_path):
+    uid = two_studies[0].uid
+    peer = dcmtk.peer(staffed, calling="CT_SCANNER")
+    dcmtk.run("findscu", "-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID", *peer)
+    dcmtk.run(
+        "getscu", "-S", "-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={uid}", "-od", tmp_path, *peer)
+    assert eventually(lambda: trail(staffed, account="dicom:CT_SCANNER", kind="search"))
+    assert eventually(lambda: trail(staffed, account="dicom:CT_SCANNER", kind="export"))
+    row = trail(staffed, account="dicom:CT_SCANNER", kind="export")[0]
+    assert row["study"] == uid and row["detail"] == "C-GET" and row["address"] == "127.0.0.1"
+
+
+def test_commands_are_in_the_trail(make_archive, tmp_path):
+    archive = make_archive()
+    made = synthetic.study(tmp_path / "in", instances=2)
+    archive.run("import", tmp_path / "in")
+    archive.find()
+    archive.run("export", "--study", made.uid, "--to", tmp_path / "out")
+    archive.run("delete", "--study", made.uid, "--yes")
+    rows = trail(archive)[::-1]
+    assert [row["kind"] for row in rows] == ["store", "search", "export", "delete"]
+    assert all(row["account"].startswith("operator:") for row in rows)
+    assert [row["study"] for row in rows] == [None, None, made.uid, made.uid] or "study" not in rows[0]
+    assert archive.json("audit", "verify")["rows"] == 4
+
+
+@pytest.mark.parametrize("way", ["edit", "delete", "truncate", "swap"])
+def test_who_changes_the_trail_is_seen(make_archive, way):
+    archive = make_archive().start()
+    for name in ("a.one", "a.two", "a.three"):
+        archive.run("account", "add", name, "--role", "technician", "--no-password")
+    archive.stop()
+    verified = archive.json("audit", "verify")
+    assert verified["flaws"] == [] and verified["rows"] == 4
+    assert archive.run("audit", "verify").stdout.strip() == verified["head"]
+    statements = {
+        "edit": ["UPDATE audit SET account = 'somebody else' WHERE number = 2"],
+        "delete": ["DELETE FROM audit WHERE number = 2"],
+        "truncate": ["DELETE FROM audit WHERE number = 4"],
+        "swap": ["UPDATE audit SET number = 99 WHERE number = 2", "UPDATE audit SET number = 2 WHERE number = 3",
+                 "UPDATE audit SET number = 3 WHERE number = 99"],
+    }
+    with sqlite3.connect(archive.data / "records.sqlite") as records:
+        for statement in statements[way]:
+            records.execute(statement)
+    assert archive.json("audit", "verify", expect=1)["flaws"]
+    assert "NOT" in archive.run("audit", "verify", expect=1).stderr
+    archive.start()  # a bad trail is told, it does not keep anybody from images
+
+
+def test_a_head_noted_elsewhere_shows_a_trail_that_was_made_anew(make_archive):
+    archive = make_archive().start()
+    archive.stop()
+    head = archive.run("audit", "verify").stdout.strip()
+    assert archive.json("audit", "verify", "--head", head)["flaws"] == []
+    number, digest = head.split(":")
+    forged = f"{number}:{'0' * len(digest)}"
+    assert archive.json("audit", "verify", "--head", forged, expect=1)["flaws"]
+    archive.run("audit", "verify", "--head", "nonsense", expect=2)
+
+
+def test_the_trail_over_http_is_for_administrators_and_pages(staffed):
+    chief = staffed.http()
+    first = chief.get(f"{staffed.url}{API}/audit", params={"limit": 2}).json()
+    assert len(first["events"]) == 2 and first["next"] == first["events"][-1]["number"]
+    second = chief.get(f"{staffed.url}{API}/audit", params={"limit": 2, "before": first["next"]}).json()
+    assert second["events"][0]["number"] == first["next"] - 1
+    kinds = chief.get(f"{staffed.url}{API}/audit", params={"kind": "administer"}).json()["events"]
+    assert kinds and {row["kind"] for row in kinds} == {"administer"}
+    for bad in ({"kind": "dance"}, {"limit": 0}, {"from": "yesterday"}, {"color": "red"}):
+        assert chief.get(f"{staffed.url}{API}/audit", params=bad).status_code == 400
+
+
+def test_a_trail_that_cannot_be_written_withholds_patient_data(make_archive, tmp_path):
+    archive = make_archive({"access": {"auditBacklog": 3}}).start()
+    studies = [synthetic.study(tmp_path / str(number), instances=1) for number in range(6)]
+    for study in studies:
+        dcmtk.run("storescu", *dcmtk.peer(archive), *study.files)
+    reader = archive.http()
+    assert reader.get(f"{archive.url}/dicom-web/studies").status_code == 200
+    with sqlite3.connect(archive.data / "records.sqlite", timeout=10) as records:
+        records.execute("CREATE TRIGGER stuck BEFORE INSERT ON audit BEGIN SELECT RAISE(FAIL, 'stuck'); END")
+    statuses = [
+        reader.get(f"{archive.url}/dicom-web/studies/{study.uid}/metadata").status_code for study in studies]
+    assert statuses[0] == 200 and statuses[-1] == 503, statuses
+    assert archive.get("/health/ready")[0] == 503
+    assert "audit trail cannot be written" in archive.log.read_text()
+    assert dcmtk.run(
+        "findscu", "-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID", *dcmtk.peer(archive)
+    ).stdout.count("Pending") == 0
+    more = synthetic.study(tmp_path / "more", instances=1)
+    dcmtk.run("storescu", *dcmtk.peer(archive), *more.files)  # modalities can still send
+    with sqlite3.connect(archive.data / "records.sqlite", timeout=10) as records:
+        records.execute("DROP TRIGGER stuck")
+    url = f"{archive.url}/dicom-web/studies/{studies[-1].uid}/metadata"
+    assert eventually(lambda: reader.get(url).status_code == 200)
+    assert archive.json("audit", "verify")["flaws"] == []
+
+
+# What stays open.
+
+
+def test_health_and_the_first_page_need_no_credential(staffed):
+    for path in ("/", "/health/live", "/health/ready"):
+        assert requests.get(staffed.url + path, timeout=10).status_code == 200
+
+
+def test_metrics_are_for_this_machine_and_for_programs(staffed):
+    assert staffed.get("/metrics")[0] == 200
+    url = staffed.url + "/metrics"
+    assert requests.get(url, headers={"X-Forwarded-For": "192.0.2.1"}, timeout=10).status_code == 401
+    assert staffed.http("integration").get(url).status_code == 200
+    assert staffed.http("radiologist").get(url).status_code == 401
