@@ -37,6 +37,7 @@ package final class AccessControl: Sendable {
     /// The caller of a credential; nil when it proves nothing (any more).
     package func caller(presenting presented: Presented, from address: String) throws(AccessFailure) -> Caller? {
         let key = presented.key
+        let generation = cache.generation
         let verified: VerifiedCredential?
         do throws(RecordsError) {
             switch presented {
@@ -48,7 +49,7 @@ package final class AccessControl: Sendable {
             cache.remove(key)
             return nil
         }
-        cache.put(verified, for: key)
+        cache.put(verified, for: key, of: generation)
         return verified.caller(from: address)
     }
 

@@ -51,12 +51,23 @@ package struct AuditEvent: Sendable, Hashable {
 
     fileprivate func entry(at: Int64, until: Int64? = nil, count: Int = 1) -> AuditEntry {
         AuditEntry(
-            at: at, until: until ?? at, count: count, kind: kind.rawValue, account: account,
-            credential: credential?.words ?? "", address: address, studyInstanceUID: studyInstanceUID,
-            detail: String(detail.prefix(Self.longestDetail)))
+            at: at, until: until ?? at, count: count, kind: kind.rawValue, account: Self.printable(account, most: 100),
+            credential: credential?.words ?? "", address: Self.printable(address, most: 64),
+            studyInstanceUID: studyInstanceUID.map { Self.printable($0, most: 64) },
+            detail: Self.printable(detail, most: 300))
     }
 
-    private static let longestDetail = 300
+    /// What comes from outside is read on terminals: without control characters, and not longer than it may be.
+    private static func printable(_ text: String, most: Int) -> String {
+        guard text.utf8.count > most || text.utf8.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return text }
+        let characters = text.unicodeScalars.prefix(most).map { scalar -> Character in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: return "?"
+            default: return Character(scalar)
+            }
+        }
+        return String(characters)
+    }
 }
 
 /// The trail of one archive.

@@ -62,33 +62,51 @@ struct VerifiedCredential: Sendable {
 
 final class CredentialCache: Sendable {
     private static let mostEntries = 10_000
-    private let entries = Mutex<[CredentialKey: VerifiedCredential]>([:])
+
+    private struct State {
+        var entries: [CredentialKey: VerifiedCredential] = [:]
+        /// How often everything was forgotten.
+        var generation = 0
+    }
+
+    private let state = Mutex(State())
 
     /// A credential verified not longer ago than `trust` microseconds; using it counts as use.
     func use(_ key: CredentialKey, at now: Int64, trust: Int64) -> VerifiedCredential? {
-        entries.withLock { entries in
-            guard let entry = entries[key], now < entry.verifiedAt + trust, now >= entry.verifiedAt else { return nil }
+        state.withLock { state in
+            guard let entry = state.entries[key], now < entry.verifiedAt + trust, now >= entry.verifiedAt
+            else { return nil }
             guard entry.isAlive(at: now) else {
-                entries[key] = nil
+                state.entries[key] = nil
                 return nil
             }
-            entries[key]?.lastUsedAt = now
+            state.entries[key]?.lastUsedAt = now
             return entry
         }
     }
 
     /// When a credential was used last here, also when its verification is too old to be believed.
-    func lastUse(_ key: CredentialKey) -> Int64? { entries.withLock { $0[key]?.lastUsedAt } }
+    func lastUse(_ key: CredentialKey) -> Int64? { state.withLock { $0.entries[key]?.lastUsedAt } }
 
-    func put(_ entry: VerifiedCredential, for key: CredentialKey) {
-        entries.withLock { entries in
-            if entries.count >= Self.mostEntries { entries.removeAll(keepingCapacity: true) }
-            entries[key] = entry
+    /// To be asked before the records are.
+    var generation: Int { state.withLock { $0.generation } }
+
+    /// Keeps what the records said, unless something was changed since they were asked.
+    func put(_ entry: VerifiedCredential, for key: CredentialKey, of generation: Int) {
+        state.withLock { state in
+            guard state.generation == generation else { return }
+            if state.entries.count >= Self.mostEntries { state.entries.removeAll(keepingCapacity: true) }
+            state.entries[key] = entry
         }
     }
 
-    func remove(_ key: CredentialKey) { entries.withLock { $0[key] = nil } }
+    func remove(_ key: CredentialKey) { state.withLock { $0.entries[key] = nil } }
 
     /// After a change to accounts, credentials or grants.
-    func removeAll() { entries.withLock { $0.removeAll() } }
+    func removeAll() {
+        state.withLock { state in
+            state.generation += 1
+            state.entries.removeAll()
+        }
+    }
 }

@@ -1,6 +1,7 @@
 // What a caller does here, as the audit trail tells it.
 
 import Access
+import DICOMNetwork
 
 /// The trail of one association.
 struct AssociationTrail: Sendable {

@@ -1,5 +1,6 @@
 // C-FIND: answers a query with one pending response per match (PS3.4 Section C.4.1).
 
+import Access
 import Catalog
 import DICOMCore
 import DICOMNetwork

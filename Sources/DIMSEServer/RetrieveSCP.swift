@@ -1,5 +1,6 @@
 // C-MOVE and C-GET: select instances, send each as a C-STORE sub-operation, report progress (PS3.4 Sections C.4.2, C.4.3).
 
+import Access
 import Catalog
 import DICOMCore
 import DICOMNetwork

@@ -1,5 +1,6 @@
 // C-STORE: carries the data set into the archive and tells the sender when it is safe (PS3.7 Section 9.3.1, PS3.4 Annex B).
 
+import Access
 import DICOMCore
 import DICOMNetwork
 import Ingest

@@ -47,7 +47,11 @@ struct AuditRoutes: Sendable {
 
     func add(to group: RouterGroup<WebRequestContext>) {
         group.get("audit") { request, context in
-            _ = try context.authorized(.readAudit)
+            let caller = try context.authorized(.readAudit)
+            context.audit?.note(
+                AuditEvent(
+                    .administer, account: caller.account, credential: caller.credential, address: caller.address,
+                    detail: "audit trail read"))
             let search = try Self.search(request)
             let rows = try await services.run { try $0.audit.find(search) }
             let next = rows.count == search.limit ? rows.last?.number : nil

@@ -1,5 +1,6 @@
 // phim delete: takes studies, series or instances out of the archive, for good.
 
+import Access
 import Archive
 import ArgumentParser
 import Catalog

@@ -1,5 +1,6 @@
 // phim export: gives studies out as files.
 
+import Access
 import Archive
 import ArgumentParser
 import Catalog

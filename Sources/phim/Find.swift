@@ -1,5 +1,6 @@
 // phim find: lists what the archive holds.
 
+import Access
 import Archive
 import ArgumentParser
 import Catalog

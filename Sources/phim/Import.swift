@@ -1,5 +1,6 @@
 // phim import: brings files, folders, archive files and DICOM media in.
 
+import Access
 import Archive
 import ArgumentParser
 import Ingest

@@ -1,5 +1,6 @@
 // phim send: sends studies to a peer.
 
+import Access
 import Archive
 import ArgumentParser
 import Catalog
