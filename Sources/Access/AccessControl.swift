@@ -34,6 +34,20 @@ package final class AccessControl: Sendable {
         cache.use(presented.key, at: now, trust: Int64(policy.trust) * 1_000_000)?.caller(from: address)
     }
 
+    /// Whether a credential still proves the same right to see a study; does not count as use. Blocks.
+    /// - Parameter study: nil when it is not about one.
+    package func stillAllows(_ presented: Presented, study: String?) -> Bool {
+        let verified: VerifiedCredential?
+        do throws(RecordsError) {
+            switch presented {
+            case .token: verified = try token(presented.key)
+            case .session: verified = try session(presented.key, isUse: false)
+            }
+        } catch { return false }
+        guard let verified else { return false }
+        return study.map { verified.scope.contains($0) } ?? true
+    }
+
     /// The caller of a credential; nil when it proves nothing (any more).
     package func caller(presenting presented: Presented, from address: String) throws(AccessFailure) -> Caller? {
         let key = presented.key
@@ -64,7 +78,7 @@ package final class AccessControl: Sendable {
         return try verified(account, roles: roles, .token(token.id), session: nil, expiresAt: token.expiresAt)
     }
 
-    private func session(_ key: CredentialKey) throws(RecordsError) -> VerifiedCredential? {
+    private func session(_ key: CredentialKey, isUse: Bool = true) throws(RecordsError) -> VerifiedCredential? {
         let now = now
         let idle = Int64(policy.idleTimeout) * 1_000_000
         guard let session = try records.session(digest: key.digest), now < session.expiresAt else { return nil }
@@ -75,7 +89,7 @@ package final class AccessControl: Sendable {
             return nil
         }
         // Not with every request: one write in a while is enough to tell when it was used last.
-        if now - session.lastUsedAt > min(idle / 4, 60_000_000) { try records.touchSession(id: session.id, at: now) }
+        if isUse, now - session.lastUsedAt > min(idle / 4, 60_000_000) { try records.touchSession(id: session.id, at: now) }
         guard let number = session.link else {
             return try verified(
                 account, roles: Role.set(account.roles), .session(session.id), session: session.id,

@@ -23,6 +23,7 @@ struct EventRoutes: Sendable {
                     try context.authorized(.search, detail: "events")
                 }
             let scope = caller.scope
+            let isStillAllowed = context.isStillAllowed
             let subscription: ChangeFeed.Subscription
             do {
                 subscription = try await changes.subscribe(
@@ -41,6 +42,8 @@ struct EventRoutes: Sendable {
                     defer { subscription.cancel() }
                     try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
                     for await signal in subscription.signals {
+                        // Who was signed out, or whose grant has ended, hears no more.
+                        if case .heartbeat = signal, await isStillAllowed?(study) == false { break }
                         try await writer.write(ByteBuffer(string: EventText.of(signal)))
                     }
                     try await writer.finish(nil)

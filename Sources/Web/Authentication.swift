@@ -48,6 +48,9 @@ package struct Authentication: RouterMiddleware {
                 throw Problem(.forbidden, "A page of another site must not act for you here.")
             }
             context.caller = try await caller(presented, from: context.address)
+            context.isStillAllowed = { [access, work] study in
+                (try? await work.run { access.stillAllows(presented, study: study) }) ?? false
+            }
         }
         return try await next(request, context)
     }

@@ -12,6 +12,8 @@ package struct WebRequestContext: RequestContext, RemoteAddressRequestContext {
     package var caller: Caller?
     /// Where every decision is written down; set together with `caller`.
     package var audit: AuditTrail?
+    /// For answers that last: whether the credential would still be let in, without counting as use.
+    package var isStillAllowed: (@Sendable (_ study: String?) async -> Bool)?
     /// Where the request came from, when a trusted proxy says so.
     package var forwardedAddress: String?
 
