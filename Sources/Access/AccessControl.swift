@@ -89,7 +89,9 @@ package final class AccessControl: Sendable {
             return nil
         }
         // Not with every request: one write in a while is enough to tell when it was used last.
-        if isUse, now - session.lastUsedAt > min(idle / 4, 60_000_000) { try records.touchSession(id: session.id, at: now) }
+        if isUse, now - session.lastUsedAt > min(idle / 4, 60_000_000) {
+            try records.touchSession(id: session.id, at: now)
+        }
         guard let number = session.link else {
             return try verified(
                 account, roles: Role.set(account.roles), .session(session.id), session: session.id,

@@ -97,6 +97,8 @@ package final class AuditTrail: Sendable {
 
     private struct State {
         var waiting: [AuditEntry] = []
+        /// Taken by the writer and not yet on the disk.
+        var underway = 0
         var windows: [AuditEvent: Window] = [:]
         var isWriting = false
         var isSweeping = false
@@ -120,7 +122,7 @@ package final class AuditTrail: Sendable {
     }
 
     /// Whether events still find a place. When not, nobody may see or change patient data.
-    package var isAccepting: Bool { state.withLock { $0.waiting.count < limits.backlog } }
+    package var isAccepting: Bool { state.withLock { $0.waiting.count + $0.underway < limits.backlog } }
 
     /// Whether the last attempt to write has failed.
     package var isFailing: Bool { state.withLock { $0.isFailing } }
@@ -211,6 +213,7 @@ package final class AuditTrail: Sendable {
     private func write() -> Bool {
         var entries = state.withLock { state -> [AuditEntry] in
             defer { state.waiting = [] }
+            state.underway = state.waiting.count
             state.isWriting = false
             return state.waiting
         }
@@ -229,6 +232,7 @@ package final class AuditTrail: Sendable {
         }
         let wasFailing = state.withLock { state -> Bool in
             state.lost -= lost
+            state.underway = 0
             defer { state.isFailing = false }
             return state.isFailing
         }
@@ -239,6 +243,7 @@ package final class AuditTrail: Sendable {
     private func failed(entries: [AuditEntry], _ error: RecordsError) {
         let (isFirst, waiting) = state.withLock { state -> (Bool, Int) in
             state.waiting.insert(contentsOf: entries, at: 0)
+            state.underway = 0
             state.isWriting = true  // the next attempt is made below
             defer { state.isFailing = true }
             return (!state.isFailing, state.waiting.count)

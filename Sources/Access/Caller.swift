@@ -55,6 +55,12 @@ package enum Credential: Sendable, Hashable {
     /// A token of the identity provider; the number is the account's.
     case identityToken(Int64)
 
+    /// Whether the records know it: whatever the identity provider has made, they do not.
+    package var isOurs: Bool {
+        if case .identityToken = self { return false }
+        return true
+    }
+
     /// As the audit trail shows it.
     package var words: String {
         switch self {

@@ -28,6 +28,7 @@ extension AccessControl {
         bearer: OpenIDBearer, presenting presented: Presented, from address: String
     ) throws(OpenIDFailure) -> Caller {
         do {
+            let generation = cache.generation
             let account = try account(of: bearer.identity, from: address)
             try refuseDisabled(account, from: address)
             let credential = Credential.identityToken(account.id)
@@ -39,7 +40,7 @@ extension AccessControl {
             }
             let verified = try verified(
                 account, roles: bearer.identity.roles, credential, session: nil, expiresAt: bearer.expiresAt)
-            cache.put(verified, for: presented.key)
+            cache.put(verified, for: presented.key, of: generation)
             return verified.caller(from: address)
         } catch { throw OpenIDFailure(error) }
     }

@@ -30,7 +30,7 @@ package struct ArchiveServer: Sendable {
     }
 
     /// Catches up with the volumes, opens both listeners, calls `ready` once, and returns after SIGTERM or SIGINT.
-    /// - Parameter first: called once after `ready`, on the first start alone, with the account that was made.
+    /// - Parameter first: called once before `ready`, on the first start alone, with the account that was made.
     package func run(
         ready: @escaping @Sendable (RunningServer) -> Void,
         first: @escaping @Sendable (_ account: String, _ password: String) -> Void
@@ -47,12 +47,8 @@ package struct ArchiveServer: Sendable {
         // Followers of the change feed read from it within days; it need not grow for ever.
         try await Self.offThePool { [archive] in try archive.catalog.forgetChanges(keeping: 1_000_000) }
 
-        let password = try await Self.offThePool { [archive] in try archive.access.makeFirstAccount() }
         let dimse = try dimseListener()
-        let announce = announcement(dicomPort: dimse.port) { server in
-            ready(server)
-            if let password { first(AccessControl.firstAccount, password) }
-        }
+        let announce = announcement(dicomPort: dimse.port, ready: ready, first: first)
         let http = archive.configuration.http
         let sources = try sources(dicomPort: dimse.port)
         let web = WebServer.application(
@@ -145,9 +141,10 @@ package struct ArchiveServer: Sendable {
     }
 
     private func announcement(
-        dicomPort: Int, ready: @escaping @Sendable (RunningServer) -> Void
+        dicomPort: Int, ready: @escaping @Sendable (RunningServer) -> Void,
+        first: @escaping @Sendable (_ account: String, _ password: String) -> Void
     ) -> @Sendable (Int) async -> Void {
-        let folder = archive.folder
+        let (folder, access, logger) = (archive.folder, archive.access, logger)
         let (dicom, http) = (archive.configuration.dicom, archive.configuration.http)
         return { httpPort in
             let server = RunningServer(
@@ -157,6 +154,13 @@ package struct ArchiveServer: Sendable {
                 version: Version.current)
             try? Data((server.jsonLine + "\n").utf8).write(
                 to: URL(fileURLWithPath: folder.runningServer), options: .atomic)
+            // Only now that nothing can keep the server from starting: the password is shown once.
+            do {
+                let password = try await Self.offThePool { try access.makeFirstAccount() }
+                if let password { first(AccessControl.firstAccount, password) }
+            } catch {
+                logger.error("the first account cannot be made", metadata: ["why": "\(error)"])
+            }
             ready(server)
         }
     }

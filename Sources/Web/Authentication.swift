@@ -48,8 +48,11 @@ package struct Authentication: RouterMiddleware {
                 throw Problem(.forbidden, "A page of another site must not act for you here.")
             }
             context.caller = try await caller(presented, from: context.address)
-            context.isStillAllowed = { [access, work] study in
-                (try? await work.run { access.stillAllows(presented, study: study) }) ?? false
+            // A token of the identity provider ends by itself soon.
+            if context.caller?.credential.isOurs == true {
+                context.isStillAllowed = { [access, work] study in
+                    (try? await work.run { access.stillAllows(presented, study: study) }) ?? false
+                }
             }
         }
         return try await next(request, context)

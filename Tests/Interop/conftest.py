@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from support import dcmtk, synthetic
+from support.accounts import add_account
 from support.archive import BINARY, Archive
 
 _number = itertools.count(1)
@@ -61,6 +63,24 @@ def shared_archive(tmp_path_factory):
     archive = Archive(folder / "archive").start()
     yield archive
     _stop([archive])
+
+
+@pytest.fixture(scope="module")
+def staffed(shared_archive):
+    """An archive with one account of each role, each named after it."""
+    for role in ("radiologist", "technician", "referring-physician", "integration"):
+        add_account(shared_archive, role, role)
+    add_account(shared_archive, "chief", "administrator")
+    return shared_archive
+
+
+@pytest.fixture(scope="module")
+def two_studies(staffed, module_folder):
+    """Two studies of one instance each."""
+    made = [synthetic.study(module_folder / name, instances=1, PatientID=f"SECRET-{name}") for name in ("a", "b")]
+    for study in made:
+        dcmtk.run("storescu", *dcmtk.peer(staffed), *study.files)
+    return made
 
 
 @pytest.fixture(scope="module")
