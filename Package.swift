@@ -205,7 +205,7 @@ let package = Package(
         tests(
             "WebTests",
             ["Web", "Access", hummingbird, nio, .product(name: "HummingbirdTesting", package: "hummingbird")]),
-        tests("RetrievalTests", ["Retrieval", "DICOMImaging", "Ingest", "Catalog", "Volumes", "DICOMCore", logging]),
+        tests("RetrievalTests", ["CZlib", "Retrieval", "DICOMImaging", "Ingest", "Catalog", "Volumes", "DICOMCore", logging]),
         tests(
             "DICOMwebTests",
             [

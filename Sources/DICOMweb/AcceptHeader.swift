@@ -11,6 +11,8 @@ package struct MediaRange: Sendable, Equatable {
     var charset: String?
     /// Thousandths; 0 means "not this".
     var quality = 1000
+    /// Bits of a grey value, where the caller says so for PNG: 8 or 16.
+    var bits: Int?
 
     /// Whether a media type of the archive is in the range.
     func includes(_ type: String) -> Bool {
@@ -20,6 +22,11 @@ package struct MediaRange: Sendable, Equatable {
 
     /// What no caller says nothing about.
     static let anything = MediaRange(mediaType: "*/*")
+
+    /// One type in one part.
+    static func single(_ mediaType: String, _ transferSyntax: String?) -> MediaRange {
+        MediaRange(mediaType: mediaType, isMultipart: false, transferSyntax: transferSyntax)
+    }
 }
 
 extension MediaRange {
@@ -72,6 +79,7 @@ extension MediaRange {
             case "type" where range.isMultipart == true: range.mediaType = value.lowercased()
             case "transfer-syntax": range.transferSyntax = value
             case "charset": range.charset = value.lowercased()
+            case "bits": range.bits = Int(value)
             case "q": range.quality = quality(value)
             default: break
             }

@@ -22,6 +22,29 @@ struct ByteSource: Sendable {
         }
     }
 
+    /// Parts of a stored object as if they followed each other.
+    init(_ object: StoredObject, _ parts: [Range<Int64>]) {
+        if parts.count == 1 {
+            self.init(object, parts[0])
+            return
+        }
+        length = parts.reduce(0) { $0 + Int64($1.count) }
+        append = { (range, buffer) throws(RetrievalFailure) in
+            var start: Int64 = 0
+            for part in parts {
+                let wanted = range.clamped(to: start..<start + Int64(part.count))
+                if !wanted.isEmpty {
+                    let from = part.lowerBound + wanted.lowerBound - start
+                    try buffer.writeWithOutputRawSpan(minimumWritableBytes: wanted.count) {
+                        (span) throws(RetrievalFailure) in
+                        try object.read(from: from, count: wanted.count, into: &span)
+                    }
+                }
+                start += Int64(part.count)
+            }
+        }
+    }
+
     /// An object that was converted for this answer.
     init(_ object: ConvertedObject) {
         length = object.length

@@ -22,6 +22,8 @@ package struct DICOMwebServices: Sendable {
     package let logger: Logger
     /// Where the resources are below the server's root.
     package let prefix = "/dicom-web"
+    /// What native frames go out as to callers that take whatever is stored; nil sends them as they are.
+    package var compactFrames: String?
 
     package init(
         catalog: CatalogStore, ingest: IngestPipeline, retrieval: InstanceRetrieval, metadata: MetadataSource,
@@ -48,5 +50,11 @@ package enum DICOMwebEdge {
         StoreRoutes(services).add(to: group)
         DeleteRoutes(services).add(to: group)
         CapabilitiesRoutes(services).add(to: group)
+        WADOURI(services).add("wado", to: group)
+    }
+
+    /// Adds WADO-URI at the path that its callers know (PS3.18 Section 9).
+    package static func addWADOURI(to group: RouterGroup<WebRequestContext>, services: DICOMwebServices) {
+        WADOURI(services).add("wado", to: group)
     }
 }

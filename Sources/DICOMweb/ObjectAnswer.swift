@@ -2,7 +2,6 @@
 
 import Catalog
 import DICOMCore
-import DICOMImaging
 import Hummingbird
 import Logging
 import Retrieval
@@ -47,7 +46,7 @@ struct ObjectAnswer: Sendable {
     ) throws(Problem) -> (outer: Representation, [Outgoing]) {
         var negotiation = Negotiation(.objects)
         negotiation.isOne = instances.count == 1
-        negotiation.codecs = .here
+        negotiation.codecs = .objects
         var known: [String: Representation?] = [:]
         var outgoing: [Outgoing] = []
         for instance in instances {
@@ -111,11 +110,4 @@ struct ObjectAnswer: Sendable {
             fields: AnswerHeaders.fields("application/zip", tag), name: "\(call.instance ?? call.series ?? call.study)",
             call: call)
     }
-}
-
-extension FrameCodecs {
-    /// What the codecs of this archive can do.
-    static let here = FrameCodecs(
-        decodable: Set(CodecTable.entries.filter(\.decodes).map(\.transferSyntax.uid)),
-        encodable: Set(CodecTable.entries.filter { $0.encodes && $0.isLossless }.map(\.transferSyntax.uid)))
 }

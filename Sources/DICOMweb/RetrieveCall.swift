@@ -16,7 +16,7 @@ struct RetrieveCall: Sendable {
     let study: String
     let series: String?
     let instance: String?
-    let accepted: [MediaRange]
+    var accepted: [MediaRange]
 
     init(
         _ request: Request, _ context: WebRequestContext, _ services: DICOMwebServices
@@ -29,6 +29,16 @@ struct RetrieveCall: Sendable {
         instance = try Self.uid("instance", context)
         _ = try context.authorized(.read, study: study)
         accepted = try Self.accepted(request)
+    }
+
+    /// A request that names what it wants otherwise than by its path.
+    init(
+        _ request: Request, _ context: WebRequestContext, _ services: DICOMwebServices, study: String, series: String,
+        instance: String, accepted: [MediaRange]
+    ) throws(Problem) {
+        (self.request, self.context, self.services) = (request, context, services)
+        (self.study, self.series, self.instance, self.accepted) = (study, series, instance, accepted)
+        _ = try context.authorized(.read, study: study)
     }
 
     private static func uid(_ name: String, _ context: WebRequestContext) throws(Problem) -> String? {
@@ -50,16 +60,23 @@ struct RetrieveCall: Sendable {
 
     /// The instance that the path names; it belongs to the study and the series of the path.
     func oneInstance() async throws -> StoredInstance {
-        let (services, uid) = (services, instance ?? "")
-        let found = try await services.work.run {
-            do throws(CatalogError) { return try services.catalog.primary(sopInstanceUID: uid) } catch {
-                throw Problem.catalogue(error, services)
-            }
+        let call = self
+        return try await services.work.run { try call.findInstance() }
+    }
+
+    /// The same, on a thread that may block.
+    func findInstance() throws(Problem) -> StoredInstance {
+        let found: StoredInstance?
+        do throws(CatalogError) { found = try services.catalog.primary(sopInstanceUID: instance ?? "") } catch {
+            throw Problem.catalogue(error, services)
         }
-        guard let found, found.studyInstanceUID == study, found.seriesInstanceUID == series else {
-            throw Problem.absent
-        }
+        guard let found, found.studyInstanceUID == study, found.seriesInstanceUID == series else { throw .absent }
         return found
+    }
+
+    /// A refusal as an answer, from where only failures of retrieval are thrown.
+    func refusal(_ problem: Problem) -> Response {
+        (try? problem.response(from: request, context: context)) ?? Response(status: problem.status)
     }
 
     /// Everything that the path names, in order of series and instance number.

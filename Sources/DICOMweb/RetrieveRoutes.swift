@@ -17,7 +17,21 @@ struct RetrieveRoutes: Sendable {
         for level in [study, series, instance] {
             add(level, to: group) { call in try await ObjectAnswer(call).response() }
             add(level + "/metadata", to: group) { call in try await MetadataAnswer(call).response() }
+            add(level + "/rendered", to: group) { call in
+                try await RenderedAnswer(call, isThumbnail: false).response()
+            }
+            add(level + "/thumbnail", to: group) { call in
+                try await RenderedAnswer(call, isThumbnail: true).response()
+            }
             add(level + "/bulkdata", to: group) { call in try await BulkDataAnswer(call).all() }
+        }
+        let frames = instance + "/frames/:frames"
+        add(frames, to: group) { call in try await FramesAnswer(call).response() }
+        for name in ["rendered", "thumbnail"] {
+            add(frames + "/\(name)", to: group) { call in
+                let numbers = try FramesAnswer.numbers(call.context.parameters.get("frames") ?? "")
+                return try await RenderedAnswer(call, isThumbnail: name == "thumbnail").response(frames: numbers)
+            }
         }
         for name in ["bulk", "bulkdata"] {
             add(instance + "/\(name)/**", to: group) { call in
