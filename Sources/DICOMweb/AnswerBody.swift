@@ -24,10 +24,6 @@ struct ByteSource: Sendable {
 
     /// Parts of a stored object as if they followed each other.
     init(_ object: StoredObject, _ parts: [Range<Int64>]) {
-        if parts.count == 1 {
-            self.init(object, parts[0])
-            return
-        }
         length = parts.reduce(0) { $0 + Int64($1.count) }
         append = { (range, buffer) throws(RetrievalFailure) in
             var start: Int64 = 0
