@@ -216,7 +216,8 @@ package struct ArchiveServer: Sendable {
                 address: PublicAddress(
                     trustedProxies: Set(archive.configuration.access.trustedProxies),
                     isEncrypted: archive.configuration.http.tls != nil),
-                work: work, logger: logger),
+                work: work, logger: logger,
+                compactFrames: archive.configuration.http.compactFrames?.transferSyntax.uid),
             crossOrigin: crossOrigin,
             access: try accessServices(), hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {

@@ -148,6 +148,8 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
     package var idleTimeout = 30
     /// Folder of the OHIF viewer; nil: wherever it usually lies.
     package var ohif: String?
+    /// What native frames go out as to viewers that take whatever is stored; nil: as they are.
+    package var compactFrames: CompactFrames?
 
     /// Origins whose pages may call with a token; `*` for every one.
     package var allowedOrigins: [String] = []
@@ -157,7 +159,8 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
     package init() {}
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case host, port, tls, maxConnections, maxConnectionsPerAddress, idleTimeout, ohif, allowedOrigins, isolatePages
+        case host, port, tls, maxConnections, maxConnectionsPerAddress, idleTimeout, ohif, compactFrames, allowedOrigins
+        case isolatePages
     }
 
     package init(from decoder: any Decoder) throws {
@@ -171,6 +174,7 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
             .maxConnectionsPerAddress, 1...100_000, maxConnectionsPerAddress, "http")
         idleTimeout = try values.integer(.idleTimeout, 1...3600, idleTimeout, "http")
         ohif = try values.decodeIfPresent(String.self, forKey: .ohif)
+        compactFrames = try values.decodeIfPresent(CompactFrames.self, forKey: .compactFrames)
         allowedOrigins = try values.decodeIfPresent([String].self, forKey: .allowedOrigins) ?? allowedOrigins
         isolatePages = try values.decodeIfPresent(Bool.self, forKey: .isolatePages) ?? isolatePages
         for origin in allowedOrigins where origin != "*" { try Self.check(origin: origin) }
@@ -185,6 +189,18 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
 
     /// Whether only this machine can connect.
     package var isLocal: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+}
+
+/// `http.compactFrames:` a coding without loss for thin lines.
+package enum CompactFrames: String, Decodable, Sendable {
+    case htj2k
+
+    /// The transfer syntax that frames are encoded in.
+    package var transferSyntax: TransferSyntax {
+        switch self {
+        case .htj2k: .htj2kLosslessRPCL
+        }
+    }
 }
 
 /// `http.tls:` files in PEM; a relative path starts at the data directory.

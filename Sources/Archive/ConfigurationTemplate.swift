@@ -29,6 +29,7 @@ extension Configuration {
           # maxConnections: 512        # in total
           # maxConnectionsPerAddress: 256
           # idleTimeout: 30            # seconds from the connection, or the last answer, to a whole request header
+          # compactFrames: htj2k       # no default: frames go to viewers in HTJ2K, without loss, for thin lines
           # ohif: DIR                  # no default: folder of the OHIF viewer (scripts/fetch-ohif)
           # allowedOrigins: []         # web sites whose pages may call with a token, such as https://viewer.example.org
           # isolatePages: false        # true: pages get COOP and COEP, for viewers that want shared memory

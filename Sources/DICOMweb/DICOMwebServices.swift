@@ -23,11 +23,12 @@ package struct DICOMwebServices: Sendable {
     /// Where the resources are below the server's root.
     package let prefix = "/dicom-web"
     /// What native frames go out as to callers that take whatever is stored; nil sends them as they are.
-    package var compactFrames: String?
+    package let compactFrames: String?
 
     package init(
         catalog: CatalogStore, ingest: IngestPipeline, retrieval: InstanceRetrieval, metadata: MetadataSource,
-        deletion: Deletion, generation: CatalogGeneration, address: PublicAddress, work: BlockingWork, logger: Logger
+        deletion: Deletion, generation: CatalogGeneration, address: PublicAddress, work: BlockingWork, logger: Logger,
+        compactFrames: String? = nil
     ) {
         self.catalog = catalog
         self.ingest = ingest
@@ -38,6 +39,7 @@ package struct DICOMwebServices: Sendable {
         self.address = address
         self.work = work
         self.logger = logger
+        self.compactFrames = compactFrames
     }
 }
 

@@ -16,7 +16,7 @@ struct RenderedParameters: Sendable {
 
     init(_ query: Parameters, isThumbnail: Bool) throws(Problem) {
         for (name, value) in query {
-            let text = value.removingPercentEncoding ?? String(value)
+            let text = String(value)
             switch name {
             case "quality":
                 guard let quality = Int(text), (1...100).contains(quality) else {

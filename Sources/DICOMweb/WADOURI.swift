@@ -36,7 +36,7 @@ private struct WADOURIAnswer: Sendable {
         self.services = services
         // A parameter that comes twice counts once.
         query = Dictionary(
-            request.uri.queryParameters.map { (String($0.key), $0.value.removingPercentEncoding ?? String($0.value)) },
+            request.uri.queryParameters.map { (String($0.key), String($0.value)) },
             uniquingKeysWith: { first, _ in first })
     }
 

@@ -77,6 +77,7 @@ package enum WebServer {
                 access: sources.access.access, policy: sources.access.authentication, openID: sources.access.openID))
         AccessEdge.addRoutes(to: router, services: sources.access)
         DICOMwebEdge.addRoutes(to: router.group("dicom-web"), services: sources.dicomweb)
+        DICOMwebEdge.addWADOURI(to: router.group(), services: sources.dicomweb)
         PortalEdge.addRoutes(to: router, services: sources.portal)
         router.get("/health/live") { _, _ in
             content("alive\n", type: "text/plain; charset=utf-8")
