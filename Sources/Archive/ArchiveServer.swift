@@ -217,7 +217,7 @@ package struct ArchiveServer: Sendable {
                     trustedProxies: Set(archive.configuration.access.trustedProxies),
                     isEncrypted: archive.configuration.http.tls != nil),
                 work: work, logger: logger,
-                compactFrames: archive.configuration.http.compactFrames?.transferSyntax.uid),
+                compactFrames: archive.configuration.http.compactFrames?.transferSyntaxUID),
             crossOrigin: crossOrigin,
             access: try accessServices(), hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {

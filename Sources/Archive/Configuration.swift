@@ -196,9 +196,9 @@ package enum CompactFrames: String, Decodable, Sendable {
     case htj2k
 
     /// The transfer syntax that frames are encoded in.
-    package var transferSyntax: TransferSyntax {
+    package var transferSyntaxUID: String {
         switch self {
-        case .htj2k: .htj2kLosslessRPCL
+        case .htj2k: TransferSyntax.htj2kLosslessRPCL.uid
         }
     }
 }

@@ -64,9 +64,10 @@ struct FramesAnswer: Sendable {
         }
         let list = numbers.map { String($0) }.joined(separator: ",")
         let tag = EntityTag(
-            "f-" + Digest.hexadecimal(
-                "\(Digest.hexadecimal(instance.digest)) \(list) \(syntax) \(chosen.mediaType) \(chosen.packaging)",
-                count: 12))
+            "f-"
+                + Digest.hexadecimal(
+                    "\(Digest.hexadecimal(instance.digest)) \(list) \(syntax) \(chosen.mediaType) \(chosen.packaging)",
+                    count: 12))
         if let answer = call.conditional(tag) { return answer }
         let type = "\(chosen.mediaType); transfer-syntax=\(syntax)"
         let isDirect = syntax == stored.uid && table.isDirect
