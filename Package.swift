@@ -217,7 +217,7 @@ let package = Package(
             "PortalTests",
             [
                 "Portal", "Web", "Access", "Records", "Catalog", "Ingest", "Volumes", "Retrieval", "DICOMCore", logging,
-                hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
+                hummingbird, nio, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         tests("TelemetryTests", ["Telemetry", .product(name: "CoreMetrics", package: "swift-metrics")]),
     ] + benchmarks,

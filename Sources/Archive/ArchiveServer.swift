@@ -216,7 +216,7 @@ package struct ArchiveServer: Sendable {
                 address: PublicAddress(
                     trustedProxies: Set(archive.configuration.access.trustedProxies),
                     isEncrypted: archive.configuration.http.tls != nil),
-                work: work, logger: logger,
+                work: work, scratch: archive.folder.scratch, logger: logger,
                 compactFrames: archive.configuration.http.compactFrames?.transferSyntaxUID),
             crossOrigin: crossOrigin,
             access: try accessServices(), hasOpenMetrics: archive.configuration.access.openMetrics,

@@ -19,6 +19,8 @@ package struct DICOMwebServices: Sendable {
     /// How callers reach this server.
     package let address: PublicAddress
     package let work: BlockingWork
+    /// Folder for files that live no longer than a request.
+    package let scratch: String
     package let logger: Logger
     /// Where the resources are below the server's root.
     package let prefix = "/dicom-web"
@@ -27,8 +29,8 @@ package struct DICOMwebServices: Sendable {
 
     package init(
         catalog: CatalogStore, ingest: IngestPipeline, retrieval: InstanceRetrieval, metadata: MetadataSource,
-        deletion: Deletion, generation: CatalogGeneration, address: PublicAddress, work: BlockingWork, logger: Logger,
-        compactFrames: String? = nil
+        deletion: Deletion, generation: CatalogGeneration, address: PublicAddress, work: BlockingWork, scratch: String,
+        logger: Logger, compactFrames: String? = nil
     ) {
         self.catalog = catalog
         self.ingest = ingest
@@ -38,6 +40,7 @@ package struct DICOMwebServices: Sendable {
         self.generation = generation
         self.address = address
         self.work = work
+        self.scratch = scratch
         self.logger = logger
         self.compactFrames = compactFrames
     }

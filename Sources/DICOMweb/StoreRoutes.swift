@@ -32,7 +32,10 @@ struct StoreRoutes: Sendable {
         let rule = StoreRule(
             source: "web:" + caller.account, priority: try Self.priority(of: request), study: study,
             scope: caller.scope)
-        let session = StoreSession(ingest: services.ingest, lanes: lanes, rule: rule)
+        let asked = try WrapRequest(request)
+        let session = StoreSession(
+            ingest: services.ingest, lanes: lanes, rule: rule, scratch: services.scratch,
+            defaults: { [services] in asked.defaults(study: study, services) })
         let outcomes = try await lanes.admit { try await Self.receive(request, type, session) }
         guard !outcomes.isEmpty else { throw Problem(.badRequest, "The body holds no instance.") }
         try note(outcomes, context, study: study)
@@ -44,7 +47,7 @@ struct StoreRoutes: Sendable {
         _ request: Request, _ type: ContentType, _ session: StoreSession
     ) async throws -> [StoreOutcome] {
         guard type.essence == "multipart/related" else {
-            return [try await session.receive(request.body, length: try length(of: request))]
+            return try await session.receive(request.body, type: type.essence, length: try length(of: request))
         }
         guard let boundary = type.parameters["boundary"] else {
             throw Problem(.badRequest, MultipartFailure.invalidBoundary.sentence)
@@ -53,21 +56,20 @@ struct StoreRoutes: Sendable {
         return try await session.receive(request.body, boundary: boundary, root: root)
     }
 
+    private static let known: Set = [
+        "application/dicom", "application/dicom+json", "image/jpeg", "application/pdf", "video/mp4",
+    ]
+
     private static func contentType(of request: Request) throws(Problem) -> ContentType {
         guard let text = request.headers[.contentType], let type = ContentType(text) else {
             throw Problem(.badRequest, "The request has no content type.")
         }
-        switch type.essence {
-        case "application/dicom": return type
-        case "multipart/related":
-            switch type.parameters["type"]?.lowercased() {
-            case nil, "application/dicom": return type
-            default: break
-            }
-        default: break
-        }
+        let parts = type.essence == "multipart/related" ? type.parameters["type"]?.lowercased() : type.essence
+        if parts == nil || parts.map(known.contains) == true { return type }
         throw Problem(
-            .unsupportedMediaType, "Send multipart/related; type=\"application/dicom\", or application/dicom.")
+            .unsupportedMediaType,
+            "Send multipart/related, or one part, of application/dicom, application/dicom+json with its bulk data, "
+                + "image/jpeg, application/pdf or video/mp4.")
     }
 
     /// A single part must say its length: nothing else tells the end of an object from the end of a connection.

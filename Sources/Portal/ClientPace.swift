@@ -1,23 +1,25 @@
 // How slow a client may be: a state machine over what a connection does, with the time given from outside.
 
-import NIOCore
+package import NIOCore
 
 /// Bounds for one connection, or for one stream of one.
-struct PaceLimits: Sendable {
+package struct PaceLimits: Sendable {
     /// From the connection, or from the last answer, to the whole header of the next request.
-    var idle = TimeAmount.seconds(30)
+    package var idle = TimeAmount.seconds(30)
     /// While we wait for a body, so much must come in each window; our own waiting does not count.
-    var window = TimeAmount.seconds(10)
-    var windowBytes = 10 << 10
+    package var window = TimeAmount.seconds(10)
+    package var windowBytes = 10 << 10
     /// How long an answer may lie here because nobody takes it.
-    var stall = TimeAmount.seconds(120)
+    package var stall = TimeAmount.seconds(120)
     /// What is still read of a body whose answer has been given already.
-    var uselessBytes = 16 << 20
+    package var uselessBytes = 16 << 20
+
+    package init() {}
 }
 
 /// The clock of one connection. Events go in; `verdict` says what to do.
-struct ClientPace: Sendable {
-    enum Verdict: Equatable, Sendable {
+package struct ClientPace: Sendable {
+    package enum Verdict: Equatable, Sendable {
         case fine
         /// Nothing was asked: close without a word.
         case idle
@@ -32,7 +34,8 @@ struct ClientPace: Sendable {
     private var idleSince: NIODeadline?
     private var isReading = false
     private var isAnswering = false
-    private var isAnswered = false
+    /// Whether the answer has been given, be the request read or not.
+    package private(set) var isAnswered = false
     /// Since when we have been ready for more of a body.
     private var demandedAt: NIODeadline?
     private var waited = TimeAmount.zero
@@ -40,17 +43,17 @@ struct ClientPace: Sendable {
     private var useless = 0
     private var stalledSince: NIODeadline?
 
-    init(_ limits: PaceLimits, now: NIODeadline) {
+    package init(_ limits: PaceLimits, now: NIODeadline) {
         self.limits = limits
         idleSince = now
     }
 
     /// Whether an answer can still be put on the wire by others than the application.
-    var canAnswer: Bool { !isAnswering }
+    package var canAnswer: Bool { !isAnswering }
     /// Whether no request is in hand.
-    var isIdle: Bool { idleSince != nil }
+    package var isIdle: Bool { idleSince != nil }
 
-    mutating func began(at now: NIODeadline) {
+    package mutating func began(at now: NIODeadline) {
         idleSince = nil
         isReading = true
         isAnswering = false
@@ -60,34 +63,34 @@ struct ClientPace: Sendable {
     }
 
     /// We are ready for more.
-    mutating func demanded(at now: NIODeadline) {
+    package mutating func demanded(at now: NIODeadline) {
         if isReading, demandedAt == nil { demandedAt = now }
     }
 
-    mutating func receivedBody(_ count: Int, at now: NIODeadline) {
+    package mutating func receivedBody(_ count: Int, at now: NIODeadline) {
         settle(now)
         received += count
         if isAnswered { useless += count }
     }
 
-    mutating func ended(at now: NIODeadline) {
+    package mutating func ended(at now: NIODeadline) {
         isReading = false
         demandedAt = nil
         if isAnswered { idleSince = now }
     }
 
-    mutating func beganAnswer() { isAnswering = true }
+    package mutating func beganAnswer() { isAnswering = true }
 
-    mutating func answered(at now: NIODeadline) {
+    package mutating func answered(at now: NIODeadline) {
         isAnswered = true
         if !isReading { idleSince = now }
     }
 
-    mutating func becameWritable(_ isWritable: Bool, at now: NIODeadline) {
+    package mutating func becameWritable(_ isWritable: Bool, at now: NIODeadline) {
         stalledSince = isWritable ? nil : stalledSince ?? now
     }
 
-    mutating func verdict(at now: NIODeadline) -> Verdict {
+    package mutating func verdict(at now: NIODeadline) -> Verdict {
         if let stalledSince, now - stalledSince >= limits.stall { return .hopeless }
         if useless > limits.uselessBytes { return .hopeless }
         if let idleSince { return now - idleSince >= limits.idle ? .idle : .fine }

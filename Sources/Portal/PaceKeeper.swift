@@ -63,6 +63,7 @@ final class PaceKeeper: ChannelDuplexHandler, RemovableChannelHandler {
         case .body(let bytes):
             pace.receivedBody(bytes.readableBytes, at: .now())
             Self.received.increment(by: bytes.readableBytes)
+            if pace.isAnswered { judge(context) }
         case .end: pace.ended(at: .now())
         }
         context.fireChannelRead(data)
