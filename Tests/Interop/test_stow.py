@@ -152,6 +152,25 @@ def test_another_object_of_the_same_uid_is_kept_with_a_warning(shared_archive):
     assert len(shared_archive.find("--study", str(first.StudyInstanceUID), level="image")) == 1
 
 
+# Who may.
+
+
+def test_who_may_store(shared_archive):
+    body = stow.multipart([file_of(synthetic.ct())])
+    for role, status in [("integration", 200), ("technician", 200), ("radiologist", 200), ("referring-physician", 403)]:
+        assert stow.post(shared_archive, body, headers=stow.authorization(shared_archive, role)).status == status
+    before = count(shared_archive)
+    assert stow.post(shared_archive, stow.multipart([file_of(synthetic.ct())]),
+                     headers={"Authorization": "Bearer nonsense"}).status == 401
+    assert count(shared_archive) == before
+
+
+def test_an_emergency_says_so(shared_archive):
+    body = stow.multipart([file_of(synthetic.ct())])
+    assert stow.post(shared_archive, body, path="/dicom-web/studies?priority=stat").status == 200
+    assert stow.post(shared_archive, body, path="/dicom-web/studies?priority=now").status == 400
+
+
 # What does not.
 
 

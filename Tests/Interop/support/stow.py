@@ -43,7 +43,7 @@ def connect(archive, timeout=60):
 
 
 def post(archive, body, content_type=TYPE, path="/dicom-web/studies", headers=None, connection=None):
-    """POSTs a body (bytes, or an iterable sent in chunks) with the archive's token."""
+    """POSTs a body (bytes, or an iterable sent in chunks) with a token; one of `headers` goes before it."""
     line = connection or connect(archive)
     fields = {"Content-Type": content_type, **authorization(archive), **(headers or {})}
     chunked = not isinstance(body, (bytes, bytearray)) and "Content-Length" not in fields
@@ -57,13 +57,8 @@ def post(archive, body, content_type=TYPE, path="/dicom-web/studies", headers=No
     return answer
 
 
-def authorization(archive):
-    """The header of a token, where the archive can make one."""
-    token = getattr(archive, "stow_token", None)
-    if token is None:
-        made = archive.run("token", "issue", "--account", "administrator", expect=None)
-        token = archive.stow_token = made.stdout.strip() if made.returncode == 0 else ""
-    return {"Authorization": f"Bearer {token}"} if token else {}
+def authorization(archive, role=None):
+    return {"Authorization": f"Bearer {archive.token(role)}"}
 
 
 def head(archive, length, content_type=TYPE, path="/dicom-web/studies"):
