@@ -161,8 +161,8 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"), nioHTTP1, httpTypes,
             ],
-            // The first page's files are part of the one program.
-            resources: [.embedInCode("Site")]),
+            // The first page's files and the description of the API are part of the one program.
+            resources: [.embedInCode("Site"), .embedInCode("OpenAPI")]),
 
         // Layer 5: configuration, wiring, command line.
         room(

@@ -34,29 +34,18 @@ package final class AccessControl: Sendable {
         cache.use(presented.key, at: now, trust: Int64(policy.trust) * 1_000_000)?.caller(from: address)
     }
 
-    /// Whether a credential still proves the same right to see a study; does not count as use. Blocks.
-    /// - Parameter study: nil when it is not about one.
-    package func stillAllows(_ presented: Presented, study: String?) -> Bool {
-        let verified: VerifiedCredential?
-        do throws(RecordsError) {
-            switch presented {
-            case .token: verified = try token(presented.key)
-            case .session: verified = try session(presented.key, isUse: false)
-            }
-        } catch { return false }
-        guard let verified else { return false }
-        return study.map { verified.scope.contains($0) } ?? true
-    }
-
     /// The caller of a credential; nil when it proves nothing (any more).
-    package func caller(presenting presented: Presented, from address: String) throws(AccessFailure) -> Caller? {
+    /// - Parameter isUse: false to look without keeping an idle session alive.
+    package func caller(
+        presenting presented: Presented, from address: String, isUse: Bool = true
+    ) throws(AccessFailure) -> Caller? {
         let key = presented.key
         let generation = cache.generation
         let verified: VerifiedCredential?
         do throws(RecordsError) {
             switch presented {
             case .token: verified = try token(key)
-            case .session: verified = try session(key)
+            case .session: verified = try session(key, isUse: isUse)
             }
         } catch { throw AccessFailure(error) }
         guard let verified else {
@@ -78,7 +67,7 @@ package final class AccessControl: Sendable {
         return try verified(account, roles: roles, .token(token.id), session: nil, expiresAt: token.expiresAt)
     }
 
-    private func session(_ key: CredentialKey, isUse: Bool = true) throws(RecordsError) -> VerifiedCredential? {
+    private func session(_ key: CredentialKey, isUse: Bool) throws(RecordsError) -> VerifiedCredential? {
         let now = now
         let idle = Int64(policy.idleTimeout) * 1_000_000
         guard let session = try records.session(digest: key.digest), now < session.expiresAt else { return nil }
@@ -95,7 +84,7 @@ package final class AccessControl: Sendable {
         guard let number = session.link else {
             return try verified(
                 account, roles: Role.set(account.roles), .session(session.id), session: session.id,
-                expiresAt: session.expiresAt, idle: idle)
+                expiresAt: session.expiresAt, lastUsedAt: isUse ? now : lastUsedAt, idle: idle)
         }
         guard let link = try records.link(id: number), link.revokedAt == nil, now < link.expiresAt,
             Rules.rights(of: Role.set(account.roles)).contains(.share)
@@ -103,13 +92,14 @@ package final class AccessControl: Sendable {
         return VerifiedCredential(
             account: account.name, accountID: account.id, roles: [], credential: .link(link.id),
             scope: .only([link.studyInstanceUID]), mustChangePassword: false, session: session.id,
-            expiresAt: min(session.expiresAt, link.expiresAt), verifiedAt: now, lastUsedAt: now, idle: idle)
+            expiresAt: min(session.expiresAt, link.expiresAt), verifiedAt: now,
+            lastUsedAt: isUse ? now : lastUsedAt, idle: idle)
     }
 
     /// An account with the studies that it may see now.
     func verified(
         _ account: AccountRecord, roles: Set<Role>, _ credential: Credential, session: Int64?, expiresAt: Int64?,
-        idle: Int64? = nil
+        lastUsedAt: Int64? = nil, idle: Int64? = nil
     ) throws(RecordsError) -> VerifiedCredential {
         let now = now
         var expiresAt = expiresAt
@@ -126,7 +116,7 @@ package final class AccessControl: Sendable {
             account: account.name, accountID: account.id, roles: roles, credential: credential,
             scope: Rules.scope(of: roles, granted: granted),
             mustChangePassword: account.mustChangePassword && session != nil, session: session, expiresAt: expiresAt,
-            verifiedAt: now, lastUsedAt: now, idle: idle)
+            verifiedAt: now, lastUsedAt: lastUsedAt ?? now, idle: idle)
     }
 }
 

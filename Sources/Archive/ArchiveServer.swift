@@ -56,7 +56,7 @@ package struct ArchiveServer: Sendable {
             onServerRunning: announce)
         let group = ServiceGroup(
             configuration: .init(
-                services: [.init(service: Edges(dimse: dimse, web: web, changes: sources.portal.changes))],
+                services: [.init(service: Edges(dimse: dimse, web: web, events: sources.portal.events))],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do { try await group.run() } catch {
             // Of the two services only HTTP fails once it has begun.
@@ -206,7 +206,7 @@ package struct ArchiveServer: Sendable {
                 facts: ServerFacts(
                     version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort),
                 catalog: archive.catalog, retrieval: archive.retrieval,
-                changes: ChangeFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer, work: work,
+                events: EventFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer, work: work,
                 logger: logger),
             dicomweb: DICOMwebServices(
                 catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval,

@@ -8,14 +8,14 @@ import ServiceLifecycle
 struct Edges: Service {
     let dimse: DIMSEListener
     let web: any Service
-    let changes: ChangeFeed
+    let events: EventFeed
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await dimse.run() }
             group.addTask { try await web.run() }
             // Live streams end first: the web server waits for what it answers.
-            group.addTask { try await changes.run() }
+            group.addTask { try await events.run() }
             try await group.waitForAll()
         }
     }

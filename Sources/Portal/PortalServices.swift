@@ -27,20 +27,22 @@ package struct PortalServices: Sendable {
     package let facts: ServerFacts
     package let catalog: CatalogStore
     package let retrieval: InstanceRetrieval
-    package let changes: ChangeFeed
+    package let events: EventFeed
     /// The viewer's files, nil when there are none.
     package let viewer: ViewerFiles?
+    let studies: ViewerStudies
     package let work: BlockingWork
     package let logger: Logger
 
     package init(
-        facts: ServerFacts, catalog: CatalogStore, retrieval: InstanceRetrieval, changes: ChangeFeed,
+        facts: ServerFacts, catalog: CatalogStore, retrieval: InstanceRetrieval, events: EventFeed,
         viewer: ViewerFiles?, work: BlockingWork, logger: Logger
     ) {
         self.facts = facts
         self.catalog = catalog
         self.retrieval = retrieval
-        self.changes = changes
+        self.events = events
+        studies = ViewerStudies(catalog: catalog, retrieval: retrieval)
         self.viewer = viewer
         self.work = work
         self.logger = logger
@@ -55,6 +57,7 @@ package enum PortalEdge {
         OHIFRoutes(services).add(to: router)
         let api = router.group("api/v1")
         ViewerRoutes(services).add(to: api)
-        EventRoutes(services).add(to: api)
+        EventRoutes(services.events).add(to: api)
+        OpenAPIRoutes().add(to: api)
     }
 }

@@ -19,7 +19,6 @@ struct SiteRoutes: Sendable {
         "upload.js": Asset(PackageResources.upload_js, mediaType: javaScript),
         "dialogs.js": Asset(PackageResources.dialogs_js, mediaType: javaScript),
     ]
-    private static let description = Asset(PackageResources.openapi_json, mediaType: "application/json")
 
     /// Nothing from elsewhere, nothing inline, in nobody's frame.
     private static let pageHeaders: HTTPFields = [
@@ -42,7 +41,6 @@ struct SiteRoutes: Sendable {
             guard let asset = Self.files[try context.parameters.require("file")] else { throw Problem.absent }
             return asset.response(to: request)
         }
-        router.get("/api/v1/openapi.json") { request, _ in Self.description.response(to: request) }
     }
 }
 

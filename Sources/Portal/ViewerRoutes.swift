@@ -1,4 +1,4 @@
-// The viewer API: a study in one answer, the patient's other studies, and what this server can do.
+// The viewer API: one study in one answer, its priors, and what this server is. /api/v1
 
 import Access
 import DICOMCore
@@ -8,95 +8,78 @@ import NIOCore
 import Web
 
 struct ViewerRoutes: Sendable {
+    private static let usualPriors = 50
+    private static let mostPriors = 500
+
     private let services: PortalServices
-    private let reading: ViewerReading
+    private let priors: ViewerPriors
 
     init(_ services: PortalServices) {
         self.services = services
-        reading = ViewerReading(catalog: services.catalog, retrieval: services.retrieval)
+        priors = ViewerPriors(services.catalog)
     }
 
     func add(to group: RouterGroup<WebRequestContext>) {
-        group.get("server") { request, context in
-            try await json(ServerDescription(services, caller: context.caller), request)
+        group.get("server") { _, context in
+            try JSONAnswer.response(ServerDescription(services, caller: context.caller))
         }
-        group.get("studies/:uid") { request, context in
-            let uid = try study(context)
-            _ = try context.authorized(.read, study: uid, detail: "viewer")
-            let reading = reading
-            guard let answer = try await services.work.run({ try reading.study(uid) }) else { throw Problem.absent }
-            return try await json(answer, request)
-        }
-        group.get("studies/:uid/priors") { request, context in
-            let uid = try study(context)
-            let caller = try context.authorized(.read, study: uid, detail: "priors")
-            let reading = reading
-            let answer = try await services.work.run {
-                try reading.priors(of: uid, sees: caller.scope.contains)
+        group.get("studies/:uid") { request, context in try await study(request, context) }
+        group.get("studies/:uid/priors") { request, context in try await priors(request, context) }
+    }
+
+    private func study(_ request: Request, _ context: WebRequestContext) async throws -> Response {
+        let uid = try context.studyInstanceUID()
+        _ = try context.authorized(.read, study: uid, detail: "viewer")
+        let found = try await services.work.run { [studies = services.studies] in try studies.answer(for: uid) }
+        guard let found else { throw Problem.absent }
+        return Self.own(found.response(to: request))
+    }
+
+    private func priors(_ request: Request, _ context: WebRequestContext) async throws -> Response {
+        let uid = try context.studyInstanceUID()
+        let caller = try context.authorized(.read, study: uid, detail: "priors")
+        let limit = try Self.limit(request)
+        // A link opens one study; that there are others is not its business.
+        var scope = caller.scope
+        if case .link = caller.credential { scope = .only([uid]) }
+        let found = try await services.work.run { [priors, scope] in
+            try priors.answer(for: uid, within: scope, limit: limit).map { answer in
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+                return Asset([UInt8](try encoder.encode(answer)), mediaType: "application/json")
             }
-            guard let answer else { throw Problem.absent }
-            return try await json(answer, request)
         }
+        guard let found else { throw Problem.absent }
+        return Self.own(found.response(to: request))
     }
 
-    private func study(_ context: WebRequestContext) throws -> String {
-        let uid = try context.parameters.require("uid")
-        guard UID.isValid(uid) else {
-            // Whoever is nobody learns nothing, not even what a UID looks like.
-            guard context.caller != nil else { throw Problem.unauthenticated }
-            throw Problem.absent
-        }
-        return uid
-    }
-
-    /// Encodes and compresses away from the event loops: an answer may be a megabyte.
-    private func json(_ value: some Encodable & Sendable, _ request: Request) async throws -> Response {
-        let asset = try await services.work.run {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return Asset([UInt8](try encoder.encode(value)), mediaType: "application/json")
-        }
-        var response = asset.response(to: request)
+    /// Kept by the browser of this caller alone, and asked for anew every time: who has signed out sees nothing of it.
+    private static func own(_ response: Response) -> Response {
+        var response = response
         response.headers[.cacheControl] = "private, no-cache"
         response.headers[.vary] = "Accept-Encoding, Authorization, Cookie"
         return response
     }
+
+    private static func limit(_ request: Request) throws -> Int {
+        var limit = usualPriors
+        for (key, value) in request.uri.queryParameters {
+            guard key == "limit" else { throw Problem(.badRequest, "known is limit") }
+            guard let number = Int(value), (1...mostPriors).contains(number) else {
+                throw Problem(.badRequest, "limit: from 1 to \(mostPriors)")
+            }
+            limit = number
+        }
+        return limit
+    }
 }
 
-/// What this server is and can do. How to reach it over DICOM is told to those who have signed in.
-struct ServerDescription: Encodable, Sendable {
-    struct DICOM: Encodable, Sendable {
-        let aeTitle: String
-        let port: Int
-    }
-
-    struct Viewer: Encodable, Sendable {
-        let url: String
-        /// Files that the viewer loads before it shows anything: a page may fetch them ahead.
-        let startFiles: [String]
-    }
-
-    let name = "Phim"
-    let version: String
-    let dicom: DICOM?
-    let dicomWeb = "/dicom-web"
-    let openAPI = "/api/v1/openapi.json"
-    /// Absent when the viewer is not installed.
-    let viewer: Viewer?
-    /// An identity provider signs people in.
-    let signsInElsewhere: Bool
-
-    private enum CodingKeys: String, CodingKey {
-        case name, version, dicom, dicomWeb, viewer, signsInElsewhere
-        case openAPI = "openapi"
-    }
-
-    init(_ services: PortalServices, caller: Caller?) {
-        version = services.facts.version
-        dicom = caller.map { _ in DICOM(aeTitle: services.facts.aeTitle, port: services.facts.dicomPort) }
-        viewer = services.viewer.map { files in
-            Viewer(url: "/ohif/", startFiles: files.startFiles.map { "/ohif/" + $0 })
+extension WebRequestContext {
+    /// The study in the path; what is no UID names nothing here, and who is nobody learns not even that.
+    func studyInstanceUID() throws(Problem) -> String {
+        guard let uid = parameters.get("uid"), UID.isValid(uid) else {
+            throw caller == nil ? .unauthenticated : .absent
         }
-        signsInElsewhere = services.facts.signsInElsewhere
+        return uid
     }
 }

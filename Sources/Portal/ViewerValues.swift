@@ -3,6 +3,9 @@
 import DICOMCore
 
 enum ViewerValues {
+    /// Nil for an empty value.
+    static func text(_ value: String?) -> String? { value.flatMap { $0.isEmpty ? nil : $0 } }
+
     /// `20240315` as `2024-03-15`; nil when it is no date (PS3.5 Section 6.2, DA).
     static func date(_ value: String?) -> String? {
         guard let value, value.utf8.count == 8, value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {

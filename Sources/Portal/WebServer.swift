@@ -64,7 +64,7 @@ package enum WebServer {
         }
     }
 
-    private static func router(
+    package static func router(
         _ sources: WebServerSources, isEncrypted: Bool, logger: Logger
     ) -> Router<WebRequestContext> {
         let router = Router(context: WebRequestContext.self, options: .autoGenerateHeadEndpoints)

@@ -47,24 +47,26 @@ package struct Authentication: RouterMiddleware {
             if case .session = presented, !SameOrigin.allows(request, origins: policy.origins) {
                 throw Problem(.forbidden, "A page of another site must not act for you here.")
             }
-            context.caller = try await caller(presented, from: context.address)
-            // A token of the identity provider ends by itself soon.
-            if context.caller?.credential.isOurs == true {
-                context.isStillAllowed = { [access, work] study in
-                    (try? await work.run { access.stillAllows(presented, study: study) }) ?? false
-                }
-            }
+            let address = context.address
+            context.caller = try await caller(presented, from: address)
+            context.lookAgain = { try await verified(presented, from: address, isUse: false) }
         }
         return try await next(request, context)
     }
 
     private func caller(_ presented: Presented, from address: String) async throws -> Caller? {
         if let known = access.knownCaller(presenting: presented, from: address) { return known }
+        return try await verified(presented, from: address, isUse: true)
+    }
+
+    private func verified(_ presented: Presented, from address: String, isUse: Bool) async throws -> Caller? {
         do {
             if case .token(let text) = presented, let openID, OpenIDKeySet.isToken(text) {
                 return try await identityCaller(text, presented, openID, from: address)
             }
-            return try await work.run { [access] in try access.caller(presenting: presented, from: address) }
+            return try await work.run { [access] in
+                try access.caller(presenting: presented, from: address, isUse: isUse)
+            }
         } catch is AccessFailure {
             throw Problem.busy
         }

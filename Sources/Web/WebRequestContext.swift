@@ -2,23 +2,27 @@
 
 package import Access
 package import Hummingbird
-import NIOCore
+package import NIOCore
 
 /// The context of every HTTP request.
 package struct WebRequestContext: RequestContext, RemoteAddressRequestContext {
     package var coreContext: CoreRequestContextStorage
     package let remoteAddress: SocketAddress?
+    /// The connection, or the stream of one; for answers that last and a peer that no longer reads.
+    package let channel: any Channel
     /// Set by the authentication in front of every route; nil when the request has no valid credential.
     package var caller: Caller?
+    /// Looks at the credential once more, for answers that last: nil when it proves nothing any more. Does not count as
+    /// use, so that an idle session ends all the same.
+    package var lookAgain: (@Sendable () async throws -> Caller?)?
     /// Where every decision is written down; set together with `caller`.
     package var audit: AuditTrail?
-    /// For answers that last: whether the credential would still be let in, without counting as use.
-    package var isStillAllowed: (@Sendable (_ study: String?) async -> Bool)?
     /// Where the request came from, when a trusted proxy says so.
     package var forwardedAddress: String?
 
     package init(source: Source) {
         coreContext = .init(source: source)
+        channel = source.channel
         remoteAddress = source.channel.remoteAddress
     }
 

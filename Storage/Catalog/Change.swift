@@ -23,6 +23,16 @@ package struct Change: Hashable, Sendable {
     package let at: Int64
 }
 
+extension Change {
+    /// From the columns seq, kind, studyUID, seriesUID, instances, at; nil for a kind of a later version.
+    init?(_ row: Row) {
+        guard let kind = Kind(rawValue: row[1]) else { return nil }
+        self.init(
+            sequence: row[0], kind: kind, studyInstanceUID: row[2], seriesInstanceUID: row[3], instances: row[4],
+            at: row[5])
+    }
+}
+
 /// Counts changes per series until the batch is written.
 struct ChangeTally {
     private struct Key: Hashable {
@@ -66,12 +76,7 @@ extension CatalogStore {
             let select = """
                 SELECT seq, kind, studyUID, seriesUID, instances, at FROM change WHERE seq > ? ORDER BY seq LIMIT ?
                 """
-            return try db.all(select, [sequence.sql, limit.sql]).compactMap { row in
-                guard let kind = Change.Kind(rawValue: row[1]) else { return nil }
-                return Change(
-                    sequence: row[0], kind: kind, studyInstanceUID: row[2], seriesInstanceUID: row[3],
-                    instances: row[4], at: row[5])
-            }
+            return try db.all(select, [sequence.sql, limit.sql]).compactMap(Change.init)
         }
     }
 
@@ -82,6 +87,21 @@ extension CatalogStore {
             let first = try db.first("SELECT min(seq) FROM change")?[0] as Int64?
             let last = try db.first("SELECT max(seq) FROM change")?[0] as Int64?
             return (first ?? 0, last ?? 0)
+        }
+    }
+
+    /// Changes of these studies after a number and up to another, oldest first.
+    package func changes(
+        of studies: Set<String>, after sequence: Int64, through last: Int64, limit: Int = 1_000
+    ) throws(CatalogError) -> [Change] {
+        try read { db in
+            let among = SQLCondition.any(of: studies.sorted(), in: "studyUID")
+            let select = """
+                SELECT seq, kind, studyUID, seriesUID, instances, at FROM change
+                WHERE seq > ? AND seq <= ? AND \(among.sql) ORDER BY seq LIMIT ?
+                """
+            let arguments = [sequence.sql, last.sql] + among.arguments + [limit.sql]
+            return try Row.fetchAll(db, sql: select, arguments: StatementArguments(arguments)).compactMap(Change.init)
         }
     }
 

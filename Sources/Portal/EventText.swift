@@ -1,0 +1,60 @@
+// Server-sent events as text (WHATWG HTML Section 9.2).
+
+import Catalog
+import Foundation
+import NIOCore
+
+/// The lines of one answer to a listener.
+enum EventText {
+    private struct Body: Encodable {
+        let study: String
+        let series: String
+        let instances: Int
+        let at: String
+    }
+
+    /// Milliseconds after which a browser comes back by itself.
+    static let opening = "retry: 3000\n\n"
+    static let heartbeat = ": alive\n\n"
+
+    /// Where the listener stands: everything after this number will be told.
+    static func ready(_ sequence: Int64) -> String { event("ready", id: sequence, data: "{}") }
+
+    /// Changes were lost to this listener: it reads its studies again.
+    static func reset(_ sequence: Int64) -> String { event("reset", id: sequence, data: "{}") }
+
+    static func end(_ reason: String) -> String { event("end", id: nil, data: "{\"reason\":\"\(reason)\"}") }
+
+    /// Everything that a listener has not heard yet.
+    static func delivery(_ delivery: EventMailbox.Delivery) throws -> String {
+        var text = delivery.reset.map(reset) ?? ""
+        for one in delivery.changes { text += try change(one) }
+        if delivery.isBeat { text += heartbeat }
+        if delivery.end == .shutdown { text += end("shutdown") }
+        return text
+    }
+
+    static func change(_ change: LiveChange) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let at = Date(timeIntervalSince1970: Double(change.at) / 1e6)
+        let body = Body(
+            study: change.studyInstanceUID, series: change.seriesInstanceUID, instances: change.instances,
+            at: at.formatted(.iso8601))
+        let data = String(decoding: try encoder.encode(body), as: UTF8.self)
+        return event(name(change), id: change.sequence, data: data)
+    }
+
+    /// A conflict and its decision may alter what a viewer shows; which of the two it was is not its concern.
+    private static func name(_ change: LiveChange) -> String {
+        switch change.kind {
+        case .stored: "stored"
+        case .erased: "erased"
+        case .conflict, .resolved: "changed"
+        }
+    }
+
+    private static func event(_ name: String, id: Int64?, data: String) -> String {
+        (id.map { "id: \($0)\n" } ?? "") + "event: \(name)\ndata: \(data)\n\n"
+    }
+}
