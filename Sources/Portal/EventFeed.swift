@@ -1,7 +1,7 @@
 // The one follower of the change feed: while somebody listens it looks for what is new, whoever committed it, and hands
 // it to those who listen to that study.
 
-import Access
+package import Access
 package import Catalog
 package import Logging
 import Metrics
@@ -11,34 +11,36 @@ package import Web
 /// Live changes of studies, for many listeners. It runs as a service; while nobody listens it does nothing.
 package actor EventFeed: Service {
     /// How much is bounded.
-    struct Limits: Sendable {
+    package struct Limits: Sendable {
         /// Listeners at once.
-        var listeners = 320
+        package var listeners = 320
         /// Listeners of one account at once: nobody takes all places.
-        var perAccount = 240
+        package var perAccount = 240
         /// Changes that wait for one listener.
-        var waiting = 64
+        package var waiting = 64
         /// Changes told to who comes back; further behind it must read its studies again.
-        var resumable = 512
+        package var resumable = 512
         /// Numbers of the feed looked through for who comes back.
         var resumableSpan: Int64 = 20_000
         /// Beats that a listener may leave untaken: about a minute.
-        var untakenBeats = 4
+        package var untakenBeats = 4
+
+        package init() {}
     }
 
     /// Why nobody can listen now.
-    enum Refusal: Error, Hashable { case full, unavailable }
+    package enum Refusal: Error, Hashable { case full, unavailable }
 
     /// What a listener starts from.
-    struct Place: Sendable {
-        let number: Int
-        let mailbox: EventMailbox
+    package struct Place: Sendable {
+        package let number: Int
+        package let mailbox: EventMailbox
         /// What it missed, when it said where it stood.
-        let missed: [LiveChange]
+        package let missed: [LiveChange]
         /// It missed more than can be told: it must read its studies again.
-        let mustReset: Bool
+        package let mustReset: Bool
         /// The newest change before all that will come.
-        let sequence: Int64
+        package let sequence: Int64
     }
 
     private struct Listener {
@@ -76,7 +78,7 @@ package actor EventFeed: Service {
         self.init(catalog: catalog, work: work, logger: logger, limits: Limits())
     }
 
-    init(
+    package init(
         catalog: CatalogStore, work: BlockingWork, logger: Logger, limits: Limits,
         clock: any Clock<Duration> = ContinuousClock(), pause: Duration = .milliseconds(500), pausesPerBeat: Int = 30
     ) {
@@ -127,7 +129,7 @@ package actor EventFeed: Service {
     }
 
     /// Hands out what is new; page by page, for a migration commits thousands.
-    func look() async {
+    package func look() async {
         do {
             while let after = position {
                 let page = 1_000
@@ -153,7 +155,7 @@ package actor EventFeed: Service {
         }
     }
 
-    private func beat() {
+    package func beat() {
         for (number, listener) in listeners where listener.mailbox.beat() > limits.untakenBeats {
             listener.mailbox.end(.stuck)
             listener.cut()
@@ -168,7 +170,7 @@ package actor EventFeed: Service {
     ///   - studies: those that it hears of.
     ///   - sequence: where a listener that comes back stood.
     ///   - cut: closes the connection of a listener that takes nothing.
-    func join(
+    package func join(
         studies: StudyScope, account: String, after sequence: Int64?, cut: @escaping @Sendable () -> Void
     ) async throws -> Place {
         let bounds = try await work.run { [catalog] in try catalog.changeBounds() }
@@ -185,7 +187,7 @@ package actor EventFeed: Service {
         wake()
         let number = lastNumber
         do {
-            let missed = try await missed(by: studies, after: sequence, through: from, bounds)
+            package let missed = try await missed(by: studies, after: sequence, through: from, bounds)
             return Place(
                 number: number, mailbox: mailbox, missed: missed ?? [], mustReset: missed == nil, sequence: from)
         } catch {
@@ -195,9 +197,9 @@ package actor EventFeed: Service {
     }
 
     /// What has happened to studies since a number, without listening on.
-    func past(of studies: StudyScope, after sequence: Int64?) async throws -> Place {
+    package func past(of studies: StudyScope, after sequence: Int64?) async throws -> Place {
         let bounds = try await work.run { [catalog] in try catalog.changeBounds() }
-        let missed = try await missed(by: studies, after: sequence, through: bounds.last, bounds)
+        package let missed = try await missed(by: studies, after: sequence, through: bounds.last, bounds)
         return Place(
             number: 0, mailbox: EventMailbox(capacity: 0), missed: missed ?? [], mustReset: missed == nil,
             sequence: bounds.last)
@@ -225,11 +227,11 @@ package actor EventFeed: Service {
     }
 
     /// Ends to listen; harmless when it has ended already.
-    func leave(_ number: Int) {
+    package func leave(_ number: Int) {
         guard listeners.removeValue(forKey: number) != nil else { return }
         if listeners.isEmpty { position = nil }
         Self.listenerGauge.record(listeners.count)
     }
 
-    var count: Int { listeners.count }
+    package var count: Int { listeners.count }
 }

@@ -1,23 +1,23 @@
 // What waits for one listener: bounded, taken all at once, and never in the way of the feed or of other listeners.
 
-import Catalog
+package import Catalog
 import Metrics
 import Synchronization
 
 /// One change as listeners hear of it: several of one kind in one series that came close together are one.
-struct LiveChange: Hashable, Sendable {
-    let sequence: Int64
-    let kind: Change.Kind
-    let studyInstanceUID: String
-    let seriesInstanceUID: String
-    let instances: Int
+package struct LiveChange: Hashable, Sendable {
+    package let sequence: Int64
+    package let kind: Change.Kind
+    package let studyInstanceUID: String
+    package let seriesInstanceUID: String
+    package let instances: Int
     /// Microseconds since 1970.
-    let at: Int64
+    package let at: Int64
 
     /// Joins changes of one kind in one series, in the order of the last of each.
-    static func joined(_ changes: [Change]) -> [LiveChange] {
+    package static func joined(_ changes: [Change]) -> [LiveChange] {
         struct Key: Hashable {
-            let kind: Change.Kind
+            package let kind: Change.Kind
             let study: String
             let series: String
         }
@@ -34,9 +34,9 @@ struct LiveChange: Hashable, Sendable {
 }
 
 /// The mailbox of one listener.
-final class EventMailbox: Sendable {
+package final class EventMailbox: Sendable {
     /// Why nothing more will come.
-    enum End: String, Sendable {
+    package enum End: String, Sendable {
         /// The listener went away.
         case left
         case shutdown
@@ -45,13 +45,13 @@ final class EventMailbox: Sendable {
     }
 
     /// Everything that has come since the last time.
-    struct Delivery: Sendable, Equatable {
-        var changes: [LiveChange] = []
+    package struct Delivery: Sendable, Equatable {
+        package var changes: [LiveChange] = []
         /// Some changes were dropped: the listener must read its studies again. The number is that of the last one.
-        var reset: Int64?
+        package var reset: Int64?
         /// Time to show that the connection lives, and to look whether the listener may still listen.
-        var isBeat = false
-        var end: End?
+        package var isBeat = false
+        package var end: End?
 
         var isEmpty: Bool { changes.isEmpty && reset == nil && !isBeat && end == nil }
     }
@@ -68,9 +68,9 @@ final class EventMailbox: Sendable {
     private let state = Mutex(State())
 
     /// - Parameter capacity: changes kept at most; one more, and the listener is told to read again.
-    init(capacity: Int) { self.capacity = capacity }
+    package init(capacity: Int) { self.capacity = capacity }
 
-    func put(_ changes: [LiveChange]) {
+    package func put(_ changes: [LiveChange]) {
         guard let last = changes.last else { return }
         update { state in
             guard state.delivery.reset == nil, state.delivery.changes.count + changes.count <= capacity else {
@@ -85,7 +85,7 @@ final class EventMailbox: Sendable {
 
     /// - Returns: how many beats wait to be taken, this one included.
     @discardableResult
-    func beat() -> Int {
+    package func beat() -> Int {
         update { state in
             state.delivery.isBeat = true
             state.beatsWaiting += 1
@@ -94,10 +94,10 @@ final class EventMailbox: Sendable {
     }
 
     /// The first reason counts.
-    func end(_ reason: End) { update { if $0.delivery.end == nil { $0.delivery.end = reason } } }
+    package func end(_ reason: End) { update { if $0.delivery.end == nil { $0.delivery.end = reason } } }
 
     /// Waits until there is something, and takes all of it. For one task at a time.
-    func next() async -> Delivery {
+    package func next() async -> Delivery {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isThere = state.withLock { state in

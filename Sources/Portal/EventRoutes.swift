@@ -37,7 +37,9 @@ struct EventRequest: Hashable, Sendable {
         guard studies.count <= Self.mostStudies else {
             throw Problem(.badRequest, "study: at most \(Self.mostStudies) Study Instance UIDs")
         }
-        if let id = request.headers[PageHeader.lastEventID], !id.isEmpty { after = try Self.sequence(id[...], "Last-Event-ID") }
+        if let id = request.headers[PageHeader.lastEventID], !id.isEmpty {
+            after = try Self.sequence(id[...], "Last-Event-ID")
+        }
         self.studies = studies
         self.after = after
         self.follows = follows
@@ -59,6 +61,7 @@ struct EventRoutes: Sendable {
     }
 
     private func answer(_ request: Request, _ context: WebRequestContext) async throws -> Response {
+        guard context.caller != nil else { throw Problem.unauthenticated }
         let asked = try EventRequest(request)
         let (caller, studies) = try Self.permitted(asked, context)
         guard asked.follows else {

@@ -3,13 +3,13 @@
 import Foundation
 
 /// The document, and what is made of it.
-enum OpenAPIDocument {
+package enum OpenAPIDocument {
     static let json: [UInt8] = PackageResources.openapi_json
 
     /// One operation.
-    struct Operation: Hashable, Sendable {
-        let method: String
-        let path: String
+    package struct Operation: Hashable, Sendable {
+        package let method: String
+        package let path: String
         let summary: String
         let tag: String
     }
@@ -36,7 +36,7 @@ enum OpenAPIDocument {
     }
 
     /// Every operation, by tag and path.
-    static let operations: [Operation] = {
+    package static let operations: [Operation] = {
         guard let described = try? JSONDecoder().decode(Described.self, from: Data(json)) else {
             preconditionFailure("OpenAPI/openapi.json is no OpenAPI document")
         }

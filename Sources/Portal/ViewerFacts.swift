@@ -77,7 +77,7 @@ struct ViewerFacts: Sendable {
             }
         }
         let measures = groups.first(.pixelMeasuresSequence) ?? header
-        sliceThickness = measures.doubles(.sliceThickness).first
+        sliceThickness = measures.finite(.sliceThickness)
         for (tag, reference) in [(Tag.pixelSpacing, "patient"), (.imagerPixelSpacing, "detector")] {
             let spacing = measures.doubles(tag)
             guard spacing.count == 2, spacing.allSatisfy({ $0.isFinite && $0 > 0 }) else { continue }
@@ -88,7 +88,7 @@ struct ViewerFacts: Sendable {
         let told: [Tag] = [
             .temporalPositionIdentifier, .echoNumbers, .diffusionBValue, .triggerTime, .acquisitionNumber,
         ]
-        phases = told.map { header.doubles($0).first }
+        phases = told.map { header.finite($0) }
     }
 
     private mutating func readDisplay(_ header: DataSet) {
@@ -103,7 +103,7 @@ struct ViewerFacts: Sendable {
         isHounsfield =
             header.string(.modality) == "CT" && ["HU", nil].contains(rescale.string(.rescaleType))
             && rescale[.rescaleSlope] != nil && !header.strings(.imageType).contains("LOCALIZER")
-        frameTime = header.doubles(.frameTime).first ?? header.doubles(.cineRate).first.flatMap { $0 > 0 ? 1000 / $0 : nil }
+        frameTime = header.finite(.frameTime) ?? header.finite(.cineRate).flatMap { $0 >= 0.001 ? 1000 / $0 : nil }
     }
 }
 
@@ -122,6 +122,11 @@ private struct FunctionalGroups {
 
     /// The item of a macro for every frame.
     func perFrame(_ macro: Tag) -> [DataSet?] { frames.map { $0.items(macro).first } }
+}
+
+extension DataSet {
+    /// The first value of an attribute, when it is a number that JSON knows.
+    fileprivate func finite(_ tag: Tag) -> Double? { doubles(tag).first.flatMap { $0.isFinite ? $0 : nil } }
 }
 
 extension Tag {

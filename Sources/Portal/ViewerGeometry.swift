@@ -1,19 +1,22 @@
 // Where slices lie in the patient: plane, order along the normal, spacing (PS3.3 Section C.7.6.2.1.1).
 
 /// A vector of the patient's coordinate system: x to the left, y to the back, z to the head.
-struct PatientVector: Hashable, Sendable {
-    let x: Double
-    let y: Double
-    let z: Double
+package struct PatientVector: Hashable, Sendable {
+    package let x: Double
+    package let y: Double
+    package let z: Double
 
-    /// Three finite numbers.
-    init?(_ values: ArraySlice<Double>) {
-        guard values.count == 3, values.allSatisfy(\.isFinite) else { return nil }
+    /// Ten kilometres: what is further away is damage.
+    private static let farthest = 1e7
+
+    /// Three finite numbers, within reason.
+    package init?(_ values: ArraySlice<Double>) {
+        guard values.count == 3, values.allSatisfy({ abs($0) <= Self.farthest }) else { return nil }
         let first = values.startIndex
         self.init(x: values[first], y: values[first + 1], z: values[first + 2])
     }
 
-    init(x: Double, y: Double, z: Double) {
+    package init(x: Double, y: Double, z: Double) {
         self.x = x
         self.y = y
         self.z = z
@@ -30,16 +33,16 @@ struct PatientVector: Hashable, Sendable {
 }
 
 /// How an image lies: the directions of its rows and of its columns.
-struct ImageOrientation: Hashable, Sendable {
+package struct ImageOrientation: Hashable, Sendable {
     /// The plane that is nearest.
-    enum Plane: String, Sendable, Encodable { case axial, sagittal, coronal, oblique }
+    package enum Plane: String, Sendable, Encodable { case axial, sagittal, coronal, oblique }
 
     let row: PatientVector
     let column: PatientVector
     let normal: PatientVector
 
     /// From Image Orientation (Patient); nil when it is not two directions at a right angle.
-    init?(_ values: [Double]) {
+    package init?(_ values: [Double]) {
         guard values.count == 6, let row = PatientVector(values[0..<3]), let column = PatientVector(values[3..<6])
         else { return nil }
         let normal = row.cross(column)
@@ -54,7 +57,7 @@ struct ImageOrientation: Hashable, Sendable {
     var values: [Double] { [row.x, row.y, row.z, column.x, column.y, column.z] }
 
     /// Within 20 degrees of a plane of the body it carries its name.
-    var plane: Plane {
+    package var plane: Plane {
         let near = 0.94
         if abs(normal.z) >= near { return .axial }
         if abs(normal.x) >= near { return .sagittal }
@@ -72,32 +75,41 @@ struct ImageOrientation: Hashable, Sendable {
 }
 
 /// The slices of one series in order.
-struct SliceOrder: Equatable, Sendable {
+package struct SliceOrder: Equatable, Sendable {
     /// What one slice says of its place.
-    struct Slice: Equatable, Sendable {
+    package struct Slice: Equatable, Sendable {
         let orientation: ImageOrientation?
         let position: PatientVector?
         /// What tells repetitions of one place apart: times, echoes, b-values; nil where it is not said.
         let phases: [Double?]
         let instanceNumber: Int?
+
+        package init(
+            orientation: ImageOrientation?, position: PatientVector?, phases: [Double?], instanceNumber: Int?
+        ) {
+            self.orientation = orientation
+            self.position = position
+            self.phases = phases
+            self.instanceNumber = instanceNumber
+        }
     }
 
     /// Positions of the slices given, from the first to be shown to the last.
-    let order: [Int]
+    package let order: [Int]
     /// Whether place decided; otherwise the instance numbers did.
-    let isByPosition: Bool
+    package let isByPosition: Bool
     /// Millimetres along the normal, by slice given; empty when place did not decide.
-    let positions: [Double]
+    package let positions: [Double]
     /// Millimetres between neighbours; nil for fewer than two places.
-    let spacing: Double?
+    package let spacing: Double?
     /// Whether all neighbours are that far apart, to a hundredth of a millimetre or a fiftieth of the distance.
-    let isRegular: Bool
+    package let isRegular: Bool
     /// How often every place occurs.
-    let volumes: Int
+    package let volumes: Int
 
     private static let samePlace = 0.01
 
-    init(_ slices: [Slice]) {
+    package init(_ slices: [Slice]) {
         let byNumber = slices.indices.sorted {
             (slices[$0].instanceNumber ?? .max, $0) < (slices[$1].instanceNumber ?? .max, $1)
         }
@@ -143,7 +155,7 @@ struct SliceOrder: Equatable, Sendable {
         let none = [Double](repeating: 0, count: slices.count)
         if distinct(positions).count == slices.count { return none }
         for property in 0..<(slices[0].phases.count) {
-            let values = slices.map { $0.phases[property] }
+            let values = slices.map { property < $0.phases.count ? $0.phases[property] : nil }
             guard !values.contains(nil) else { continue }
             let phases = values.map { $0 ?? 0 }
             let groups = Dictionary(grouping: slices.indices, by: { phases[$0] })

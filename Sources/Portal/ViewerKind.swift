@@ -12,7 +12,8 @@ enum ViewerKind: String, Sendable, Encodable {
     /// The kind of a SOP class. What is not told apart here has pixels, as most classes have, private ones too.
     init(sopClassUID uid: String) {
         guard uid.hasPrefix(Self.root) else {
-            self = .image
+            // Hanging protocols, palettes, implants; and what a manufacturer made.
+            self = uid.hasPrefix("1.2.840.10008.") ? .other : .image
             return
         }
         let rest = uid.dropFirst(Self.root.count)

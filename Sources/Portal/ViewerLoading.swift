@@ -3,34 +3,42 @@
 import DICOMCore
 
 /// The plan for one series.
-struct ViewerLoading: Encodable, Sendable {
-    enum Name: String, Encodable, Sendable { case thumbnail, rendered, full }
+package struct ViewerLoading: Encodable, Sendable {
+    package enum Name: String, Encodable, Sendable { case thumbnail, rendered, full }
 
-    struct Stage: Encodable, Sendable {
-        let name: Name
+    package struct Stage: Encodable, Sendable {
+        package let name: Name
         /// `{object}` stands for the `object` of an instance, `{frame}` for a number from 1.
-        let template: String
+        package let template: String
         /// What to send as Accept.
-        let accept: String
-        let transferSyntaxUID: String?
+        package let accept: String
+        package let transferSyntaxUID: String?
         /// Of one answer on average, and of all answers of the stage.
-        let bytesPerAnswer: Int
-        let bytes: Int
+        package let bytesPerAnswer: Int
+        package let bytes: Int
         /// Whether the bytes are guessed from the size of the images; otherwise they are those that are stored.
-        let isEstimate: Bool
+        package let isEstimate: Bool
     }
 
     /// Positions in `items`, the middle first, then outwards: the middle slice is what one looks for.
-    let order: [Int]
-    let stages: [Stage]
+    package let order: [Int]
+    package let stages: [Stage]
 
     /// Frames as they would be without compression.
-    struct Frames: Sendable {
+    package struct Frames: Sendable {
         let rows: Int
         let columns: Int
         let samplesPerPixel: Int
         let bitsAllocated: Int
         let count: Int
+
+        package init(rows: Int, columns: Int, samplesPerPixel: Int, bitsAllocated: Int, count: Int) {
+            self.rows = rows
+            self.columns = columns
+            self.samplesPerPixel = samplesPerPixel
+            self.bitsAllocated = bitsAllocated
+            self.count = count
+        }
 
         var pixels: Int { rows * columns }
         var bytes: Int { (pixels * samplesPerPixel * bitsAllocated + 7) / 8 }
@@ -45,7 +53,7 @@ struct ViewerLoading: Encodable, Sendable {
     ///   - storedBytes: of all objects of the series.
     ///   - stored: the transfer syntaxes of its instances.
     ///   - series: where the series is.
-    init(items: Int, frames: Frames, storedBytes: Int64, stored: Set<String>, series: String) {
+    package init(items: Int, frames: Frames, storedBytes: Int64, stored: Set<String>, series: String) {
         order = Self.fromTheMiddle(items)
         let colours = frames.samplesPerPixel > 1 ? 2 : 1
         let thumbnail = Self.jpegBytes(frames, longest: Self.thumbnailSize) * colours
@@ -60,7 +68,7 @@ struct ViewerLoading: Encodable, Sendable {
                 name: .rendered,
                 template: "{object}/frames/{frame}/rendered?viewport=\(width),\(height)&quality=\(Self.quality)",
                 accept: "image/jpeg", transferSyntaxUID: nil, bytesPerAnswer: rendered,
-                bytes: rendered * frames.count, isEstimate: true),
+                bytes: Self.times(rendered, frames.count), isEstimate: true),
             Self.full(frames, storedBytes: storedBytes, stored: stored),
         ]
     }
@@ -82,7 +90,13 @@ struct ViewerLoading: Encodable, Sendable {
         return Stage(
             name: .full, template: "{object}/frames/{frame}",
             accept: #"multipart/related; type="image/jphc"; transfer-syntax=\#(uid)"#, transferSyntaxUID: uid,
-            bytesPerAnswer: bytes, bytes: bytes * frames.count, isEstimate: true)
+            bytesPerAnswer: bytes, bytes: times(bytes, frames.count), isEstimate: true)
+    }
+
+    /// Sizes come from untrusted headers: what does not fit is as large as can be.
+    private static func times(_ left: Int, _ right: Int) -> Int {
+        let product = left.multipliedReportingOverflow(by: right)
+        return product.overflow ? .max : product.partialValue
     }
 
     /// A quarter of a byte per pixel: what JPEG of this quality makes of a grey image with some noise.
@@ -99,7 +113,7 @@ struct ViewerLoading: Encodable, Sendable {
     }
 
     /// 0 to count - 1, beginning in the middle.
-    static func fromTheMiddle(_ count: Int) -> [Int] {
+    package static func fromTheMiddle(_ count: Int) -> [Int] {
         let middle = count / 2
         return (0..<count).sorted { left, right in
             let (a, b) = (abs(left - middle), abs(right - middle))

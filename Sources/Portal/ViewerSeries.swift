@@ -9,6 +9,9 @@ struct ViewerInstance: Sendable {
     let stored: StoredInstance
     let kind: ViewerKind
     let facts: ViewerFacts?
+
+    /// At least one, and no more than the attribute can say (PS3.5 Section 6.2, IS).
+    var frames: Int { min(max(1, stored.numberOfFrames), Int(Int32.max)) }
 }
 
 extension ViewerSeriesAnswer {
@@ -46,7 +49,7 @@ extension ViewerSeriesAnswer {
         hasBurnedInAnnotation = facts.contains(where: \.hasBurnedInAnnotation)
         transferSyntaxUIDs = Set(found.map(\.stored.transferSyntaxUID)).sorted()
         self.instances = found.count
-        let frames = found.reduce(0) { $0 + max(1, $1.stored.numberOfFrames) }
+        let frames = found.reduce(0) { $0 + $1.frames }
         let bytes = found.reduce(0) { $0 + $1.stored.place.length }
         self.frames = kind.hasFrames || kind == .video ? frames : 0
         self.bytes = bytes
@@ -55,13 +58,14 @@ extension ViewerSeriesAnswer {
         windows = WindowPreset.presets(
             of: facts.flatMap(\.windows), isHounsfield: facts.contains(where: \.isHounsfield), bodyPart: bodyPart)
         let series = addresses.series(uid)
-        thumbnail = kind.hasFrames ? series + "/thumbnail" : nil
+        thumbnail = kind == .image ? series + "/thumbnail" : nil
         metadata = series + "/metadata"
         loading = Self.loading(kind, found, first, frames: frames, bytes: bytes, series: series)
         items = slices.order.map { index in
             ViewerInstanceAnswer(
                 found[index], position: slices.isByPosition ? slices.positions[index] : nil, like: first,
-                isMixed: geometry?.plane == "mixed", address: addresses.instance(uid, found[index].stored.sopInstanceUID))
+                isMixed: geometry?.plane == "mixed",
+                address: addresses.instance(uid, found[index].stored.sopInstanceUID))
         }
     }
 
@@ -139,7 +143,7 @@ extension ViewerInstanceAnswer {
         sopInstanceUID = stored.sopInstanceUID
         sopClassUID = stored.sopClassUID
         number = stored.instanceNumber
-        frames = max(1, stored.numberOfFrames)
+        frames = instance.frames
         bytes = stored.place.length
         transferSyntaxUID = stored.transferSyntaxUID
         object = address

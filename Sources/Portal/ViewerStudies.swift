@@ -16,7 +16,7 @@ final class ViewerStudies: Sendable {
         let state: [UInt8]
         let answer: Asset
         /// By SHA-256 of the stored object: contents never change.
-        let facts: [[UInt8]: ViewerFacts?]
+        let facts: [[UInt8]: ViewerFacts]
         var lastUse: UInt64
     }
 
@@ -59,7 +59,9 @@ final class ViewerStudies: Sendable {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let json = try encoder.encode(Self.answer(uid, first.values, series, stored, facts))
         let answer = Asset([UInt8](json), mediaType: "application/json")
-        keep(Entry(state: state, answer: answer, facts: facts, lastUse: 0), for: uid)
+        // A header that could not be read is tried again the next time.
+        let isWhole = stored.allSatisfy { facts[$0.digest] != nil }
+        keep(Entry(state: isWhole ? state : [], answer: answer, facts: facts, lastUse: 0), for: uid)
         return answer
     }
 
@@ -105,25 +107,22 @@ final class ViewerStudies: Sendable {
 
     // MARK: Headers
 
-    /// Facts by digest; nil for headers that cannot be read. Headers not known yet are read on a few threads.
-    private func facts(of stored: [StoredInstance], known: [[UInt8]: ViewerFacts?]) -> [[UInt8]: ViewerFacts?] {
+    /// Facts by digest, without those of headers that cannot be read now. What is not known yet is read on a few threads.
+    private func facts(of stored: [StoredInstance], known: [[UInt8]: ViewerFacts]) -> [[UInt8]: ViewerFacts] {
         let missing = stored.filter { known[$0.digest] == nil }
-        let read = Mutex<[[UInt8]: ViewerFacts?]>([:])
         let share = (missing.count + Self.threads - 1) / Self.threads
+        let read = Mutex<[[UInt8]: ViewerFacts]>([:])
         if share > 0 {
             DispatchQueue.concurrentPerform(iterations: Self.threads) { thread in
                 let part = missing.dropFirst(thread * share).prefix(share)
                 let facts = part.map { ($0.digest, self.facts(of: $0)) }
-                read.withLock { read in for (digest, facts) in facts { read[digest] = .some(facts) } }
+                read.withLock { read in for (digest, facts) in facts { read[digest] = facts } }
             }
         }
-        let found = read.withLock(\.self)
-        var facts: [[UInt8]: ViewerFacts?] = [:]
-        facts.reserveCapacity(stored.count)
-        for instance in stored {
-            facts[instance.digest] = found[instance.digest] ?? known[instance.digest] ?? .some(nil)
+        let found = read.withLock { $0 }
+        return stored.reduce(into: [:]) { facts, instance in
+            facts[instance.digest] = found[instance.digest] ?? known[instance.digest]
         }
-        return facts
     }
 
     private func facts(of instance: StoredInstance) -> ViewerFacts? {
@@ -136,7 +135,7 @@ final class ViewerStudies: Sendable {
 
     private static func answer(
         _ uid: String, _ study: [Tag: String], _ series: [Match], _ stored: [StoredInstance],
-        _ facts: [[UInt8]: ViewerFacts?]
+        _ facts: [[UInt8]: ViewerFacts]
     ) -> ViewerStudyAnswer {
         let addresses = ViewerAddresses(studyInstanceUID: uid)
         let bySeries = Dictionary(grouping: stored, by: \.seriesInstanceUID)
@@ -146,7 +145,7 @@ final class ViewerStudies: Sendable {
                 match.values,
                 instances: instances.map {
                     ViewerInstance(
-                        stored: $0, kind: ViewerKind(sopClassUID: $0.sopClassUID), facts: facts[$0.digest] ?? nil)
+                        stored: $0, kind: ViewerKind(sopClassUID: $0.sopClassUID), facts: facts[$0.digest])
                 }, addresses: addresses)
         }
         let ordered = answers.enumerated().sorted { left, right in

@@ -1,21 +1,21 @@
 // Windows that a viewer offers: those of the objects, and the usual ones of CT (PS3.3 Section C.11.2).
 
 /// Text in the two languages of the pages.
-struct ViewerLabel: Hashable, Sendable, Encodable {
-    let en: String
-    let vi: String
+package struct ViewerLabel: Hashable, Sendable, Encodable {
+    package let en: String
+    package let vi: String
 }
 
 /// A window as an object has it.
-struct ObjectWindow: Hashable, Sendable {
+package struct ObjectWindow: Hashable, Sendable {
     let center: Double
     let width: Double
-    let explanation: String?
+    package let explanation: String?
     /// `LINEAR`, `LINEAR_EXACT` or `SIGMOID`; nil is LINEAR.
     let function: String?
 
     /// Pairs of Window Center and Window Width; what is no number or has no width is left out.
-    static func windows(
+    package static func windows(
         centers: [Double], widths: [Double], explanations: [String], function: String?
     ) -> [ObjectWindow] {
         zip(centers, widths).enumerated().compactMap { index, pair in
@@ -27,16 +27,16 @@ struct ObjectWindow: Hashable, Sendable {
 }
 
 /// A window as the answer has it.
-struct WindowPreset: Hashable, Sendable, Encodable {
-    enum Source: String, Sendable, Encodable { case object, standard }
+package struct WindowPreset: Hashable, Sendable, Encodable {
+    package enum Source: String, Sendable, Encodable { case object, standard }
 
-    let center: Double
-    let width: Double
-    let function: String?
-    let label: ViewerLabel?
-    let source: Source
+    package let center: Double
+    package let width: Double
+    package let function: String?
+    package let label: ViewerLabel?
+    package let source: Source
     /// Usual for the part of the body that the series shows.
-    let isSuggested: Bool
+    package let isSuggested: Bool
 
     init(_ window: ObjectWindow) {
         center = window.center
@@ -60,7 +60,7 @@ struct WindowPreset: Hashable, Sendable, Encodable {
     private static let mostOfObjects = 16
 
     /// The windows of a series: its own first, each once, then the usual ones where values are Hounsfield units.
-    static func presets(of windows: [ObjectWindow], isHounsfield: Bool, bodyPart: String?) -> [WindowPreset] {
+    package static func presets(of windows: [ObjectWindow], isHounsfield: Bool, bodyPart: String?) -> [WindowPreset] {
         var seen: Set<ObjectWindow> = []
         let own = windows.filter { seen.insert($0).inserted }.prefix(mostOfObjects).map { WindowPreset($0) }
         guard isHounsfield else { return own }
@@ -94,7 +94,10 @@ private struct UsualWindow: Sendable {
         UsualWindow(70, 150, "Liver", "Gan", ["ABDOMEN", "LIVER"]),
         UsualWindow(
             500, 2000, "Bone", "Xương",
-            ["SPINE", "BONE", "EXTREMITY", "KNEE", "HIP", "SHOULDER", "ANKLE", "FOOT", "HAND", "WRIST", "ELBOW", "SKULL"]),
+            [
+                "SPINE", "BONE", "EXTREMITY", "KNEE", "HIP", "SHOULDER", "ANKLE", "FOOT", "HAND", "WRIST", "ELBOW",
+                "SKULL",
+            ]),
         UsualWindow(40, 80, "Brain", "Não", ["HEAD", "BRAIN"]),
         UsualWindow(35, 40, "Stroke", "Đột quỵ", ["HEAD", "BRAIN"]),
         UsualWindow(75, 215, "Subdural", "Dưới màng cứng", ["HEAD", "BRAIN"]),
