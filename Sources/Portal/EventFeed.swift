@@ -187,7 +187,7 @@ package actor EventFeed: Service {
         wake()
         let number = lastNumber
         do {
-            package let missed = try await missed(by: studies, after: sequence, through: from, bounds)
+            let missed = try await missed(by: studies, after: sequence, through: from, bounds)
             return Place(
                 number: number, mailbox: mailbox, missed: missed ?? [], mustReset: missed == nil, sequence: from)
         } catch {
@@ -199,7 +199,7 @@ package actor EventFeed: Service {
     /// What has happened to studies since a number, without listening on.
     package func past(of studies: StudyScope, after sequence: Int64?) async throws -> Place {
         let bounds = try await work.run { [catalog] in try catalog.changeBounds() }
-        package let missed = try await missed(by: studies, after: sequence, through: bounds.last, bounds)
+        let missed = try await missed(by: studies, after: sequence, through: bounds.last, bounds)
         return Place(
             number: 0, mailbox: EventMailbox(capacity: 0), missed: missed ?? [], mustReset: missed == nil,
             sequence: bounds.last)

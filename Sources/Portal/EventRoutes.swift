@@ -130,10 +130,9 @@ struct EventRoutes: Sendable {
     ) async throws {
         let mailbox = place.mailbox
         try await writer.write(ByteBuffer(string: try Self.opening(place)))
-        try await request.body.consumeWithInboundCloseHandler { _ in
+        // A peer that goes away cancels the waiting.
+        try await request.body.consumeWithCancellationOnInboundClose { _ in
             try await follow(mailbox, to: &writer, mayStillListen: mayStillListen)
-        } onInboundClosed: {
-            mailbox.end(.left)
         }
         try await writer.finish(nil)
     }

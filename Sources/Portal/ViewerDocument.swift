@@ -84,6 +84,6 @@ struct ViewerDocument: Sendable, Encodable {
 
     private static func unique(_ references: [ViewerReference]) -> [ViewerReference] {
         var seen: Set<ViewerReference> = []
-        return Array(references.lazy.filter { seen.insert($0).inserted }.prefix(mostReferences))
+        return Array(references.filter { seen.insert($0).inserted }.prefix(mostReferences))
     }
 }

@@ -12,11 +12,11 @@ struct ViewerRoutes: Sendable {
     private static let mostPriors = 500
 
     private let services: PortalServices
-    private let priors: ViewerPriors
+    private let others: ViewerPriors
 
     init(_ services: PortalServices) {
         self.services = services
-        priors = ViewerPriors(services.catalog)
+        others = ViewerPriors(services.catalog)
     }
 
     func add(to group: RouterGroup<WebRequestContext>) {
@@ -42,8 +42,8 @@ struct ViewerRoutes: Sendable {
         // A link opens one study; that there are others is not its business.
         var scope = caller.scope
         if case .link = caller.credential { scope = .only([uid]) }
-        let found = try await services.work.run { [priors, scope] in
-            try priors.answer(for: uid, within: scope, limit: limit).map { answer in
+        let found = try await services.work.run { [others, scope] in
+            try others.answer(for: uid, within: scope, limit: limit).map { answer in
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
                 return Asset([UInt8](try encoder.encode(answer)), mediaType: "application/json")
