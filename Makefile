@@ -17,12 +17,12 @@ PYTEST_ARGS ?=
 SOURCES = Sources Storage Tests Benchmarks Package.swift
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format docs bench bench-build bench-dicom bench-web bench-micro bench-thresholds soak clean setup setup-build setup-test setup-lint check-swift
+.PHONY: help run build test lint format docs bench bench-build bench-dicom bench-web bench-micro bench-thresholds soak clean setup setup-build setup-test setup-lint check-swift viewer
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
 
-run: build ## install what is missing, build, start the archive (PHIM_DATA, PHIM_ARGS)
+run: build viewer ## install what is missing, build, start the archive (PHIM_DATA, PHIM_ARGS)
 	@mkdir -p "$(PHIM_DATA)"
 	@exec .build/release/phim serve --data "$(PHIM_DATA)" $(PHIM_ARGS)
 
@@ -81,6 +81,13 @@ setup-lint: check-swift
 setup-test:
 	@scripts/setup-packages test
 	@scripts/setup-python
+	@scripts/setup-packages viewer
+	@scripts/fetch-ohif
+
+# The archive runs without it: what fails is said and does not stop.
+viewer: ## fetch the OHIF viewer when it is absent
+	@scripts/setup-packages viewer || true
+	@scripts/fetch-ohif || echo "Going on without the viewer." >&2
 
 check-swift:
 	@test -n "$(SWIFT)" || { echo "No Swift 6.2 or later found: put swift on PATH, or set SWIFT=/path/to/swift." >&2; exit 1; }

@@ -1,13 +1,13 @@
 // Bytes that are the same for everybody: a strong entity tag, a compressed form, and the answer to a request for them.
 
 import Crypto
-import Hummingbird
+package import Hummingbird
 import NIOCore
 
 /// One file of a web page, held in memory.
-struct Asset: Sendable {
+package struct Asset: Sendable {
     /// How long a browser may keep it without asking.
-    enum Freshness: Sendable {
+    package enum Freshness: Sendable {
         /// Ask each time; the entity tag makes the answer short.
         case revalidated
         /// The name changes with the content.
@@ -26,7 +26,7 @@ struct Asset: Sendable {
     }
 
     /// - Parameter precompressed: forms by content coding that somebody has made already.
-    init(
+    package init(
         _ bytes: [UInt8], mediaType: String, freshness: Freshness = .revalidated,
         precompressed: [(coding: String, bytes: [UInt8])] = []
     ) {
@@ -47,7 +47,7 @@ struct Asset: Sendable {
     var size: Int { forms.reduce(0) { $0 + $1.bytes.readableBytes } }
 
     /// The best form that the request accepts, or 304 when the asker has it (RFC 9110 Sections 12.5.3 and 13.1.2).
-    func response(to request: Request, adding extra: HTTPFields = [:]) -> Response {
+    package func response(to request: Request, adding extra: HTTPFields = [:]) -> Response {
         let accepted = AcceptedCodings(request.headers[.acceptEncoding])
         guard let form = forms.first(where: { $0.coding.map(accepted.contains) ?? true }) ?? forms.last else {
             return Response(status: .notFound)

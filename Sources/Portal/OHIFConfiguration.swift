@@ -1,15 +1,15 @@
 // The viewer's configuration, made for the caller: where the archive is, and what may be done with it.
 
-import Access
+package import Access
 
 /// `app-config.js` of OHIF version 3.
-struct OHIFConfiguration {
+package struct OHIFConfiguration {
     /// Whether the viewer offers to send files.
     let mayStore: Bool
     /// A link opens one study: its viewer has no list.
     let showsList: Bool
 
-    init(caller: Caller?) {
+    package init(caller: Caller?) {
         guard let caller else {
             (mayStore, showsList) = (false, false)
             return
@@ -19,7 +19,7 @@ struct OHIFConfiguration {
     }
 
     /// The script that the viewer reads before it starts.
-    var script: String {
+    package var script: String {
         """
         window.config = {
           routerBasename: '/ohif/',

@@ -2,20 +2,21 @@
 
 import Access
 import Foundation
-import Hummingbird
+package import Hummingbird
 import NIOCore
-import Web
+package import Web
 
-struct OHIFRoutes: Sendable {
+package struct OHIFRoutes: Sendable {
     private let viewer: ViewerFiles?
     private let work: BlockingWork
 
-    init(_ services: PortalServices) {
-        viewer = services.viewer
-        work = services.work
+    /// - Parameter viewer: nil when it is not installed.
+    package init(viewer: ViewerFiles?, work: BlockingWork) {
+        self.viewer = viewer
+        self.work = work
     }
 
-    func add(to router: some RouterMethods<WebRequestContext>) {
+    package func add(to router: some RouterMethods<WebRequestContext>) {
         router.get("/ohif") { request, context in try await answer(request, context, path: "") }
         router.get("/ohif/**") { request, context in
             try await answer(request, context, path: Self.decoded(context.parameters.getCatchAll()))
@@ -31,6 +32,7 @@ struct OHIFRoutes: Sendable {
     private func answer(_ request: Request, _ context: WebRequestContext, path: String) async throws -> Response {
         guard viewer != nil else { return missing(request, context) }
         if path == "app-config.js" { return configuration(context.caller, request) }
+        if path == "start-files.json" { return startFiles }
         // Files are the same for everybody and open; the page itself is the door.
         if path != "index.html", let asset = try await asset(path) {
             return asset.response(to: request, adding: Self.isolation)
@@ -74,6 +76,17 @@ struct OHIFRoutes: Sendable {
         headers[.cacheControl] = "private, no-store"
         headers[.xContentTypeOptions] = "nosniff"
         return Response(status: .ok, headers: headers, body: .init(byteBuffer: ByteBuffer(string: script)))
+    }
+
+    /// What the viewer loads before it shows anything: the first page fetches it ahead.
+    private var startFiles: Response {
+        let names = viewer?.startFiles.map { "\"/ohif/\($0)\"" } ?? []
+        return Response(
+            status: .ok,
+            headers: [
+                .contentType: "application/json", .cacheControl: "no-cache", .xContentTypeOptions: "nosniff",
+            ],
+            body: .init(byteBuffer: ByteBuffer(string: "[\(names.joined(separator: ", "))]")))
     }
 
     /// Without the viewer everything else works; this page tells how to add it.

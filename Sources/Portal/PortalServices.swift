@@ -54,7 +54,7 @@ package enum PortalEdge {
     /// Adds every route to the root of the server.
     package static func addRoutes(to router: some RouterMethods<WebRequestContext>, services: PortalServices) {
         SiteRoutes(services).add(to: router)
-        OHIFRoutes(services).add(to: router)
+        OHIFRoutes(viewer: services.viewer, work: services.work).add(to: router)
         let api = router.group("api/v1")
         ViewerRoutes(services).add(to: api)
         EventRoutes(services.events).add(to: api)

@@ -12,7 +12,7 @@ package final class ViewerFiles: Sendable {
     private let names: Set<String>
     private let kept = Mutex(Kept())
     /// What the viewer loads before it shows anything.
-    let startFiles: [String]
+    package let startFiles: [String]
 
     private struct Kept {
         var assets: [String: Asset] = [:]
@@ -83,14 +83,14 @@ package final class ViewerFiles: Sendable {
     }
 
     /// Whether a name holds a digest of the content, as the bundler writes it: sixteen or more hexadecimal digits.
-    static func isHashed(_ name: String) -> Bool {
+    package static func isHashed(_ name: String) -> Bool {
         guard let file = name.split(separator: "/").last else { return false }
         return file.split(separator: ".").contains { $0.count >= 16 && $0.allSatisfy(\.isHexDigit) }
     }
 }
 
 /// Media types by file name.
-enum MediaTypes {
+package enum MediaTypes {
     private static let table: [String: String] = [
         "html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8",
         "mjs": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "json": "application/json",
@@ -99,7 +99,7 @@ enum MediaTypes {
         "woff": "font/woff", "woff2": "font/woff2", "map": "application/json",
     ]
 
-    static func of(_ name: String) -> String {
+    package static func of(_ name: String) -> String {
         let ending = name.split(separator: ".").last.map { $0.lowercased() } ?? ""
         return table[ending] ?? "application/octet-stream"
     }

@@ -32,7 +32,10 @@ const post = (body, more = {}) => ({
 });
 
 export const archive = {
-  server: () => json('/api/v1/server'),
+  /** The hospital's identity provider, where there is one. */
+  provider: () => json('/api/v1/oidc'),
+  /** What the viewer loads first. */
+  viewerFiles: () => json('/ohif/start-files.json'),
   session: () => json('/api/v1/session', { isSignIn: true }),
   signIn: (name, password) => json('/api/v1/session', post({ name, password }, { isSignIn: true })),
   signOut: () => ask('/api/v1/session', { method: 'DELETE' }),

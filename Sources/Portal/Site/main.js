@@ -52,6 +52,7 @@ async function enter(found) {
     list = new StudyList(session.rights);
     if (session.rights.includes('store')) acceptDrops();
     list.listen();
+    addEventListener('phim-stored', () => list.refresh());
   }
   if (matchMedia('(pointer: fine)').matches) $('#query').focus();
   await list.restart();
@@ -61,8 +62,11 @@ async function enter(found) {
 /** Fetches the viewer while the visitor reads the list: most of the wait for a first image is the viewer itself. */
 async function warmUp() {
   if (navigator.connection?.saveData) return;
-  const server = await archive.server();
-  for (const href of server.viewer?.startFiles ?? []) document.head.append(h('link', { rel: 'prefetch', href }));
+  let files = [];
+  try {
+    files = await archive.viewerFiles();
+  } catch { /* without the viewer there is nothing to fetch */ }
+  for (const href of files) document.head.append(h('link', { rel: 'prefetch', href }));
 }
 
 async function signIn(event) {
@@ -155,9 +159,24 @@ function wire() {
   applyTexts();
 }
 
+/** The hospital's own sign-in, beside the one by name and password. */
+async function offerProvider() {
+  try {
+    const { isAvailable, name, signIn } = await archive.provider();
+    const button = $('#sign-in-elsewhere');
+    button.hidden = !isAvailable;
+    if (!isAvailable) return;
+    button.href = `${signIn}?return=${encodeURIComponent(destination() ?? '/')}`;
+    if (name) {
+      delete button.dataset.t;
+      button.textContent = name;
+    }
+  } catch { /* none here */ }
+}
+
 async function start() {
   wire();
-  archive.server().then((server) => { $('#sign-in-elsewhere').hidden = !server.signsInElsewhere; }, () => {});
+  offerProvider();
   try {
     await enter(await archive.session());
   } catch {

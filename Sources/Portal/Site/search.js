@@ -81,6 +81,7 @@ export const displayName = (name) => name.split('=')[0].split('^').filter(Boolea
 /** One search, page by page; a later search makes it void. */
 export class Search {
   constructor(terms) {
+    this.terms = terms;
     this.sources = queries(terms).map((query) => ({ query, offset: 0, isOver: false }));
     this.seen = new Set();
     this.stopper = new AbortController();

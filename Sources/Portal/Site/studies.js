@@ -7,6 +7,8 @@ import { dicomDate, Search } from './search.js';
 import { applyTexts, counted, date, t, time } from './texts.js';
 
 const MODALITIES = ['CT', 'MR', 'CR', 'DX', 'US', 'MG', 'XA', 'RF', 'NM', 'PT', 'ES', 'XC', 'OT', 'SR', 'SEG'];
+/** Milliseconds between two looks for new studies. */
+const EVERY = 10_000;
 const PRESETS = ['anyDate', 'today', 'yesterday', 'days7', 'days30', 'between'];
 
 export const viewerURL = (uid) => `/ohif/viewer?StudyInstanceUIDs=${encodeURIComponent(uid)}`;
@@ -213,24 +215,25 @@ export class StudyList {
     }
   }
 
-  /** Hears of new studies while the page is looked at; the connection is given up when it is not. */
+  /** Looks for what is new now and then, while the page is looked at; asking costs the archive next to nothing. */
   listen() {
-    const news = debounced(800, () => {
-      if (!this.isFiltered && scrollY < 40 && !this.focused) this.restart();
-      else $('#fresh').hidden = false;
-    });
-    let source = null;
-    const follow = () => {
-      if (document.hidden) {
-        source?.close();
-        source = null;
-      } else if (!source) {
-        source = new EventSource('/api/v1/events');
-        for (const kind of ['stored', 'erased', 'reset']) source.addEventListener(kind, news);
-      }
-    };
-    document.addEventListener('visibilitychange', follow);
-    follow();
+    setInterval(() => { if (!document.hidden) this.refresh(); }, EVERY);
+    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.refresh(); });
+  }
+
+  /** Shows what came meanwhile: at once where it disturbs nobody, else behind a button. */
+  async refresh() {
+    if (!this.search || this.isLoading) return;
+    const shown = [...this.list.children].map((item) => item.dataset.uid + item.study.instances);
+    try {
+      const newest = await new Search(this.search.terms).next();
+      const known = newest.every((study, index) => shown[index] === study.uid + study.instances);
+      if (known && (newest.length > 0 || shown.length === 0)) return;
+    } catch {
+      return;
+    }
+    if (scrollY < 40 && !this.focused && !$('.details', this.list)) this.restart();
+    else $('#fresh').hidden = false;
   }
 
   relabel() {

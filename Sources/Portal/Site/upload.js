@@ -156,6 +156,7 @@ class Uploads {
     if (this.failed) parts.push(t('failedNumber', { n: this.failed }));
     if (this.skipped) parts.push(`${this.skipped} ${t('notDICOM')}`);
     this.said.textContent = parts.join(' · ');
+    if (!this.isBusy && this.kept) dispatchEvent(new Event('phim-stored'));
     $('#uploads').dataset.state = this.isBusy ? 'busy' : this.failed ? 'failed' : 'done';
   }
 }
