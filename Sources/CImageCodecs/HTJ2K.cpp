@@ -69,9 +69,12 @@ void read_line(
     const ojph::line_buf &line, uint32_t row, uint32_t component, uint32_t depth, bool is_signed,
     const codec_layout &layout, uint8_t *out) {
     const bool extend = layout.is_signed && !is_signed && depth > 0 && depth < 32;
+    // Quantised samples overshoot their range.
+    const int32_t least = is_signed ? -(1 << (depth - 1)) : 0, most = least + ((1 << depth) - 1);
     size_t index = static_cast<size_t>(row) * layout.columns * layout.samples + component;
     for (uint32_t x = 0; x < layout.columns; x++, index += layout.samples) {
         int32_t value = line.i32[x];
+        value = value < least ? least : value > most ? most : value;
         if (extend && value & (1 << (depth - 1))) value -= 1 << depth;
         put_sample(out, index, value, layout);
     }

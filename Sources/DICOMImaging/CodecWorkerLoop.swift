@@ -9,7 +9,7 @@ package enum CodecWorkerLoop {
     /// Limits of one worker.
     package enum Limits {
         /// Bytes of address space: a frame of the largest size as 32-bit samples, and what it was made of.
-        package static let memory = 2 << 30
+        package static let memory = 3 << 29
         /// Seconds of one job, by the clock and of processor time.
         package static let seconds = 60
         /// Milliseconds without a job after which a worker ends.

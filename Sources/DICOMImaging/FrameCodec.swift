@@ -17,8 +17,8 @@ package struct NativeFrame: Sendable, Equatable {
 /// The decoders, by what the pixels are coded in and by what the codestream says. Runs the codec in this process: only
 /// workers and tests call it.
 package enum FrameCodec {
-    /// Largest decoded frame: some sixteen thousand by eight thousand samples of 16 bits.
-    package static let largestFrame = 256 << 20
+    /// Largest decoded frame: eight thousand by eight thousand samples of 16 bits.
+    package static let largestFrame = 128 << 20
 
     /// Samples of a frame: by pixel, colour of a lossy JPEG as RGB, all else as encoded. Frames of single bits come packed,
     /// from the first bit on.

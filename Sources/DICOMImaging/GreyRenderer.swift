@@ -25,7 +25,11 @@ struct GreyRenderer {
     ) -> [Sample] {
         let reader = SampleReader(frame.layout)
         let count = frame.layout.rows * frame.layout.columns
-        let occurring = range(frame.bytes, reader, count)
+        // With a window and few values a table of all costs less than looking which occur.
+        let values = frame.layout.isSigned ? -(reader.mask + 1) / 2...reader.mask / 2 : 0...reader.mask
+        let occurring =
+            voi != nil && frame.layout.bitsStored <= 13
+            ? (all: values, shown: values) : range(frame.bytes, reader, count)
         // Eight bits without a window mean what they say; more bits are rarely all used.
         let isPlain = frame.layout.bitsStored <= 8 && modality == .identity && !frame.layout.isSigned
         let shown = isPlain ? 0...reader.mask : occurring.shown

@@ -139,14 +139,12 @@ struct ObjectConversion {
         _ frame: (Int) throws(RetrievalFailure) -> NativeFrame
     ) throws(RetrievalFailure) {
         let uid = identity.transferSyntaxUID
-        guard count == 1 || first.layout.bitsPerFrame % 8 == 0 else {
-            throw .notConvertible(from: uid, reason: "frames of single bits that do not end at a byte")
-        }
-        let total = Int64(count) * Int64(first.layout.bytesPerFrame)
+        let total = (Int64(count) * Int64(first.layout.bitsPerFrame) + 7) / 8
         guard total < 0xFFFF_FFFE else { throw .notConvertible(from: uid, reason: "more than 4 GB of pixels") }
         var bytes: [UInt8] = []
         rewriter.header(.pixelData, vr, length: UInt32(total + total % 2), into: &bytes)
         try sink.put(bytes)
+        var bits = BitJoiner()
         for number in 1...count {
             var pixels = number == 1 ? first.bytes : try frame(number).bytes
             guard pixels.count == first.layout.bytesPerFrame else {
@@ -155,8 +153,9 @@ struct ObjectConversion {
             if target.isBigEndian {
                 DataSetRewriter.swap(&pixels, unit: vr == .OW ? first.layout.bitsAllocated / 8 : 1)
             }
-            try sink.put(pixels)
+            try sink.put(bits.join(pixels, count: first.layout.bitsPerFrame))
         }
+        try sink.put(bits.rest)
         if total % 2 == 1 { try sink.put([0]) }
     }
 
@@ -209,6 +208,35 @@ struct ObjectConversion {
         rewriter.write(rest.dataSet, into: &out)
         try sink.put(out)
     }
+}
+
+/// Puts frames of single bits behind each other without padding (PS3.5 Section 8.1.1).
+private struct BitJoiner {
+    private var carry: UInt8 = 0
+    private var used = 0
+
+    /// What is whole of all bits so far.
+    mutating func join(_ bytes: [UInt8], count: Int) -> [UInt8] {
+        if used == 0, count % 8 == 0 { return bytes }
+        var out: [UInt8] = []
+        out.reserveCapacity(bytes.count + 1)
+        for (index, byte) in bytes.enumerated() {
+            let fresh = min(8, count - index * 8)
+            let value = fresh < 8 ? byte & (1 << UInt8(fresh) - 1) : byte
+            let joined = UInt16(carry) | UInt16(value) << UInt16(used)
+            used += fresh
+            carry = UInt8(truncatingIfNeeded: joined)
+            if used >= 8 {
+                out.append(carry)
+                carry = UInt8(truncatingIfNeeded: joined >> 8)
+                used -= 8
+            }
+        }
+        return out
+    }
+
+    /// The byte that is not full yet.
+    var rest: [UInt8] { used > 0 ? [carry] : [] }
 }
 
 /// Where a converted data set goes: into a file, deflated on the way where the syntax says so.

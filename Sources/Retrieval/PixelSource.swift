@@ -96,7 +96,7 @@ struct PixelSource: Sendable {
     }
 
     /// Bytes that a deflated object may grow to.
-    private static let mostInflated: Int64 = 4 << 30
+    private static let mostInflated: Int64 = 1 << 30
 
     /// The object, or its little-endian copy when its data set is deflated or big endian.
     func readable(_ identity: ObjectIdentity, scratch: String) throws(RetrievalFailure) -> PixelSource {
