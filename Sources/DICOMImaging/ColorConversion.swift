@@ -73,6 +73,11 @@ enum ColorConversion {
                 let word = Int(frame.bytes[at]) | Int(frame.bytes[at + 1]) << 8
                 return UInt8((word >> low & most) * 255 / most)
             }
+        case 32:
+            let reader = SampleReader(layout)
+            return (0..<frame.bytes.count / 4).map {
+                UInt8((reader.raw(frame.bytes, $0) >> reader.shift & reader.mask) * 255 / reader.mask)
+            }
         default: throw .unsupported("colour of \(layout.bitsAllocated) bits a sample")
         }
     }
