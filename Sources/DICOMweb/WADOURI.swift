@@ -51,7 +51,7 @@ private struct WADOURIAnswer: Sendable {
             request, context, services, study: study, series: series, instance: object, accepted: [.anything])
         let instance = try await call.oneInstance()
         call.accepted = try accepted(instance)
-        if wantsObject(call.accepted, instance) {
+        if try wantsObject(call.accepted, instance) {
             if let syntax = query["transferSyntax"] {
                 guard UID.isValid(syntax) else { throw malformed("transferSyntax is a UID") }
                 call.accepted = [MediaRange.single("application/dicom", syntax)]
@@ -88,7 +88,7 @@ private struct WADOURIAnswer: Sendable {
 
     /// Without a wish, images of one frame come as pictures, documents as such, and all else as objects (PS3.18 Table
     /// 9.1.2-2).
-    private func wantsObject(_ accepted: [MediaRange], _ instance: StoredInstance) -> Bool {
+    private func wantsObject(_ accepted: [MediaRange], _ instance: StoredInstance) throws(Problem) -> Bool {
         let isPicture = SOPClassKind(instance) != .other
         for range in accepted.sorted(by: { $0.quality > $1.quality }) where range.quality > 0 {
             if range.mediaType == "application/dicom" { return true }
@@ -98,7 +98,7 @@ private struct WADOURIAnswer: Sendable {
             if range.mediaType.hasPrefix("image/") || range.mediaType.hasPrefix("video/") { return false }
             if range.mediaType == "application/pdf" { return false }
         }
-        return true
+        throw .notAcceptable(.objects)
     }
 
     private enum SOPClassKind {
