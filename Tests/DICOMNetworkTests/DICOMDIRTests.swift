@@ -30,6 +30,15 @@ enum Machine {
 
     static func remove(_ path: String) { try? FileManager.default.removeItem(atPath: path) }
 
+    /// The pixel bytes, as DCMTK writes them out.
+    static func pixels(_ file: String, _ folder: String) throws -> Data {
+        let raw = folder + "/raw-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: raw, withIntermediateDirectories: true)
+        _ = try run("dcmdump", ["+W", raw, file])
+        let names = try FileManager.default.contentsOfDirectory(atPath: raw).sorted()
+        return try names.reduce(into: Data()) { $0 += try Data(contentsOf: URL(fileURLWithPath: raw + "/" + $1)) }
+    }
+
     /// A small grey image made by dump2dcm, rows of a ramp.
     static func makeImage(in folder: String, name: String = "image.dcm", columns: Int = 64) throws -> String {
         let pixels = (0..<(columns * 64)).map { String(format: "%04x", ($0 * 37) % 4_096) }.joined(separator: "\\")
