@@ -2,7 +2,6 @@
 
 import Access
 import DICOMCore
-import Foundation
 import Hummingbird
 import Ingest
 import Logging
@@ -39,7 +38,8 @@ struct StoreRoutes: Sendable {
         let outcomes = try await lanes.admit { try await Self.receive(request, type, session) }
         guard !outcomes.isEmpty else { throw Problem(.badRequest, "The body holds no instance.") }
         try note(outcomes, context, study: study)
-        return StoreResponse(outcomes, study: study, base: Self.base(of: request))
+        let base = services.address.base(of: request, peer: context.remoteAddress?.ipAddress ?? "") + services.prefix
+        return StoreResponse(outcomes, study: study, base: base)
             .response(accept: request.headers[.accept])
     }
 
@@ -88,12 +88,6 @@ struct StoreRoutes: Sendable {
             throw Problem(.badRequest, "The priority is none of stat, routine, bulk.")
         }
         return priority
-    }
-
-    private static func base(of request: Request) -> String {
-        let path = request.uri.path
-        guard let end = path.range(of: "/studies") else { return "" }
-        return String(path[..<end.lowerBound])
     }
 
     /// Every study that instances went into lands in the audit trail, also when the resource did not name it.

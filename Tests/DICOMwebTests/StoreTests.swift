@@ -42,6 +42,11 @@ struct StoreTests {
                 services: DICOMwebServices(
                     catalog: catalog, ingest: ingest, retrieval: retrieval,
                     metadata: MetadataSource(catalog: catalog, retrieval: retrieval, folder: nil),
+                    deletion: Deletion(catalog: catalog, volumes: volumes) { body in
+                        body()
+                        return true
+                    },
+                    generation: try CatalogGeneration(catalog), address: PublicAddress(),
                     work: BlockingWork(threads: 2), scratch: folder.path, logger: logger))
         }
 
