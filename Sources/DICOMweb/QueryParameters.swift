@@ -12,8 +12,8 @@ package struct QueryParameters: Sendable {
 
     let all: [Parameter]
 
-    /// Longest query in bytes: a list of a thousand UIDs fits.
-    static let longest = 65_536
+    /// Longest query in bytes: a list of five hundred UIDs fits.
+    static let longest = 32_768
     static let most = 256
 
     /// - Throws: 414 for a query that is too long, 400 for too many parameters and for text that is none.

@@ -22,6 +22,7 @@ package struct SearchRequest: Sendable {
     package private(set) var warnings: [String] = []
 
     private static let longestValue = 4_096
+    private static let mostSortKeys = 8
 
     /// - Throws: 400 with the name of the parameter that is wrong, never its value.
     package init(_ parameters: QueryParameters, target: SearchTarget) throws(Problem) {
@@ -62,7 +63,12 @@ package struct SearchRequest: Sendable {
         case "includefield":
             for field in value.split(separator: ",") { try include(String(field).trimmed) }
         case "orderby":
-            for field in value.split(separator: ",") { order.append(try sortKey(String(field).trimmed)) }
+            for field in value.split(separator: ",") {
+                guard order.count < Self.mostSortKeys else {
+                    throw Problem(.badRequest, "orderby names more than \(Self.mostSortKeys) attributes.")
+                }
+                order.append(try sortKey(String(field).trimmed))
+            }
         // Which form the answer has (PS3.18 Section 8.3.3.1) is read elsewhere.
         case "accept", "charset": break
         default: return false

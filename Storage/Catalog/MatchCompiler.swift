@@ -152,8 +152,12 @@ struct MatchCompiler {
         return .all(candidates(attribute, column: column, pieces: pattern.searchWords) + [decide])
     }
 
+    private static let mostPieces = 16
+
     /// Cheap conditions that every match meets: trigrams for pieces of three characters and more, else a plain search.
     private mutating func candidates(_ attribute: Attribute, column: String, pieces: [String]) -> [SQLCondition] {
+        // What decides looks at all of them; a few leave few enough.
+        let pieces = Array(pieces.prefix(Self.mostPieces))
         let (long, short) = (
             pieces.filter { $0.unicodeScalars.count >= 3 }, pieces.filter { $0.unicodeScalars.count < 3 }
         )

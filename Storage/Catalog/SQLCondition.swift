@@ -35,7 +35,13 @@ struct SQLCondition {
     private static func joined(_ parts: [SQLCondition], by word: String) -> SQLCondition? {
         guard let first = parts.first else { return nil }
         if parts.count == 1 { return first }
-        return SQLCondition(
-            "(" + parts.map(\.sql).joined(separator: word) + ")", parts.flatMap(\.arguments))
+        return SQLCondition(Self.balanced(parts[...], by: word), parts.flatMap(\.arguments))
+    }
+
+    /// Long chains in halves: SQLite takes no more than a thousand levels.
+    private static func balanced(_ parts: ArraySlice<SQLCondition>, by word: String) -> String {
+        guard parts.count > 16 else { return "(" + parts.map(\.sql).joined(separator: word) + ")" }
+        let middle = parts.startIndex + parts.count / 2
+        return "(" + balanced(parts[..<middle], by: word) + word + balanced(parts[middle...], by: word) + ")"
     }
 }

@@ -17,8 +17,8 @@ final class Scratch: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    func catalog(busyTimeout: TimeInterval = 10) throws -> CatalogStore {
-        try CatalogStore(path: path + "/catalog.sqlite", busyTimeout: busyTimeout, now: { 0 })
+    func catalog(busyTimeout: TimeInterval = 10, effort: SearchEffort = SearchEffort()) throws -> CatalogStore {
+        try CatalogStore(path: path + "/catalog.sqlite", busyTimeout: busyTimeout, effort: effort, now: { 0 })
     }
 
     func records() throws -> RecordStore { try RecordStore(path: path + "/records.sqlite") }

@@ -64,18 +64,20 @@ def follow(base, link):
 
 
 @pytest.mark.parametrize("query, status", [
-    ("&".join(f"includefield=0010{number:04X}" for number in range(10_000)), (400, 414)),
-    ("&".join(f"PatientName{number}=x" for number in range(10_000)), (400, 414)),
+    ("&".join(f"includefield=0010{number:04X}" for number in range(10_000)), (400, 414, 431)),
+    ("&".join(f"PatientName{number}=x" for number in range(10_000)), (400, 414, 431)),
     ("PatientName=%00", (400,)), ("PatientName=%C3%28", (400,)), ("PatientName=%", (400,)), ("%FF=1", (400,)),
     ("PatientName=" + "*?" * 3_000, (400,)), ("PatientName=" + "*a" * 2_000, (200, 204)),
     ("limit=99999999999999999999999", (400,)), ("offset=1000000000", (204,)),
     ("PatientID=%27%20OR%201=1--", (204,)), ("PatientID=%22%29%20UNION%20SELECT", (204,)),
     ("PatientName=%22*%22", (204,)), ("StudyInstanceUID=" + ",".join(["1.2"] * 5_000), (204,)),
     (".".join(["RequestAttributesSequence"] * 500) + "=x", (400,)),
-    ("StudyDate=" + "-" * 3_000, (400,)), ("orderby=" + ",".join(["PatientName"] * 2_000), (200, 400)),
+    ("StudyDate=" + "-" * 3_000, (400,)), ("orderby=" + ",".join(["PatientName"] * 2_000), (400,)),
 ])
 def test_hostile_queries(filled, session, query, status):
-    answer = ask(filled, session, f"/studies?{query}")
+    request = requests.Request("GET", "http://x/", headers={**session.headers, "Accept": JSON}).prepare()
+    request.url = f"http://127.0.0.1:{filled.http_port}/dicom-web/studies?{query}"  # letter by letter
+    answer = session.send(request)
     assert answer.status_code in status, answer.text[:300]
     if answer.status_code >= 400:
         assert len(answer.content) < 1_000
