@@ -50,32 +50,29 @@ struct SearchRoutes: Sendable {
         let studies: Set<String>? = if case .only(let studies) = caller.scope { studies } else { nil }
         let key = SearchCache.Key(
             target: target, query: query, mediaType: chosen.mediaType, base: base, studies: studies)
-        let reply = try await services.work.run { () throws -> SearchReply in try kept(key) }
+        let reply = try await services.work.run { () throws -> SearchReply in try answer(to: key) }
         return Response(
             status: reply.status, headers: reply.headers, body: .init(byteBuffer: reply.body))
     }
 
     /// Blocks.
-    private func kept(_ key: SearchCache.Key) throws(Problem) -> SearchReply {
-        let generation: Int64
-        // Asked first: an answer made from then on is never older than what it is kept for.
-        do throws(CatalogError) { generation = try services.generation.current() } catch {
-            throw .catalogue(error, services)
-        }
-        if let known = cache.reply(to: key, at: generation) { return known }
-        return try found(key, at: generation)
+    private func answer(to key: SearchCache.Key) throws(Problem) -> SearchReply {
+        try cache.reply(to: key, generation: generation) { () throws(Problem) in try found(key) }
     }
 
-    private func found(_ key: SearchCache.Key, at generation: Int64) throws(Problem) -> SearchReply {
+    private func generation() throws(Problem) -> Int64 {
+        do throws(CatalogError) { return try services.generation.current() } catch {
+            throw .catalogue(error, services)
+        }
+    }
+
+    private func found(_ key: SearchCache.Key) throws(Problem) -> SearchReply {
         let request = try SearchRequest(try QueryParameters(key.query), target: key.target)
         let answer = SearchAnswer(request, base: key.base)
         var query = answer.query
         query.studies = key.studies
         do throws(CatalogError) {
-            let page = try services.catalog.page(query)
-            let reply = written(page, answer, request, key.mediaType)
-            cache.keep(reply, to: key, at: generation)
-            return reply
+            return written(try services.catalog.page(query), answer, request, key.mediaType)
         } catch { throw .catalogue(error, services) }
     }
 

@@ -72,7 +72,8 @@ struct MatchSearch {
         let short = try searches.filter { try count($0) < effort.longList }
         if !short.isEmpty { return try list(short) }
         let boundary = try boundary()
-        let found = try fetch(walk(from: boundary, most))
+        // Where not all are looked at they are not counted either: a page is enough.
+        let found = try fetch(walk(from: boundary, boundary == nil ? most : enough))
         // With less than a page, what lies beyond the boundary counts too.
         if found.count >= enough || boundary == nil { return (found, boundary == nil) }
         return try list(nil)
