@@ -37,7 +37,7 @@ package struct OHIFConfiguration {
           investigationalUseDialog: { option: 'configure', days: 90 },
           whiteLabeling: {
             createLogoComponentFn: (React) => React.createElement(
-              'a', { href: '/', title: 'Phim', style: { color: 'inherit', fontWeight: 600, padding: '0 .75rem' } },
+              'a', { href: '/', title: 'Phim', style: { color: '#fff', fontWeight: 600, padding: '0 .75rem' } },
               'Phim'),
           },
           defaultDataSourceName: 'dicomweb',

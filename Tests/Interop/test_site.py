@@ -110,6 +110,13 @@ def test_a_long_list_comes_as_one_scrolls_and_looks_right(page):
     assert page.script("return document.documentElement.lang") == "vi"
     assert page.script("return import('/site/texts.js').then((texts) => texts.missing())") == []
     page.screenshot("list-vietnamese")
+    paper = "return getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)"
+    day = page.script(paper)
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {
+        "features": [{"name": "prefers-color-scheme", "value": "dark"}]})
+    page.wait(lambda: sum(page.script(paper)) < 120 < 600 < sum(day), why="the dark page")
+    page.screenshot("list-dark")
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     page.open("/")
     page.wait(lambda: "Tải lên" in page.text("header"), why="the choice is kept")
 
@@ -156,6 +163,7 @@ def test_sending_files_by_the_page(page, hospital, tmp_path):
     states = page.script("return Object.fromEntries([...document.querySelectorAll('#uploads li')].map("
                          "(line) => [line.querySelector('span').textContent, line.dataset.state]))")
     assert states == {**{path.name: "kept" for path in good}, "letter.txt": "skipped", "broken.dcm": "failed"}
+    assert "cannot be read" in page.text("#uploads")
     assert "3 kept" in page.text("#uploads") and "1 not kept" in page.text("#uploads")
     page.screenshot("uploads")
     # The list hears of it by itself.

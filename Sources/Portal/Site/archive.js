@@ -81,8 +81,10 @@ function stored(status, text) {
   try {
     answer = JSON.parse(text);
   } catch { /* an empty answer */ }
-  const failed = answer['00081198']?.Value?.[0];
+  // Failed SOP Sequence, or Other Failures Sequence for what does not even say which instance it is.
+  const failed = answer['00081198']?.Value?.[0] ?? answer['0008119A']?.Value?.[0];
   if (failed) return { kept: false, status, code: failed['00081197']?.Value?.[0] ?? null };
-  if (answer['00081199']?.Value?.length) return { kept: true, status };
+  const kept = answer['00081199']?.Value?.[0];
+  if (kept) return { kept: true, status, isConflict: '00081196' in kept };
   return { kept: false, status, detail: answer.detail ?? '' };
 }

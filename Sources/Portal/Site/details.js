@@ -33,7 +33,7 @@ async function fill(box, study) {
 
 function seriesCard(study, series) {
   const label = [series.number ?? '', series.description ?? series.modality ?? ''].filter((part) => part !== '').join('. ');
-  const facts = [series.modality, series.geometry?.plane, counted('image1', 'images', series.frames)].filter(Boolean).join(' · ');
+  const facts = [series.modality, series.geometry && t(series.geometry.plane), counted('image1', 'images', series.frames)].filter(Boolean).join(' · ');
   return h('li', {},
     h('a', { href: open(study.studyInstanceUID, series.seriesInstanceUID), title: label },
       picture(series.thumbnail ? `${series.thumbnail}?viewport=160,160` : 'data:,'),

@@ -4,7 +4,7 @@ import { details } from './details.js';
 import { shareDialog } from './dialogs.js';
 import { $, debounced, h, icon, icons, picture } from './dom.js';
 import { dicomDate, Search } from './search.js';
-import { applyTexts, counted, date, t, time } from './texts.js';
+import { applyTexts, counted, date, known, t, time } from './texts.js';
 
 const MODALITIES = ['CT', 'MR', 'CR', 'DX', 'US', 'MG', 'XA', 'RF', 'NM', 'PT', 'ES', 'XC', 'OT', 'SR', 'SEG'];
 /** Milliseconds between two looks for new studies. */
@@ -143,7 +143,7 @@ export class StudyList {
       h('a', { class: 'open', href: viewerURL(study.uid), 'aria-label': t('openStudy', { name }) },
         picture(`/dicom-web/studies/${study.uid}/thumbnail?viewport=128,128`),
         h('span', { class: 'who' }, h('b', {}, name),
-          h('span', { class: 'quiet' }, [study.id, study.birthDate && study.birthDate.slice(0, 4), study.sex]
+          h('span', { class: 'quiet' }, [study.id, study.birthDate.slice(0, 4), known(`sex${study.sex}`) && t(`sex${study.sex}`)]
             .filter(Boolean).join(' · '))),
         h('span', { class: 'what' }, h('span', { class: 'badges' }, ...study.modalities.map((m) => h('i', {}, m))),
           h('span', { class: 'description' }, study.description)),

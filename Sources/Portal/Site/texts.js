@@ -29,8 +29,10 @@ const tables = {
     newer: '{n} days later', sameDay: 'same day',
     keySearch: 'Search', keyMove: 'Move through the list', keyOpen: 'Open in the viewer', keyDetails: 'Show details',
     keyShare: 'Share', keyUpload: 'Upload', keyBack: 'Back to search, close', keyHelp: 'This list',
-    code272: 'not enough space', code43264: 'the archive is full', code43008: 'another study', code49152: 'cannot be read',
-    code290: 'not an object that can be kept',
+    code42752: 'the archive is full or busy', code43264: 'does not belong to this study', code49152: 'cannot be read',
+    code49442: 'a kind that is not kept', code290: 'a kind that is not kept', code272: 'the storage failed',
+    code292: 'this account may not', conflicting: 'Kept beside another of the same number',
+    axial: 'axial', coronal: 'coronal', sagittal: 'sagittal', oblique: 'oblique', mixed: 'mixed', sexF: 'F', sexM: 'M',
   },
   vi: {
     account: 'Tài khoản', accession: 'Số phiếu', actions: 'Thao tác', again: 'Thử lại', anyDate: 'Mọi ngày',
@@ -60,8 +62,11 @@ const tables = {
     yesterday: 'Hôm qua', older: 'trước {n} ngày', newer: 'sau {n} ngày', sameDay: 'cùng ngày',
     keySearch: 'Tìm kiếm', keyMove: 'Di chuyển trong danh sách', keyOpen: 'Mở trong trình xem', keyDetails: 'Xem chi tiết',
     keyShare: 'Chia sẻ', keyUpload: 'Tải lên', keyBack: 'Trở lại ô tìm, đóng', keyHelp: 'Bảng này',
-    code272: 'không đủ chỗ', code43264: 'kho ảnh đã đầy', code43008: 'thuộc ca chụp khác', code49152: 'không đọc được',
-    code290: 'không phải đối tượng lưu được',
+    code42752: 'kho ảnh đã đầy hoặc đang bận', code43264: 'không thuộc ca chụp này', code49152: 'không đọc được',
+    code49442: 'loại không lưu được', code290: 'loại không lưu được', code272: 'lỗi lưu trữ',
+    code292: 'tài khoản không được phép', conflicting: 'Đã lưu bên cạnh một ảnh trùng số',
+    axial: 'cắt ngang', coronal: 'đứng ngang', sagittal: 'đứng dọc', oblique: 'cắt chếch', mixed: 'nhiều hướng',
+    sexF: 'Nữ', sexM: 'Nam',
   },
 };
 

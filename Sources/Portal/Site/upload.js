@@ -109,6 +109,7 @@ class Uploads {
     if (!upload.line) return;
     upload.line.dataset.state = result.kept ? 'kept' : 'failed';
     $('progress', upload.line).value = 1;
+    if (result.isConflict) $('small', upload.line).textContent = t('conflicting');
     if (result.kept) return;
     const code = `code${result.code}`;
     const why = (known(code) && t(code)) || (result.status === 403 && t('notAllowed')) || result.detail || result.status;

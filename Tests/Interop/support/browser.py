@@ -113,9 +113,9 @@ class Browser:
         self.console += [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
         return self.answers
 
-    def refusals(self):
-        """Answers that say no, but the harmless ones."""
-        return [answer for answer in self.collect()
+    def refusals(self, since=0):
+        """Answers that say no, but the harmless ones; `since` leaves out as many answers."""
+        return [answer for answer in self.collect()[since:]
                 if answer[0] >= 400 and not any(word in answer[2] for word in HARMLESS)]
 
     # Looking.
