@@ -31,6 +31,8 @@ def phantom(size, phase=0.0):
 
 def grey(study, series, number, size=128, **values):
     """One slice of 12 bits with its place in the patient."""
+    # A patient of its own: names of patients that share an ID are one patient's.
+    values = {"PatientID": f"V{study[-16:]}"} | values
     dataset = synthetic.ct(study, series, number=number, rows=size, **values)
     dataset.PixelData = (phantom(size, number / 60) * 4095).astype("<u2").tobytes()
     dataset["PixelData"].VR = "OW"
@@ -45,7 +47,8 @@ def grey(study, series, number, size=128, **values):
 
 def colour(study, series, frames, sop_class, modality, size=160):
     """Frames of RGB, moving when there are several."""
-    dataset = synthetic.ct(study, series, rows=size, SOPClassUID=sop_class, Modality=modality)
+    dataset = synthetic.ct(study, series, rows=size, SOPClassUID=sop_class, Modality=modality,
+                           PatientID=f"V{study[-16:]}", PatientName=f"Viewer^{modality}")
     pictures = []
     for frame in range(frames):
         body = phantom(size, frame / 40)
