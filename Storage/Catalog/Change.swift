@@ -21,6 +21,17 @@ package struct Change: Hashable, Sendable {
     package let instances: Int
     /// Microseconds since 1970.
     package let at: Int64
+
+    package init(
+        sequence: Int64, kind: Kind, studyInstanceUID: String, seriesInstanceUID: String, instances: Int, at: Int64
+    ) {
+        self.sequence = sequence
+        self.kind = kind
+        self.studyInstanceUID = studyInstanceUID
+        self.seriesInstanceUID = seriesInstanceUID
+        self.instances = instances
+        self.at = at
+    }
 }
 
 extension Change {

@@ -7,6 +7,8 @@ import Hummingbird
 import Testing
 import Web
 
+typealias Tag = DICOMCore.Tag
+
 private let study = "1.2.840.113619.2.1"
 
 /// Reads a query at a level; a study or series in the path as given.
