@@ -178,7 +178,8 @@ TOLERANCE = 2
 
 def as_rgb(dataset, pixels):
     if dataset.SamplesPerPixel == 3 and str(dataset.PhotometricInterpretation).startswith("YBR_FULL"):
-        return pydicom.pixels.convert_color_space(pixels, "YBR_FULL", "RGB", per_frame=True)
+        # In place otherwise, and the reference is used again.
+        return pydicom.pixels.convert_color_space(pixels.copy(), "YBR_FULL", "RGB", per_frame=True)
     return pixels
 
 
