@@ -75,12 +75,15 @@ def follow(base, link):
     ("StudyDate=" + "-" * 3_000, (400,)), ("orderby=" + ",".join(["PatientName"] * 2_000), (400,)),
 ])
 def test_hostile_queries(filled, session, query, status):
-    request = requests.Request("GET", "http://x/", headers={**session.headers, "Accept": JSON}).prepare()
-    request.url = f"http://127.0.0.1:{filled.http_port}/dicom-web/studies?{query}"  # letter by letter
-    answer = session.send(request)
-    assert answer.status_code in status, answer.text[:300]
-    if answer.status_code >= 400:
-        assert len(answer.content) < 1_000
+    # Letter by letter: a client that mends what it sends is no hostile one.
+    line = http.client.HTTPConnection("127.0.0.1", filled.http_port, timeout=60)
+    line.request("GET", f"/dicom-web/studies?{query}", headers={**session.headers, "Accept": JSON})
+    answer = line.getresponse()
+    body = answer.read()
+    line.close()
+    assert answer.status in status, body[:300]
+    if answer.status >= 400:
+        assert len(body) < 1_000
     filled.assert_healthy()
 
 
