@@ -199,7 +199,7 @@ let package = Package(
         tests(
             "MediaTests",
             ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
-        tests("ArchiveTests", ["Archive", "Access", "DICOMCore"]),
+        tests("ArchiveTests", ["Access", "Archive", "DICOMCore"]),
         tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
         tests("AccessTests", ["Access", "Records", crypto, grdb, logging]),
         tests(

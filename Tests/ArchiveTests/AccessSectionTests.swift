@@ -1,5 +1,6 @@
 // The settings of access: defaults, limits, and words for what cannot be.
 
+import Access
 import Archive
 import Testing
 
