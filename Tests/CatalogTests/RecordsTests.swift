@@ -96,8 +96,14 @@ struct Peers {
         let path = scratch.path + "/records.sqlite"
         let peer = try Peer(name: "ct", aeTitle: "CT1", host: "h", port: 104)
         try scratch.records().addPeer(peer)
-        try DatabaseQueue(path: path).write { db in
-            // What the first version knew of a peer.
+        var unchecked = Configuration()
+        unchecked.foreignKeysEnabled = false
+        try DatabaseQueue(path: path, configuration: unchecked).write { db in
+            // What the first version knew: these tables, and of a peer all but its priority.
+            let tables = try String.fetchAll(db, sql: "SELECT name FROM sqlite_master WHERE type = 'table'")
+            for table in tables where !["peer", "knock", "decision"].contains(table) && !table.hasPrefix("sqlite_") {
+                try db.execute(sql: "DROP TABLE \(table)")
+            }
             try db.execute(sql: "ALTER TABLE peer DROP COLUMN priority; PRAGMA user_version = 1")
         }
         let records = try scratch.records()

@@ -37,6 +37,7 @@ struct EventFeedTests {
         #expect(second.missed.map(\.instances) == [2] && !second.mustReset)
         #expect(try await feed.past(of: .only(["1.1"]), after: first.sequence).missed == second.missed)
         for number in 3...5 { try bench.store("1.1", series: "1.1.1", numbers: number...number) }
+        await feed.look()
         #expect(try await join(feed, .only(["1.1"]), after: first.sequence).mustReset)
         // A number of another catalogue.
         #expect(try await join(feed, .only(["1.1"]), after: 1_000_000).mustReset)

@@ -27,13 +27,15 @@ struct ConditionTests {
     @Test(
         "If-None-Match (RFC 9110 Section 13.1.2)",
         arguments: [
-            ("\"a\"", true), ("W/\"a\"", true), ("\"b\", \"a\"", true), ("*", true), ("\"b\"", false), ("a", false), ("", false),
+            ("\"a\"", true), ("W/\"a\"", true), ("\"b\", \"a\"", true), ("*", true), ("\"b\"", false), ("a", false),
+            ("", false),
         ])
     func known(_ field: String, _ isKnown: Bool) {
         #expect(EntityTag("a").isKnown(to: [.ifNoneMatch: field]) == isKnown)
     }
 
-    @Test("If-Match compares strongly", arguments: [("\"a\"", false), ("*", false), ("\"b\"", true), ("W/\"a\"", true)])
+    @Test(
+        "If-Match compares strongly", arguments: [("\"a\"", false), ("*", false), ("\"b\"", true), ("W/\"a\"", true)])
     func outdated(_ field: String, _ isOutdated: Bool) {
         #expect(EntityTag("a").isOutdated(by: [.ifMatch: field]) == isOutdated)
         #expect(!EntityTag("a").isOutdated(by: [:]))
@@ -43,7 +45,8 @@ struct ConditionTests {
         "Accept-Encoding (RFC 9110 Section 12.5.3)",
         arguments: [
             ("gzip", true), ("gzip, deflate, br", true), ("deflate", false), ("*", true), ("*;q=0", false),
-            ("gzip;q=0", false), ("gzip;q=0, *", false), ("identity, gzip;q=0.5", true), ("x-gzip", true), ("GZIP", true),
+            ("gzip;q=0", false), ("gzip;q=0, *", false), ("identity, gzip;q=0.5", true), ("x-gzip", true),
+            ("GZIP", true),
         ])
     func gzip(_ field: String, _ accepts: Bool) {
         #expect(ContentCoding.acceptsGzip([.acceptEncoding: field]) == accepts)
