@@ -3,6 +3,7 @@
 import DICOMCore
 import DICOMImaging
 import Synchronization
+import Volumes
 
 /// An image whose header was read.
 struct ImageEntry: Sendable {
@@ -86,7 +87,7 @@ final class ImageCache: Sendable {
         var used: UInt64
     }
     private struct State {
-        var slots: [Int64: Slot] = [:]
+        var slots: [Place: Slot] = [:]
         var clock: UInt64 = 0
         var cost = 0
     }
@@ -96,9 +97,9 @@ final class ImageCache: Sendable {
 
     init(limit: Int = 32 << 20) { self.limit = limit }
 
-    /// The image of an instance, by the catalogue's number of it.
+    /// The image that lies at a place: a number of the catalogue may be given anew, or come to mean another copy.
     func entry(
-        _ id: Int64, make: () throws(RetrievalFailure) -> ImageEntry
+        _ id: Place, make: () throws(RetrievalFailure) -> ImageEntry
     ) throws(RetrievalFailure) -> ImageEntry {
         let known = state.withLock { state in
             state.clock += 1

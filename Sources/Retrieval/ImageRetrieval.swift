@@ -3,6 +3,7 @@
 package import Catalog
 package import DICOMCore
 package import DICOMImaging
+import Volumes
 
 extension InstanceRetrieval {
     /// Where the frames of an instance lie.
@@ -52,7 +53,7 @@ extension InstanceRetrieval {
     }
 
     private func image(_ instance: StoredInstance) throws(RetrievalFailure) -> ImageEntry {
-        try images.entry(instance.id) { () throws(RetrievalFailure) in
+        try images.entry(instance.place) { () throws(RetrievalFailure) in
             try ImageEntry(PixelSource(stored(instance)), ObjectIdentity(instance), scratch: converter.scratch)
         }
     }
