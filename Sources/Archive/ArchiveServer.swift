@@ -210,8 +210,7 @@ package struct ArchiveServer: Sendable {
                 logger: logger),
             dicomweb: DICOMwebServices(
                 catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval,
-                metadata: MetadataSource(
-                    catalog: archive.catalog, retrieval: archive.retrieval, folder: archive.folder.metadata),
+                metadata: archive.metadata,
                 deletion: archive.deletion, generation: try CatalogGeneration(archive.catalog),
                 address: PublicAddress(
                     trustedProxies: Set(archive.configuration.access.trustedProxies),

@@ -5,6 +5,7 @@ package import DIMSEServer
 package import Ingest
 import Logging
 import Records
+import Retrieval
 package import Volumes
 
 /// An instance that is not as it arrived.
@@ -75,7 +76,10 @@ extension OpenArchive {
     /// Deletions, which exclude rebuilds of the index.
     package var deletion: Deletion {
         let lockPath = folder.maintenanceLock
-        return Deletion(catalog: catalog, volumes: volumes) { body in
+        return Deletion(
+            catalog: catalog, volumes: volumes,
+            forget: { [metadata] study, series in metadata.forget(study: study, series: series) }
+        ) { body in
             guard let lock = try? FolderLock(lockPath) else { return false }
             defer { withExtendedLifetime(lock) {} }
             body()

@@ -21,6 +21,7 @@ package final class OpenArchive: Sendable {
     package let access: AccessControl
     package let ingest: IngestPipeline
     package let retrieval: InstanceRetrieval
+    package let metadata: MetadataSource
     package let logger: Logger
     let limits: IngestLimits
 
@@ -43,6 +44,7 @@ package final class OpenArchive: Sendable {
         retrieval = InstanceRetrieval(
             volumes: volumes,
             converter: Converter(executable: Self.thisProgram, scratch: folder.scratch))
+        metadata = MetadataSource(catalog: catalog, retrieval: retrieval, folder: folder.metadata)
     }
 
     /// Opens an archive that exists; commands never create one by a misspelt path.

@@ -24,13 +24,25 @@ package struct Deletion: Sendable {
     /// Runs a body while no index is being rebuilt; false, and nothing was run, while one is.
     package typealias Exclusion = @Sendable (_ body: () -> Void) -> Bool
 
+    /// Is told of each series that lost instances, so that nothing made from them is kept.
+    package typealias Forgetting = @Sendable (_ study: String, _ series: String) -> Void
+
+    private struct SeriesName: Hashable {
+        let study: String
+        let series: String
+    }
+
     private let catalog: CatalogStore
     private let volumes: VolumeStore
     private let exclusion: Exclusion
+    private let forget: Forgetting
 
-    package init(catalog: CatalogStore, volumes: VolumeStore, exclusion: @escaping Exclusion) {
+    package init(
+        catalog: CatalogStore, volumes: VolumeStore, forget: @escaping Forgetting, exclusion: @escaping Exclusion
+    ) {
         self.catalog = catalog
         self.volumes = volumes
+        self.forget = forget
         self.exclusion = exclusion
     }
 
@@ -46,7 +58,15 @@ package struct Deletion: Sendable {
 
     private func erase(_ scope: Scope) throws(DeletionFailure) -> Deleted {
         let erasures: [Erasure]
-        do throws(CatalogError) { erasures = try catalog.beginErasure(scope) } catch { throw .catalog(error) }
+        let series: Set<SeriesName>
+        do throws(CatalogError) {
+            series = Set(
+                try catalog.instances(scope).map {
+                    SeriesName(study: $0.studyInstanceUID, series: $0.seriesInstanceUID)
+                })
+            erasures = try catalog.beginErasure(scope)
+        } catch { throw .catalog(error) }
+        for one in series { forget(one.study, one.series) }
         var pending: DeletionFailure?
         if !erasures.isEmpty { do throws(DeletionFailure) { try finish() } catch { pending = error } }
         return Deleted(

@@ -42,7 +42,7 @@ struct StoreTests {
                 services: DICOMwebServices(
                     catalog: catalog, ingest: ingest, retrieval: retrieval,
                     metadata: MetadataSource(catalog: catalog, retrieval: retrieval, folder: nil),
-                    deletion: Deletion(catalog: catalog, volumes: volumes) { body in
+                    deletion: Deletion(catalog: catalog, volumes: volumes, forget: { _, _ in }) { body in
                         body()
                         return true
                     },

@@ -34,6 +34,24 @@ def test_dicomweb_client_deletes_at_every_level(archive, tmp_path):
     assert client.search_for_studies() == []
 
 
+@pytest.mark.parametrize("by_command", [False, True], ids=["over HTTP", "by command"])
+def test_what_was_made_from_a_series_goes_with_it(archive, tmp_path, by_command):
+    study = synthetic.study(tmp_path, instances=2)
+    archive.run("import", *study.files)
+    session = archive.http()
+    assert len(session.get(url(archive, f"/studies/{study.uid}/metadata"), headers=JSON).json()) == 2
+
+    def kept():
+        return [path for path in (archive.data / "metadata").rglob("*") if path.is_file()]
+
+    assert kept()
+    if by_command:
+        archive.run("delete", "--study", study.uid, "--yes")
+    else:
+        assert session.delete(url(archive, f"/studies/{study.uid}")).status_code == 204
+    assert not kept()
+
+
 def test_what_is_not_there_cannot_be_deleted(archive, tmp_path):
     one, other = synthetic.study(tmp_path, instances=1), synthetic.study(tmp_path, instances=1)
     archive.run("import", *one.files, *other.files)
