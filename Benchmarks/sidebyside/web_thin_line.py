@@ -40,7 +40,7 @@ def thin_line(bench):
             other = bench.ct.part(samples.GROUPS)
             for objects in (bench.series, other):
                 senders.pour(objects, archive.dicom_port, 4, web_servers.Phim.environment)
-            password = re.search(r"password\s+(\S+)", archive.log.read_text())[1]
+            password = re.search(r"password {2,}(\S+)", archive.log.read_text())[1]
             for shape in LINES:
                 rounds = [_open(bench, archive, password, shape) for _ in range(bench.options.rounds)]
                 rows.append({"line": str(shape), "frames": label, "rounds": rounds})
