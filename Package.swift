@@ -123,7 +123,7 @@ let package = Package(
 
         // Layer 3: services; none knows DIMSE or HTTP codes.
         room("Ingest", ["DICOMCore", "Volumes", "Catalog", crypto, logging, metrics]),
-        room("Retrieval", ["DICOMCore", "DICOMImaging", "Volumes", "Catalog", "CZlib", crypto]),
+        room("Retrieval", ["CLinux", "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "CZlib", crypto]),
         room(
             "Access",
             [
@@ -149,8 +149,8 @@ let package = Package(
         room(
             "DICOMweb",
             [
-                "DICOMCore", "DICOMImaging", "Catalog", "Ingest", "Retrieval", "Access", "Web", "CArchive", crypto,
-                hummingbird, httpTypes, nio, logging,
+                "CLinux", "DICOMCore", "DICOMImaging", "Catalog", "Ingest", "Retrieval", "Access", "Web", "CArchive",
+                crypto, hummingbird, httpTypes, nio, logging,
             ]),
         room(
             "Portal",

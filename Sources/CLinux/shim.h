@@ -10,6 +10,7 @@
 
 int fallocate(int descriptor, int mode, int64_t offset, int64_t count);
 int sync_file_range(int descriptor, int64_t offset, int64_t count, unsigned int flags);
+int mkostemp(char *pattern, int flags);
 void *memmem(const void *haystack, size_t count, const void *needle, size_t length);
 
 /// fallocate(2): keep the file's size, give the blocks back.

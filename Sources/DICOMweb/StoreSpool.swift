@@ -1,5 +1,6 @@
 // Bulk data of a request, kept on disk until the object around it can be written: memory stays flat.
 
+import CLinux
 import Foundation
 import Glibc
 import Ingest
@@ -13,11 +14,13 @@ final class StoreSpool: Sendable {
 
     /// - Parameter folder: where the file lies; made when it is absent.
     init(folder: String) throws(IngestFailure) {
-        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try? FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         var template = Array((folder + "/bulk-XXXXXX").utf8CString)
         descriptor = unsafe template.withUnsafeMutableBufferPointer { path in
             guard let base = path.baseAddress else { return -1 }
-            let descriptor = unsafe mkstemp(base)
+            // Closed in every program that is started: a codec worker must not inherit what somebody uploads.
+            let descriptor = unsafe mkostemp(base, O_CLOEXEC)
             if descriptor >= 0 { unsafe unlink(base) }
             return descriptor
         }

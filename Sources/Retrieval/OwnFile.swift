@@ -1,5 +1,6 @@
 // Files of this room: those without a name for what is made on request, and files of the user.
 
+import CLinux
 import Foundation
 import Glibc
 import Synchronization
@@ -16,12 +17,12 @@ final class OwnFile: Sendable {
         var template = Array((folder + "/made-XXXXXX").utf8CString)
         descriptor = unsafe template.withUnsafeMutableBufferPointer { path in
             guard let base = path.baseAddress else { return -1 }
-            let descriptor = unsafe mkstemp(base)
+            // Closed in every program that is started, from the first moment on.
+            let descriptor = unsafe mkostemp(base, O_CLOEXEC)
             if descriptor >= 0 { _ = unsafe unlink(base) }
             return descriptor
         }
         guard descriptor >= 0 else { throw .unreadable(reason: "no temporary file") }
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     }
 
     /// A file that is there and stays.

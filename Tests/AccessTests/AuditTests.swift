@@ -131,14 +131,13 @@ struct AuditTests {
         #expect(try desk.audit.verify(heads: [head]).flaws.count == 1)
     }
 
-    @Test("several processes append to one chain") func shared() async throws {
+    @Test("several connections, as processes have, append to one chain") func shared() async throws {
         let desk = try Desk()
         let path = desk.database
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for writer in 0..<4 {
                 group.addTask {
-                    // Connections of their own, as processes have.
                     let records = try RecordStore(path: path)
                     let trail = AuditTrail(records: records, anchor: desk.folder + "/audit.head", logger: logger)
                     for number in 0..<50 {
