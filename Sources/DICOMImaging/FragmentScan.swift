@@ -111,6 +111,8 @@ struct FragmentScan {
         var indices: [Int] = []
         var index = 0
         for offset in offsets {
+            // Offsets of the extended table are 64 bits of a stranger.
+            guard (0...objectLength).contains(offset) else { return nil }
             while index < fragments.count, fragments[index].lowerBound - 8 < base + offset { index += 1 }
             guard index < fragments.count, fragments[index].lowerBound - 8 == base + offset, indices.last != index
             else { return nil }

@@ -94,20 +94,28 @@ extension LookupTable: Codable {
 
 /// Palettes written as segments (PS3.3 Section C.7.9.2).
 enum SegmentedTable {
+    /// Segments looked at, copied ones included: those that make no entry could go on for hours.
+    private static let mostSegments = 200_000
+
     /// The entries, nil when the segments contradict themselves.
     static func expand(_ numbers: [UInt16], count: Int, bits: Int) -> [UInt16]? {
         var entries: [UInt16] = []
-        guard append(numbers, from: 0, segments: Int.max, isNested: false, bits, count, &entries) else { return nil }
+        var steps = mostSegments
+        guard append(numbers, from: 0, segments: Int.max, isNested: false, bits, count, &steps, &entries) else {
+            return nil
+        }
         return entries.isEmpty ? nil : Array(entries.prefix(count))
     }
 
     private static func append(
         _ numbers: [UInt16], from start: Int, segments: Int, isNested: Bool, _ bits: Int, _ count: Int,
-        _ entries: inout [UInt16]
+        _ steps: inout Int, _ entries: inout [UInt16]
     ) -> Bool {
         var at = start
         var done = 0
         while at + 1 < numbers.count, done < segments, entries.count < count {
+            steps -= 1
+            guard steps > 0 else { return false }
             let length = Int(numbers[at + 1])
             switch numbers[at] {
             case 0:
@@ -128,7 +136,7 @@ enum SegmentedTable {
                 let offset = (0..<halves).reduce(0) { $0 | Int(numbers[at + 2 + $1]) << ($1 * (bits == 8 ? 8 : 16)) }
                 let target = bits == 8 ? offset : offset / 2
                 guard target < numbers.count,
-                    append(numbers, from: target, segments: length, isNested: true, bits, count, &entries)
+                    append(numbers, from: target, segments: length, isNested: true, bits, count, &steps, &entries)
                 else { return false }
                 at += 2 + halves
             default:

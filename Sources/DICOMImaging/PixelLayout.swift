@@ -33,6 +33,10 @@ package struct PixelLayout: Hashable, Sendable, Codable {
         let fallback = pixelData == .doubleFloatPixelData ? 64 : isFloatingPoint ? 32 : nil
         guard let allocated = fallback ?? dataSet.int(.bitsAllocated) else { throw .damaged("no Bits Allocated") }
         let stored = isFloatingPoint ? allocated : dataSet.int(.bitsStored) ?? allocated
+        // Before anything is computed with them: a VR of 64 bits can stand at any attribute.
+        guard (1...64).contains(allocated), (1...64).contains(stored) else {
+            throw .damaged("Bits Allocated or Bits Stored")
+        }
         self.init(
             rows: rows, columns: columns, bitsAllocated: allocated, bitsStored: stored,
             highBit: isFloatingPoint ? allocated - 1 : dataSet.int(.highBit))

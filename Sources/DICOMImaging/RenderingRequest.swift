@@ -51,10 +51,18 @@ package struct Viewport: Sendable, Hashable, Codable {
     package let height: Int
     package let region: Region?
 
+    /// No image is larger: what is further away, infinite or no number names no part of one.
+    private static let farthest = 1e6
+
+    private static func isLawful(_ region: Region) -> Bool {
+        [region.width, region.height].allSatisfy { (1...farthest).contains(abs($0)) }
+            && [region.x, region.y].allSatisfy { abs($0) <= farthest }
+    }
+
     /// A viewport; nil when a side is no length.
     package init?(width: Int, height: Int, region: Region? = nil) {
         guard (1...Self.longestSide).contains(width), (1...Self.longestSide).contains(height),
-            region.map({ abs($0.width) >= 1 && abs($0.height) >= 1 && $0.x.isFinite && $0.y.isFinite }) ?? true
+            region.map(Self.isLawful) ?? true
         else { return nil }
         self.width = width
         self.height = height

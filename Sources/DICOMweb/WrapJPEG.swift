@@ -35,7 +35,8 @@ struct JPEGImage: Equatable, Sendable {
                     adobeTransform = bytes[at + 15]
                 }
             case 0xDA:
-                guard let frame else { return nil }
+                // A scan has at least its number of components.
+                guard let frame, length >= 3 else { return nil }
                 let selection = at + 4 + 1 + 2 * Int(bytes[at + 4])
                 self.init(
                     frame.marker, bytes, frame.start, adobeTransform, selection < bytes.count ? bytes[selection] : 0)
@@ -93,11 +94,14 @@ struct JPEGImage: Equatable, Sendable {
         Self.putLoss(into: &writer, method: "ISO_10918_1", ratio: whole / Double(max(compressedBytes, 1)))
     }
 
+    /// What a file claims of itself may be anything.
+    private static let mostRatio = 1e6
+
     /// The image was compressed with loss before it came (PS3.3 Section C.7.6.1.1.5).
     static func putLoss(into writer: inout DataSetWriter, method: String, ratio: Double) {
         writer.put(.lossyImageCompression, "01")
         writer.put(.lossyImageCompressionMethod, method)
-        let hundredths = Int((ratio * 100).rounded())
+        let hundredths = Int((min(ratio, mostRatio) * 100).rounded())
         writer.put(.lossyImageCompressionRatio, "\(hundredths / 100).\(hundredths % 100 / 10)\(hundredths % 10)")
     }
 }

@@ -16,6 +16,8 @@ struct MP4Video: Equatable, Sendable {
     /// The index of a file is seldom a thousandth of it; a longer one is not read.
     private static let mostIndex: Int64 = 32 << 20
     private static let mostBoxes = 10_000
+    /// Slower or faster is no video, and its times could not be written.
+    private static let lawfulRates = 0.001...10_000
 
     /// Finds the index box of a file that is read by ranges; nil when there is none that can be used.
     static func find(
@@ -31,7 +33,7 @@ struct MP4Video: Equatable, Sendable {
             var size = Int64(size32)
             if size32 == 1 { size = Int64(clamping: reader.uint64() ?? 0) }
             if size32 == 0 { size = count - at }
-            guard size >= 8, at + size <= count else { return nil }
+            guard size >= 8, size <= count - at else { return nil }
             if type == fourCC("moov") {
                 guard size <= mostIndex else { return nil }
                 return MP4Video(index: try read(at..<at + size))
@@ -68,13 +70,15 @@ struct MP4Video: Equatable, Sendable {
             let duration = version == 1 ? time.uint64() : time.uint32().map(UInt64.init), duration > 0
         else { return nil }
         var count = BoxReader(sizes.dropFirst(8))
-        guard let frames = count.uint32(), frames > 0 else { return nil }
+        // PS3.5 Section 6.2, IS: no more than a signed number of 32 bits.
+        guard let frames = count.uint32(), (1...UInt32(Int32.max)).contains(frames) else { return nil }
         var size = BoxReader(entry.body.dropFirst(24))
         guard let extent = size.uint32(), extent >> 16 > 0, extent & 0xFFFF > 0 else { return nil }
         columns = Int(extent >> 16)
         rows = Int(extent & 0xFFFF)
         self.frames = Int(frames)
         rate = Double(frames) * Double(scale) / Double(duration)
+        guard Self.lawfulRates.contains(rate) else { return nil }
         guard let known = Self.syntax(of: entry) else { return nil }
         (transferSyntax, compressionMethod) = known
     }

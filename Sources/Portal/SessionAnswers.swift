@@ -51,7 +51,11 @@ enum JSONAnswer {
 
     static func date(_ microseconds: Int64) -> Date { Date(timeIntervalSince1970: Double(microseconds) / 1e6) }
 
-    static func microseconds(_ date: Date) -> Int64 { Int64(date.timeIntervalSince1970 * 1e6) }
+    /// A time that no number of microseconds can say is the farthest there is.
+    static func microseconds(_ date: Date) -> Int64 {
+        let exact = date.timeIntervalSince1970 * 1e6
+        return Int64(exactly: exact.rounded()) ?? (exact < 0 ? .min : .max)
+    }
 }
 
 extension Problem {

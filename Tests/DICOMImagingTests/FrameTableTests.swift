@@ -76,6 +76,15 @@ struct FrameTableTests {
         #expect(throws: ImagingFailure.self) {
             try Samples.table(Samples.encapsulated([[], [1, 2]], frames: 2_000_000))
         }
+        // Offsets of 64 bits that no sum holds.
+        for offset in [Int.max, Int.min, -8] {
+            #expect(throws: ImagingFailure.self) {
+                try Samples.table(
+                    Samples.encapsulated([[], [1, 2], [1, 2], [1, 2]], frames: 2) {
+                        $0.put(.extendedOffsetTable, .OV, ints: [0, offset])
+                    }, .jpegBaseline)
+            }
+        }
         let endless = try Samples.encapsulated(
             [[], [1, 2]], frames: 1, rest: [0xFE, 0xFF, 0, 0xE0, 255, 255, 255, 255])
         #expect(throws: ImagingFailure.self) { try Samples.table(endless) }
@@ -95,5 +104,13 @@ struct FrameTableTests {
         let header = try Samples.header(
             rows: rows, columns: columns, allocated: allocated, stored: 8, samples: samples, photometric: photometric)
         #expect(throws: ImagingFailure.self) { try PixelLayout(header.dataSet) }
+    }
+
+    @Test("numbers of 64 bits where the standard has 16 are refused", arguments: [Int.min, Int.max, -1, 0])
+    func numbersBeyondReason(number: Int) throws {
+        for tag in [Tag.bitsAllocated, .bitsStored] {
+            let object = try Samples.encapsulated([[], [1, 2]], frames: 1) { $0.put(tag, .SV, ints: [number]) }
+            #expect(throws: ImagingFailure.self) { try PixelLayout(object.header.dataSet) }
+        }
     }
 }

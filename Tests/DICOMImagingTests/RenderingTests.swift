@@ -205,6 +205,10 @@ struct RenderingTests {
         #expect(cut == [200, 100, 200, 100])
         #expect(Viewport(width: 0, height: 5) == nil)
         #expect(Viewport(width: 5, height: 100_000) == nil)
+        for odd in [Double.infinity, -.infinity, .nan, 1e300] {
+            #expect(Viewport(width: 5, height: 5, region: .init(x: odd, y: 0, width: 1, height: 1)) == nil)
+            #expect(Viewport(width: 5, height: 5, region: .init(x: 0, y: 0, width: odd, height: 1)) == nil)
+        }
         #expect(Viewport(width: 5, height: 5, region: .init(x: 0, y: 0, width: 0, height: 1)) == nil)
     }
 
