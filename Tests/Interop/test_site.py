@@ -257,6 +257,11 @@ def test_the_way_back_after_signing_in_stays_here(page, hospital):
         other.sign_in(NAME, PASSWORD, path="/?return=//example.org/")
         other.wait(lambda: names(other), why="the list, not another site")
         assert other.driver.current_url.startswith(hospital.url)
+        # Paths that are of this server and name another one as soon as only they are left.
+        for path in ("/.//example.org/", "/x/..//example.org/", "/%5Cexample.org/", "/%2F/example.org"):
+            other.open(f"/?return={path}")
+            other.wait(lambda: names(other), why=f"the list, not another site, for {path}")
+            assert other.driver.current_url.startswith(hospital.url)
 
 
 def test_the_page_brings_everything_itself(hospital):

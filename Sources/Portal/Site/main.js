@@ -15,7 +15,8 @@ function destination() {
   const wanted = new URLSearchParams(location.search).get('return');
   if (!wanted?.startsWith('/')) return null;
   const url = new URL(wanted, location.origin);
-  return url.origin === location.origin ? url.pathname + url.search : null;
+  // `/.//host` is of this server, but its path alone would name another one.
+  return url.origin === location.origin && !url.pathname.startsWith('//') ? url.pathname + url.search : null;
 }
 
 function view(name) {
