@@ -11,12 +11,14 @@ package struct AuditEvent: Sendable, Hashable {
     /// What was done; `read` covers every form of a study's contents.
     package enum Kind: String, Sendable, Hashable, CaseIterable {
         case search, read, store, delete, share, signIn, signOut, refused, administer, export
+        /// The oldest rows were cut because of their age.
+        case cut
 
         /// Whether many alike in a short time become one row with a count.
         var isGathered: Bool {
             switch self {
             case .search, .read, .store, .refused, .export: true
-            case .delete, .share, .signIn, .signOut, .administer: false
+            case .delete, .share, .signIn, .signOut, .administer, .cut: false
             }
         }
     }
@@ -33,12 +35,13 @@ package struct AuditEvent: Sendable, Hashable {
         _ kind: Kind, account: String, credential: Credential?, address: String, studyInstanceUID: String? = nil,
         detail: String = ""
     ) {
+        // Cut here: what waits to be counted or written must not be as long as a stranger makes it.
         self.kind = kind
-        self.account = account
+        self.account = Self.printable(account, most: 100)
         self.credential = credential
-        self.address = address
-        self.studyInstanceUID = studyInstanceUID
-        self.detail = detail
+        self.address = Self.printable(address, most: 64)
+        self.studyInstanceUID = studyInstanceUID.map { Self.printable($0, most: 64) }
+        self.detail = Self.printable(detail, most: 300)
     }
 
     /// What counts as alike: of refusals also why, of the rest only who and which study.
@@ -51,10 +54,8 @@ package struct AuditEvent: Sendable, Hashable {
 
     fileprivate func entry(at: Int64, until: Int64? = nil, count: Int = 1) -> AuditEntry {
         AuditEntry(
-            at: at, until: until ?? at, count: count, kind: kind.rawValue, account: Self.printable(account, most: 100),
-            credential: credential?.words ?? "", address: Self.printable(address, most: 64),
-            studyInstanceUID: studyInstanceUID.map { Self.printable($0, most: 64) },
-            detail: Self.printable(detail, most: 300))
+            at: at, until: until ?? at, count: count, kind: kind.rawValue, account: account,
+            credential: credential?.words ?? "", address: address, studyInstanceUID: studyInstanceUID, detail: detail)
     }
 
     /// What comes from outside is read on terminals: without control characters, and not longer than it may be.
@@ -281,6 +282,23 @@ extension AuditTrail {
             heads.append(head)
         }
         return try AccessFailure.wrap { try records.verifyAudit(heads: heads) }
+    }
+
+    /// Cuts the rows that are older than so many months. Blocks, but others write in between.
+    /// - Returns: how many steps it took; each left a row that seals what it cut.
+    @discardableResult
+    package func cut(keepingMonths months: Int) throws(AccessFailure) -> Int {
+        let now = Date(timeIntervalSince1970: Double(records.now()) / 1e6)
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = .gmt
+        guard let oldest = calendar.date(byAdding: .month, value: -months, to: now) else { return 0 }
+        let time = Int64(oldest.timeIntervalSince1970 * 1e6)
+        var steps = 0
+        while let head = try AccessFailure.wrap({ try records.cutAudit(before: time) }) {
+            keep(head)
+            steps += 1
+        }
+        return steps
     }
 
     package func find(_ search: AuditSearch) throws(AccessFailure) -> [AuditRow] {

@@ -11,13 +11,15 @@ package struct AccessSection: Decodable, Sendable, Equatable {
     package var secureCookies = false
     package var openMetrics = false
     package var auditBacklog = 10_000
+    /// Months that rows of the audit trail are kept.
+    package var auditMonths = 24
     package var oidc: OpenIDSection?
 
     package init() {}
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
         case idleTimeout, sessionLifetime, lockOutAfter, lockOutTime, failuresPerAddress, failureWindow, longestLink
-        case trustedProxies, origins, secureCookies, openMetrics, auditBacklog, oidc
+        case trustedProxies, origins, secureCookies, openMetrics, auditBacklog, auditMonths, oidc
     }
 
     package init(from decoder: any Decoder) throws {
@@ -34,6 +36,7 @@ package struct AccessSection: Decodable, Sendable, Equatable {
         try number(.failureWindow, 1...86_400, &policy.failureWindow)
         try number(.longestLink, 60...86_400 * 3_650, &policy.longestLink)
         try number(.auditBacklog, 1...1_000_000, &auditBacklog)
+        try number(.auditMonths, 1...1_200, &auditMonths)
         trustedProxies = try values.decodeIfPresent([String].self, forKey: .trustedProxies) ?? []
         origins = try values.decodeIfPresent([String].self, forKey: .origins) ?? []
         for origin in origins {

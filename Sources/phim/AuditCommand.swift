@@ -32,6 +32,8 @@ extension AuditCommand {
 
         struct Report: Encodable {
             let rows: Int64
+            /// The last of those that were cut because of their age.
+            let cut: String?
             let head: String?
             let flaws: [String]
         }
@@ -43,11 +45,15 @@ extension AuditCommand {
             }
             let found = try options.withAccess { try $0.audit.verify(heads: heads) }
             if output.json {
-                try Terminal.printJSON(Report(rows: found.rows, head: found.head?.description, flaws: found.flaws))
+                try Terminal.printJSON(
+                    Report(
+                        rows: found.rows, cut: found.cut?.description, head: found.head?.description,
+                        flaws: found.flaws))
             } else {
                 for flaw in found.flaws { Terminal.error("audit trail: \(flaw)") }
                 Terminal.note(
                     "\(found.rows) rows, \(found.flaws.isEmpty ? "as they were written" : "NOT as they were written")")
+                if let cut = found.cut { Terminal.note("rows up to \(cut.number) were cut because of their age") }
                 if let head = found.head { Terminal.print(head.description) }
             }
             if !found.flaws.isEmpty { throw ExitStatus.incomplete }

@@ -54,7 +54,7 @@ package struct AuditEntry: Hashable, Sendable {
 
 /// A line of the trail in its place.
 package struct AuditRow: Hashable, Sendable {
-    /// From 1, without gaps.
+    /// Without gaps; from 1 until the oldest rows are cut.
     package let number: Int64
     package let entry: AuditEntry
     package let digest: [UInt8]
@@ -116,26 +116,53 @@ extension RecordStore {
 
     /// Appends entries in one transaction, durable when this returns.
     package func appendAudit(_ entries: [AuditEntry]) throws(RecordsError) -> AuditHead {
-        try write { db in
-            let last = try db.cachedStatement(sql: "SELECT number, digest FROM audit ORDER BY number DESC LIMIT 1")
-            var head =
-                try Row.fetchOne(last).map { AuditHead(number: $0[0], digest: [UInt8]($0[1] as Data)) }
-                ?? AuditHead(number: 0, digest: Self.beginning)
-            let insert = try db.cachedStatement(
-                sql: """
-                    INSERT INTO audit (number, at, until, count, kind, account, credential, address, studyInstanceUID,
-                        detail, digest)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """)
-            for entry in entries {
-                let number = head.number + 1
-                head = AuditHead(number: number, digest: entry.digest(number: number, after: head.digest))
-                try insert.execute(
-                    arguments: [
-                        number, entry.at, entry.until, entry.count, entry.kind, entry.account, entry.credential,
-                        entry.address, entry.studyInstanceUID, entry.detail, Data(head.digest),
-                    ])
-            }
+        try write { db in try Self.append(entries, db) }
+    }
+
+    private static func append(_ entries: [AuditEntry], _ db: Database) throws -> AuditHead {
+        let last = try db.cachedStatement(sql: "SELECT number, digest FROM audit ORDER BY number DESC LIMIT 1")
+        var head =
+            try Row.fetchOne(last).map { AuditHead(number: $0[0], digest: [UInt8]($0[1] as Data)) }
+            ?? AuditHead(number: 0, digest: beginning)
+        let insert = try db.cachedStatement(
+            sql: """
+                INSERT INTO audit (number, at, until, count, kind, account, credential, address, studyInstanceUID,
+                    detail, digest)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """)
+        for entry in entries {
+            let number = head.number + 1
+            head = AuditHead(number: number, digest: entry.digest(number: number, after: head.digest))
+            try insert.execute(
+                arguments: [
+                    number, entry.at, entry.until, entry.count, entry.kind, entry.account, entry.credential,
+                    entry.address, entry.studyInstanceUID, entry.detail, Data(head.digest),
+                ])
+        }
+        return head
+    }
+
+    /// The kind of the rows that say what was cut off the beginning of the trail.
+    package static let cutKind = "cut"
+
+    /// Cuts rows off the beginning of the trail that are older than a time, and seals what was cut in a row at its end:
+    /// the number and the digest of the last of them, from which the rest of the chain is computed.
+    /// - Parameter most: rows cut at once, so that nobody waits long.
+    /// - Returns: the new end of the trail; nil when nothing is old enough.
+    package func cutAudit(before time: Int64, most: Int = 10_000) throws(RecordsError) -> AuditHead? {
+        let at = now()
+        return try write { db in
+            // In the order of the chain, as far as the first row that stays; the newest is never cut.
+            let oldest = try Row.fetchAll(
+                db, sql: "SELECT number, at, digest FROM audit ORDER BY number LIMIT ?", arguments: [most + 1])
+            let old = oldest.dropLast().prefix { ($0[1] as Int64) < time }
+            guard let last = old.last else { return nil }
+            let cut = AuditHead(number: last[0], digest: [UInt8](last[2] as Data))
+            let entry = AuditEntry(
+                at: at, until: at, count: old.count, kind: Self.cutKind, account: "", credential: "", address: "",
+                studyInstanceUID: nil, detail: cut.description)
+            let head = try Self.append([entry], db)
+            try db.execute(sql: "DELETE FROM audit WHERE number <= ?", arguments: [cut.number])
             return head
         }
     }
@@ -180,7 +207,10 @@ extension RecordStore {
     ///   - most: flaws told at most.
     package func verifyAudit(heads: [AuditHead], most: Int = 20) throws(RecordsError) -> AuditVerification {
         try read { db in
-            var result = AuditVerification(heads: heads, most: most)
+            let cut = try Row.fetchOne(
+                db, sql: "SELECT detail FROM audit WHERE kind = ? ORDER BY number DESC LIMIT 1",
+                arguments: [Self.cutKind])
+            var result = AuditVerification(heads: heads, cut: cut.flatMap { AuditHead($0[0]) }, most: most)
             let rows = try Row.fetchCursor(db, sql: "SELECT * FROM audit ORDER BY number")
             while let row = try rows.next() { result.take(AuditRow(row)) }
             result.finish()
@@ -195,19 +225,31 @@ package struct AuditVerification: Sendable {
     package private(set) var head: AuditHead?
     /// In words, without the contents of rows.
     package private(set) var flaws: [String] = []
+    /// The last of the rows that were cut off the beginning because of their age, as the trail itself says; nil: none.
+    package let cut: AuditHead?
     private var previous = [UInt8](repeating: 0, count: 32)
     private var last: Int64 = 0
     private var expected: [Int64: [[UInt8]]]
     private let most: Int
 
-    fileprivate init(heads: [AuditHead], most: Int) {
+    fileprivate init(heads: [AuditHead], cut: AuditHead?, most: Int) {
         expected = Dictionary(grouping: heads, by: \.number).mapValues { $0.map(\.digest) }
         self.most = most
+        self.cut = cut
+        guard let cut else { return }
+        (last, previous) = (cut.number, cut.digest)
+        if expected.removeValue(forKey: cut.number)?.contains(where: { $0 != cut.digest }) == true {
+            flag("row \(cut.number), which was cut, is not the one that was noted")
+        }
+        // Of rows before it nothing is left to compare.
+        expected = expected.filter { $0.key > cut.number }
     }
 
     fileprivate mutating func take(_ row: AuditRow) {
         rows += 1
-        if row.number != last + 1 {
+        if row.number <= last {
+            flag("row \(row.number) is there although it was cut")
+        } else if row.number != last + 1 {
             flag(
                 row.number == last + 2
                     ? "row \(last + 1) is missing" : "rows \(last + 1) to \(row.number - 1) are missing")

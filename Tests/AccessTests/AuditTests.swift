@@ -131,6 +131,71 @@ struct AuditTests {
         #expect(try desk.audit.verify(heads: [head]).flaws.count == 1)
     }
 
+    /// Thirty rows a month apart, those older than two years cut.
+    private func cut(_ tamper: String = "UPDATE audit SET count = count", heads: [Int] = []) throws -> AuditVerification
+    {
+        let desk = try Desk()
+        var noted: [AuditHead] = []
+        for number in 1...30 {
+            desk.audit.note(read("1.\(number)"))
+            desk.audit.flush()
+            noted.append(try #require(try desk.records.auditHead()))
+            desk.pass(seconds: 31 * 86_400)
+        }
+        #expect(try desk.audit.cut(keepingMonths: 24) == 1)
+        #expect(try desk.audit.cut(keepingMonths: 24) == 0)
+        try DatabaseQueue(path: desk.database).write { db in try db.execute(sql: tamper) }
+        return try desk.audit.verify(heads: heads.map { noted[$0 - 1] })
+    }
+
+    @Test("what is older than the time of keeping is cut; the rest is a sound chain that says so") func kept() throws {
+        let found = try cut(heads: [3, 6, 7, 8, 30])
+        #expect(found.flaws.isEmpty)
+        let last = try #require(found.cut)
+        #expect((5...8).contains(last.number))
+        // Those that stay, and the one that seals the cut.
+        #expect(found.rows == 31 - last.number && found.head?.number == 31)
+    }
+
+    @Test(
+        "a cut is no way to take rows out",
+        arguments: [
+            "DELETE FROM audit WHERE number = (SELECT min(number) FROM audit)",
+            "DELETE FROM audit WHERE number < 20", "DELETE FROM audit WHERE number = 20",
+            "DELETE FROM audit WHERE kind = 'cut'",
+            "UPDATE audit SET detail = '19:' || hex(zeroblob(32)) WHERE kind = 'cut'",
+            """
+            DELETE FROM audit WHERE number < 20;
+            UPDATE audit SET detail = (SELECT '19:' || lower(hex(digest)) FROM audit WHERE number = 20) WHERE kind = 'cut'
+            """,
+            "INSERT INTO audit SELECT 1, at, until, count, kind, account, credential, address, studyInstanceUID, detail, "
+                + "digest FROM audit WHERE number = 20",
+        ])
+    func cutting(sql: String) throws { #expect(!(try cut(sql).flaws.isEmpty)) }
+
+    @Test("the newest row is never cut, so that numbers go on") func newest() throws {
+        let desk = try Desk()
+        #expect(try desk.audit.cut(keepingMonths: 1) == 0)
+        desk.audit.note(read("1.1"))
+        desk.audit.flush()
+        desk.pass(seconds: 86_400 * 4_000)
+        #expect(try desk.audit.cut(keepingMonths: 1) == 0)
+        #expect(try desk.audit.verify().rows == 1)
+    }
+
+    @Test("what a stranger makes long is cut before it waits") func long() throws {
+        let desk = try Desk()
+        let text = String(repeating: "9", count: 30_000)
+        let event = AuditEvent(
+            .refused, account: text, credential: nil, address: text, studyInstanceUID: text, detail: text)
+        #expect(
+            [event.account, event.address, event.studyInstanceUID ?? "", event.detail].allSatisfy {
+                $0.utf8.count <= 300
+            })
+        desk.audit.note(event)
+        #expect(try desk.trail().count == 1)
+    }
+
     @Test("several connections, as processes have, append to one chain") func shared() async throws {
         let desk = try Desk()
         let path = desk.database
