@@ -149,7 +149,7 @@ let package = Package(
         room(
             "DICOMweb",
             [
-                "CLinux", "DICOMCore", "DICOMImaging", "Catalog", "Ingest", "Retrieval", "Access", "Web", "CArchive",
+                "DICOMCore", "DICOMImaging", "Catalog", "Ingest", "Retrieval", "Access", "Web", "CArchive",
                 crypto, hummingbird, httpTypes, nio, logging,
             ]),
         room(
@@ -207,7 +207,7 @@ let package = Package(
         tests(
             "DICOMwebTests",
             [
-                "DICOMweb", "Web", "Access", "Retrieval", "Ingest", "Catalog", "Volumes", "DICOMCore",
+                "DICOMweb", "Web", "Access", "Retrieval", "Ingest", "Catalog", "Volumes", "DICOMCore", "FaultInjection",
                 logging,
                 hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),

@@ -2,9 +2,9 @@
 
 package import Foundation
 
-/// Why JSON is no data set.
-package enum DICOMJSONFailure: Error, Hashable, Sendable {
-    /// Not JSON, or not an array of objects of attributes.
+/// Why JSON, or XML, is no data set.
+package enum TextDataSetFailure: Error, Hashable, Sendable {
+    /// Not JSON or XML at all, or not of the model that data sets have there.
     case malformed
     /// A name of an attribute that is neither eight hexadecimal digits nor a keyword of PS3.6.
     case unknownAttribute
@@ -14,8 +14,8 @@ package enum DICOMJSONFailure: Error, Hashable, Sendable {
     case missingBulkData(Tag)
 }
 
-/// A data set as DICOM JSON has it.
-package struct JSONDataSet: Sendable {
+/// A data set as DICOM JSON and the Native DICOM Model have it: in texts, before it is encoded.
+package struct TextDataSet: Sendable {
     /// One attribute.
     package struct Attribute: Sendable {
         package let vr: VR
@@ -26,7 +26,7 @@ package struct JSONDataSet: Sendable {
     package enum Value: Sendable {
         /// As texts: numbers in decimal, AT in hexadecimal, person names with `=`; an empty one is null.
         case texts([String])
-        case items([JSONDataSet])
+        case items([TextDataSet])
         case bytes([UInt8])
         /// The address of the bytes.
         case bulkData(String)
@@ -34,6 +34,11 @@ package struct JSONDataSet: Sendable {
 
     /// The attributes by tag.
     package let attributes: [Tag: Attribute]
+
+    init(attributes: [Tag: Attribute]) { self.attributes = attributes }
+
+    /// The meta information is made anew, and group lengths have no place in text.
+    static func isLeftOut(_ tag: Tag) -> Bool { tag.group <= 0x0002 || tag.element == 0 || tag.group >= 0xFFFE }
 
     /// The first value as text, nil when there is none.
     package func string(_ tag: Tag) -> String? {
@@ -44,35 +49,34 @@ package struct JSONDataSet: Sendable {
     }
 
     /// The data sets of a JSON document: an array of objects, or one object.
-    package static func read(_ json: Data) throws(DICOMJSONFailure) -> [JSONDataSet] {
+    package static func read(_ json: Data) throws(TextDataSetFailure) -> [TextDataSet] {
         let decoder = JSONDecoder()
         do {
             if json.first(where: { $0 > 0x20 }) == 0x7B {
-                return [try JSONDataSet(try decoder.decode([String: RawAttribute].self, from: json))]
+                return [try TextDataSet(try decoder.decode([String: RawAttribute].self, from: json))]
             }
-            return try decoder.decode([[String: RawAttribute]].self, from: json).map { try JSONDataSet($0) }
-        } catch let failure as DICOMJSONFailure {
+            return try decoder.decode([[String: RawAttribute]].self, from: json).map { try TextDataSet($0) }
+        } catch let failure as TextDataSetFailure {
             throw failure
         } catch {
             throw .malformed
         }
     }
 
-    private init(_ raw: [String: RawAttribute]) throws(DICOMJSONFailure) {
+    private init(_ raw: [String: RawAttribute]) throws(TextDataSetFailure) {
         var attributes: [Tag: Attribute] = [:]
         for (name, attribute) in raw {
             let isTag = name.utf8.count == 8
             guard let tag = isTag ? UInt32(name, radix: 16).map(Tag.init(rawValue:)) : Tag(keyword: name) else {
                 throw .unknownAttribute
             }
-            // The meta information is made anew, and group lengths have no place in JSON.
-            if tag.group <= 0x0002 || tag.element == 0 || tag.group >= 0xFFFE { continue }
+            if Self.isLeftOut(tag) { continue }
             attributes[tag] = try Self.attribute(tag, attribute)
         }
         self.attributes = attributes
     }
 
-    private static func attribute(_ tag: Tag, _ raw: RawAttribute) throws(DICOMJSONFailure) -> Attribute {
+    private static func attribute(_ tag: Tag, _ raw: RawAttribute) throws(TextDataSetFailure) -> Attribute {
         let vr: VR
         if let name = raw.vr {
             guard let known = VR(rawValue: name) else { throw .unsuitableValue(tag) }
@@ -88,15 +92,14 @@ package struct JSONDataSet: Sendable {
             return Attribute(vr: vr, value: .bytes([UInt8](bytes)))
         }
         var texts: [String] = []
-        var items: [JSONDataSet] = []
+        var items: [TextDataSet] = []
         for value in raw.Value ?? [] {
             switch value {
-            case .item(let item) where vr == .SQ: items.append(try JSONDataSet(item))
+            case .item(let item) where vr == .SQ: items.append(try TextDataSet(item))
             case .text(let text) where vr != .SQ: texts.append(text)
             case .name(let name) where vr == .PN: texts.append(name.text)
             case .item(let empty) where empty.isEmpty && vr == .PN: texts.append("")
-            case .name(let name) where name.isEmpty && vr == .SQ: items.append(try JSONDataSet([:]))
-            case .null: if vr == .SQ { items.append(try JSONDataSet([:])) } else { texts.append("") }
+            case .null: if vr == .SQ { items.append(try TextDataSet([:])) } else { texts.append("") }
             default: throw .unsuitableValue(tag)
             }
         }
@@ -104,12 +107,12 @@ package struct JSONDataSet: Sendable {
     }
 }
 
-extension JSONDataSet {
+extension TextDataSet {
     /// Puts every attribute into a writer.
     /// - Parameter bulkData: the bytes, in little endian, of an address that a value names.
     package func put(
         into writer: inout DataSetWriter, bulkData: (String) -> [UInt8]?
-    ) throws(DICOMJSONFailure) {
+    ) throws(TextDataSetFailure) {
         for (tag, attribute) in attributes {
             switch attribute.value {
             case .texts(let values):
@@ -133,7 +136,12 @@ extension JSONDataSet {
 
     private static func areSuitable(_ values: [String], _ vr: VR) -> Bool {
         switch vr {
-        case .US, .SS, .UL, .SL, .UV, .SV: values.allSatisfy { Int($0) != nil || UInt64($0) != nil }
+        case .US: values.allSatisfy { UInt16($0) != nil }
+        case .SS: values.allSatisfy { Int16($0) != nil }
+        case .UL: values.allSatisfy { UInt32($0) != nil }
+        case .SL: values.allSatisfy { Int32($0) != nil }
+        case .UV: values.allSatisfy { UInt64($0) != nil }
+        case .SV: values.allSatisfy { Int64($0) != nil }
         case .FL, .FD: values.allSatisfy { Double($0) != nil }
         case .AT: values.allSatisfy { $0.utf8.count == 8 && UInt32($0, radix: 16) != nil }
         case .SQ: values.isEmpty

@@ -57,7 +57,8 @@ package struct DataSetWriter: Sendable {
         case .FL, .OF: append(tag, vr, values.compactMap(Float.init).flatMap { number($0.bitPattern) })
         case .FD, .OD: append(tag, vr, values.compactMap(Double.init).flatMap { number($0.bitPattern) })
         case .AT: append(tag, vr, values.compactMap { UInt32($0, radix: 16) }.flatMap(tagBytes))
-        case .US, .SS, .UL, .SL, .UV, .SV: put(tag, vr, ints: values.compactMap { Int($0) })
+        case .UV: append(tag, vr, values.compactMap { UInt64($0) }.flatMap(number))
+        case .US, .SS, .UL, .SL, .SV: put(tag, vr, ints: values.compactMap { Int($0) })
         default:
             let text = values.joined(separator: "\\")
             let encoded = vr.hasSpecificCharacterSet ? characterSet.encode(text) : Array(text.utf8)

@@ -41,11 +41,12 @@ struct ByteSource: Sendable {
         }
     }
 
-    /// An object that was converted for this answer.
-    init(_ object: ConvertedObject) {
-        length = object.length
+    /// An object that was converted for this answer, or a part of it.
+    init(_ object: ConvertedObject, _ part: Range<Int64>? = nil) {
+        let start = part?.lowerBound ?? 0
+        length = part.map { Int64($0.count) } ?? object.length
         append = { (range, buffer) throws(RetrievalFailure) in
-            buffer.writeBytes(try object.read(from: range.lowerBound, count: range.count))
+            buffer.writeBytes(try object.read(from: start + range.lowerBound, count: range.count))
         }
     }
 

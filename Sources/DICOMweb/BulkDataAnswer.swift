@@ -16,7 +16,8 @@ struct BulkDataAnswer: Sendable {
     func value(at parts: [Substring]) async throws -> Response {
         guard let path = BulkDataPath(parts) else { throw Problem.absent }
         let instance = try await call.oneInstance()
-        let value = try await call.run { [services = call.services] () throws(RetrievalFailure) in
+        let services = call.services
+        let value = try await call.run(on: services.imaging) { () throws(RetrievalFailure) in
             try Self.value(at: path, of: instance, services)
         }
         var negotiation = Negotiation(.bulkData)
@@ -129,12 +130,7 @@ struct BulkDataAnswer: Sendable {
         if syntax.isDeflated || syntax.isBigEndian {
             let plain = TransferSyntax.explicitVRLittleEndian
             let converted = try services.retrieval.converted(instance, to: plain.uid)
-            let bytes = try converted.read(from: 0, count: Int(min(converted.length, Int64(Int32.max))))
-            guard
-                let inner = try? HeaderReader.read(bytes, from: converted.dataSetOffset, transferSyntax: plain),
-                let place = inner.pixelData, let length = place.length, place.valueOffset + length <= bytes.count
-            else { throw .unreadable(reason: "converted pixel data") }
-            return ByteSource(ByteBuffer(bytes: bytes[place.valueOffset..<place.valueOffset + length]))
+            return ByteSource(converted, try converted.pixelData())
         }
         let start = Int64(pixels.valueOffset)
         let end = min(pixels.length.map { start + Int64($0) } ?? object.length, object.length)

@@ -19,6 +19,9 @@ package struct DICOMwebServices: Sendable {
     /// How callers reach this server.
     package let address: PublicAddress
     package let work: BlockingWork
+    /// For frames, pictures and conversions: while all codecs are busy with slow images, searching, metadata and objects
+    /// as they are stored go on.
+    let imaging = BlockingWork()
     /// Folder for files that live no longer than a request.
     package let scratch: String
     package let logger: Logger

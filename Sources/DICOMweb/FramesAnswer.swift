@@ -34,7 +34,7 @@ struct FramesAnswer: Sendable {
     func response() async throws -> Response {
         let call = call
         let numbers = try Self.numbers(call.context.parameters.get("frames") ?? "")
-        return try await call.services.work.run {
+        return try await call.services.imaging.run {
             let instance = try call.findInstance()
             do throws(RetrievalFailure) {
                 return try Self.answer(call, instance, numbers)

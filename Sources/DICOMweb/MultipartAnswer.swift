@@ -82,12 +82,12 @@ struct MultipartAnswer: Sendable {
     func response(status: HTTPResponse.Status = .ok, fields: HTTPFields, call: RetrieveCall) -> Response {
         var fields = fields
         fields[.contentType] = contentType
-        let (answer, work) = (self, call.services.work)
+        let (answer, work, imaging) = (self, call.services.work, call.services.imaging)
         return Response(
             status: status, headers: fields,
             body: ResponseBody(contentLength: length) { writer in
                 for (index, part) in answer.parts.enumerated() {
-                    let (source, range, type) = try await part.ready(work)
+                    let (source, range, type) = try await part.ready(imaging)
                     let head = part.head(
                         answer.boundary, contentType: type, length: Int64(range.count), isFirst: index == 0)
                     let tail = index == answer.parts.count - 1 ? answer.closing : ""

@@ -73,7 +73,7 @@ struct ObjectAnswer: Sendable {
         let source =
             outgoing.isStored
             ? ByteSource(retrieval.stored(instance))
-            : try await call.run { () throws(RetrievalFailure) in
+            : try await call.run(on: call.services.imaging) { () throws(RetrievalFailure) in
                 ByteSource(try retrieval.converted(instance, to: syntax))
             }
         return call.ranged(

@@ -68,7 +68,9 @@ struct RenderedAnswer: Sendable {
         if let answer = call.conditional(tag) { return answer }
         if chosen.packaging == .single, let picture = pictures.first {
             let (answer, request) = (self, request)
-            let image = try await call.run { () throws(RetrievalFailure) in try answer.make(picture, request) }
+            let image = try await call.run(on: call.services.imaging) { () throws(RetrievalFailure) in
+                try answer.make(picture, request)
+            }
             return call.ranged(ByteSource(ByteBuffer(bytes: image.bytes)), contentType: image.mediaType, tag: tag)
         }
         let (answer, asked) = (self, request)
@@ -110,7 +112,7 @@ struct RenderedAnswer: Sendable {
         let order = instances.indices.sorted { abs($0 - middle) < abs($1 - middle) }
         let retrieval = call.services.retrieval
         let tried = order.prefix(Self.mostTried).map { instances[$0] }
-        let found = try await call.run { () throws(RetrievalFailure) in
+        let found = try await call.run(on: call.services.imaging) { () throws(RetrievalFailure) in
             tried.first { (try? retrieval.frames(of: $0)) != nil && !CodecTable.isVideo($0.transferSyntaxUID) }
         }
         guard let found else { throw Problem(.notFound, "There is no picture here.") }
@@ -121,7 +123,7 @@ struct RenderedAnswer: Sendable {
     private func allImages() async throws -> Response {
         let instances = try await call.instances()
         let retrieval = call.services.retrieval
-        let images = try await call.run { () throws(RetrievalFailure) in
+        let images = try await call.run(on: call.services.imaging) { () throws(RetrievalFailure) in
             instances.filter { !CodecTable.isVideo($0.transferSyntaxUID) && (try? retrieval.frames(of: $0)) != nil }
         }
         guard !images.isEmpty else { throw Problem(.notFound, "There is no picture here.") }

@@ -94,11 +94,12 @@ struct RetrieveCall: Sendable {
     }
 
     /// Runs what blocks and says over HTTP how it failed.
+    /// - Parameter lane: threads other than the common ones.
     func run<Value: Sendable>(
-        _ body: @escaping @Sendable () throws(RetrievalFailure) -> Value
+        on lane: BlockingWork? = nil, _ body: @escaping @Sendable () throws(RetrievalFailure) -> Value
     ) async throws -> Value {
         let services = services
-        return try await services.work.run {
+        return try await (lane ?? services.work).run {
             do throws(RetrievalFailure) { return try body() } catch {
                 throw Problem.logged(error, services)
             }
@@ -114,8 +115,11 @@ extension Problem {
 
     /// What the archive cannot read is for its log as well.
     static func logged(_ failure: RetrievalFailure, _ services: DICOMwebServices) -> Problem {
-        if case .unreadable(let reason) = failure {
+        switch failure {
+        case .unreadable(let reason):
             services.logger.error("an instance cannot be read", metadata: ["failure": "\(reason)"])
+        case .outOfSpace: services.logger.error("no room for temporary files")
+        case .absent, .notConvertible: break
         }
         return Problem(failure)
     }

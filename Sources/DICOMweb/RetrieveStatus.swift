@@ -16,6 +16,11 @@ extension Problem {
                     + "Accept transfer-syntax=* to get it as it is stored.")
         case .unreadable:
             self.init(.internalServerError, "The archive cannot read this instance; its log says why.")
+        case .outOfSpace:
+            self.init(
+                .serviceUnavailable,
+                "The disk of the archive has no room to convert this. Accept transfer-syntax=* to get it as it is stored.",
+                headers: [.retryAfter: "60"])
         }
     }
 

@@ -40,7 +40,11 @@ struct SearchAnswer {
         let isAlways: Bool
     }
 
-    init(_ request: SearchRequest, base: String) {
+    /// Numbers of all studies, series and instances of a patient.
+    private static let patientTotals: Set<Tag> = [Tag(0x0020, 0x1200), Tag(0x0020, 0x1202), Tag(0x0020, 0x1204)]
+
+    /// - Parameter seesAll: false for callers who see some studies only: how many others a patient has is not theirs.
+    init(_ request: SearchRequest, base: String, seesAll: Bool) {
         self.request = request
         self.base = base
         let level = request.target.level
@@ -49,6 +53,7 @@ struct SearchAnswer {
         if request.includesAll {
             wanted.formUnion(Attribute.table.filter { $0.level <= level }.map { $0.sequence ?? $0.tag })
         }
+        if !seesAll { wanted.subtract(Self.patientTotals) }
         steps = wanted.sorted().compactMap { tag in
             Self.source(tag, level).map { source in
                 let isAlways = unasked.contains(tag) && !Self.neverEmpty.contains(tag)

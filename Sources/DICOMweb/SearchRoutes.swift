@@ -68,7 +68,7 @@ struct SearchRoutes: Sendable {
 
     private func found(_ key: SearchCache.Key) throws(Problem) -> SearchReply {
         let request = try SearchRequest(try QueryParameters(key.query), target: key.target)
-        let answer = SearchAnswer(request, base: key.base)
+        let answer = SearchAnswer(request, base: key.base, seesAll: key.studies == nil)
         var query = answer.query
         query.studies = key.studies
         do throws(CatalogError) {

@@ -5,6 +5,7 @@ import Foundation
 import Hummingbird
 import Ingest
 import NIOCore
+import Retrieval
 import Web
 
 extension StoreSession {
@@ -12,21 +13,30 @@ extension StoreSession {
     func assemble(_ material: StoreMaterial) async throws -> [StoreOutcome] {
         guard !material.isEmpty else { return [] }
         let spool = try material.spool ?? spool()
-        return try await lanes.accepting.run {
-            var dataSets: [JSONDataSet] = []
+        return try await lanes.assembling.run {
+            var dataSets: [TextDataSet] = []
             for document in material.metadata {
-                do throws(DICOMJSONFailure) { dataSets += try JSONDataSet.read(Data(document)) } catch {
-                    throw Problem(.badRequest, "The metadata are not DICOM JSON: \(error).")
+                do throws(TextDataSetFailure) {
+                    dataSets +=
+                        document.isXML
+                        ? [try TextDataSet.read(xml: document.bytes)] : try TextDataSet.read(Data(document.bytes))
+                } catch {
+                    let form = document.isXML ? "XML" : "JSON"
+                    throw Problem(.badRequest, "The metadata are not DICOM \(form): \(error).")
                 }
+                guard dataSets.count <= Self.mostBulks else { throw Self.tooMuch }
             }
+            var room = spool.length + Self.mostRepeated
             let wrapper = ObjectWrapper(spool: spool, bulks: material.bulks, defaults: defaults())
             if material.metadata.isEmpty {
                 return material.bulks.enumerated().map { number, part in
-                    store(spool) { () throws(StoreFault) in try wrapper.object(part, number: number) }
+                    store(spool, &room) { () throws(StoreFault) in try wrapper.object(part, number: number) }
                 }
             }
             return dataSets.enumerated().map { number, dataSet in
-                var outcome = store(spool) { () throws(StoreFault) in try wrapper.object(dataSet, number: number) }
+                var outcome = store(spool, &room) { () throws(StoreFault) in
+                    try wrapper.object(dataSet, number: number)
+                }
                 // An object that was never made is named by what its metadata call it.
                 if outcome.sopInstanceUID == nil {
                     let named = [dataSet.string(.sopClassUID), dataSet.string(.sopInstanceUID)].map { uid in
@@ -39,9 +49,18 @@ extension StoreSession {
         }
     }
 
-    private func store(_ spool: StoreSpool, _ make: () throws(StoreFault) -> WrappedObject) -> StoreOutcome {
+    /// Bytes that all objects of a request may have beyond those that came: several may share a value, but a few
+    /// kilobytes must not become a full disk.
+    private static let mostRepeated: Int64 = 1 << 30
+
+    /// - Parameter room: bytes that the objects of the request may still have.
+    private func store(
+        _ spool: OwnFile, _ room: inout Int64, _ make: () throws(StoreFault) -> WrappedObject
+    ) -> StoreOutcome {
         let object: WrappedObject
         do throws(StoreFault) { object = try make() } catch { return StoreOutcome(.failure(error)) }
+        room -= Int64(object.opening.count + object.value.count + object.closing.count)
+        guard room >= 0 else { return StoreOutcome(.failure(.ingest(.tooLarge))) }
         let upload = StoreUpload(ingest: ingest, rule: rule)
         do throws(IngestFailure) {
             try upload.append([ByteBuffer(bytes: object.opening)])

@@ -7,6 +7,8 @@ import Web
 final class StoreLanes: Sendable {
     /// Objects taken to their end; each thread waits for the disk, many of them for the same one write.
     let accepting = BlockingWork(threads: 64)
+    /// Objects made here: metadata take many times their own size while they are read.
+    let assembling = BlockingWork(threads: 2)
     /// Pieces of objects too long to be gathered whole.
     let appending = BlockingWork(threads: 8)
     private let open = Mutex(0)

@@ -57,7 +57,8 @@ struct StoreRoutes: Sendable {
     }
 
     private static let known: Set = [
-        "application/dicom", "application/dicom+json", "image/jpeg", "application/pdf", "video/mp4",
+        "application/dicom", "application/dicom+json", "application/dicom+xml", "image/jpeg", "application/pdf",
+        "video/mp4",
     ]
 
     private static func contentType(of request: Request) throws(Problem) -> ContentType {
@@ -68,8 +69,8 @@ struct StoreRoutes: Sendable {
         if parts == nil || parts.map(known.contains) == true { return type }
         throw Problem(
             .unsupportedMediaType,
-            "Send multipart/related, or one part, of application/dicom, application/dicom+json with its bulk data, "
-                + "image/jpeg, application/pdf or video/mp4.")
+            "Send multipart/related, or one part, of application/dicom, application/dicom+json or application/dicom+xml "
+                + "with their bulk data, image/jpeg, application/pdf or video/mp4.")
     }
 
     /// A single part must say its length: nothing else tells the end of an object from the end of a connection.

@@ -4,6 +4,7 @@ import DICOMCore
 import Foundation
 import Ingest
 import NIOCore
+import Retrieval
 
 /// A Part 10 object whose one large value is still in the spool.
 struct WrappedObject: Sendable {
@@ -31,7 +32,7 @@ struct WrapDefaults: Sendable {
 
 /// The maker of objects. Its calls block.
 struct ObjectWrapper: Sendable {
-    let spool: StoreSpool
+    let spool: OwnFile
     let bulks: [BulkPart]
     let defaults: WrapDefaults
 
@@ -49,13 +50,14 @@ struct ObjectWrapper: Sendable {
     }
 
     /// An object of metadata, with what they call for of the bulk parts.
-    func object(_ metadata: JSONDataSet, number: Int) throws(StoreFault) -> WrappedObject {
+    func object(_ metadata: TextDataSet, number: Int) throws(StoreFault) -> WrappedObject {
         var large: Large?
         for tag in [Tag.pixelData, .encapsulatedDocument] {
             guard let attribute = metadata.attributes[tag], case .bulkData(let address) = attribute.value else {
                 continue
             }
             guard let part = part(address, number) else { throw .incomplete(reason: "bulk data of \(tag) is missing") }
+            guard attribute.vr.hasLongLength else { throw .incomplete(reason: "\(tag) has another VR") }
             large = Large(tag: tag, part: part, vr: attribute.vr)
             break
         }
@@ -72,17 +74,20 @@ struct ObjectWrapper: Sendable {
         return try object(nil, Large(tag: tag, part: part), number: number)
     }
 
-    private func object(_ metadata: JSONDataSet?, _ large: Large?, number: Int) throws(StoreFault) -> WrappedObject {
+    private func object(_ metadata: TextDataSet?, _ large: Large?, number: Int) throws(StoreFault) -> WrappedObject {
         var writer = DataSetWriter(transferSyntax: .explicitVRLittleEndian, characterSet: .utf8)
         writer.putEmpty(.specificCharacterSet)
         putDefaults(into: &writer, type: large?.part.type, number: number)
         var instance = UID.generate()
         var sopClass = large.flatMap(Self.sopClass)
         if let metadata {
-            do throws(DICOMJSONFailure) {
+            // Of all values together: many may name one part.
+            var room = Self.mostSmall
+            do throws(TextDataSetFailure) {
                 try metadata.put(into: &writer) { address in
                     if let large, address == Self.address(metadata, large.tag) { return [] }
-                    guard let part = part(address, number), part.count <= Self.mostSmall else { return nil }
+                    guard let part = part(address, number), part.count <= room else { return nil }
+                    room -= part.count
                     return try? spool.read(part.range)
                 }
             } catch { throw .incomplete(reason: "metadata: \(error)") }
@@ -106,7 +111,7 @@ struct ObjectWrapper: Sendable {
         return try Self.splice(header, writer, large)
     }
 
-    private static func address(_ metadata: JSONDataSet, _ tag: Tag) -> String? {
+    private static func address(_ metadata: TextDataSet, _ tag: Tag) -> String? {
         if case .bulkData(let address)? = metadata.attributes[tag]?.value { address } else { nil }
     }
 

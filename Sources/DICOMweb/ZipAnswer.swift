@@ -21,13 +21,13 @@ struct ZipAnswer: Sendable {
     func response(fields: HTTPFields, name: String, call: RetrieveCall) -> Response {
         var fields = fields
         fields[.contentDisposition] = "attachment; filename=\"\(name).zip\""
-        let (entries, work) = (entries, call.services.work)
+        let (entries, work, imaging) = (entries, call.services.work, call.services.imaging)
         return Response(
             status: .ok, headers: fields,
             body: ResponseBody { writer in
                 let stream = Mutex(try ZipStream())
                 for entry in entries {
-                    let (source, range, _) = try await entry.part.ready(work)
+                    let (source, range, _) = try await entry.part.ready(imaging)
                     try stream.withLock { try $0.begin(entry.name, length: source.length, at: entry.receivedAt) }
                     var start = range.lowerBound
                     while start < range.upperBound {

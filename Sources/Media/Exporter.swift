@@ -223,6 +223,7 @@ extension RetrievalFailure {
         switch self {
         case .absent: "deleted meanwhile"
         case .notConvertible(_, let reason), .unreadable(let reason): reason
+        case .outOfSpace: "no room on the disk for temporary files"
         }
     }
 }

@@ -42,10 +42,22 @@ extension Converter {
 package struct ConvertedObject: Sendable {
     private let file: OwnFile
     package let dataSetOffset: Int
+    private let transferSyntax: TransferSyntax
 
-    init(file: OwnFile, dataSetOffset: Int) {
+    init(file: OwnFile, dataSetOffset: Int, transferSyntax: TransferSyntax) {
         self.file = file
         self.dataSetOffset = dataSetOffset
+        self.transferSyntax = transferSyntax
+    }
+
+    /// Where the value of native pixel data lies.
+    package func pixelData() throws(RetrievalFailure) -> Range<Int64> {
+        let source = PixelSource(file, dataSetOffset: dataSetOffset, transferSyntax: transferSyntax)
+        guard let pixels = try source.header().pixelData, let count = pixels.length else {
+            throw .unreadable(reason: "converted pixel data")
+        }
+        let start = Int64(pixels.valueOffset)
+        return start..<max(start, min(start + Int64(count), length))
     }
 
     package var length: Int64 { file.length }

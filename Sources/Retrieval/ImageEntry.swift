@@ -37,7 +37,9 @@ struct ImageEntry: Sendable {
             table.isDirect = !source.isCopy
             self.table = table
             pixelSyntax = try Self.pixelSyntax(source, table)
-            cost = table.cost + header.dataSet.bytes.count + 1_024
+            // A copy holds room on the disk and an open file: a large one is not kept, of small ones a few.
+            let copy = source.isCopy ? 16 << 10 + Int(source.length / 64) : 0
+            cost = table.cost + header.dataSet.bytes.count + 1_024 + copy
         } catch {
             throw RetrievalFailure(error, from: identity.transferSyntaxUID)
         }

@@ -12,6 +12,8 @@ package enum RetrievalFailure: Error, Equatable, Sendable {
     case notConvertible(from: String, reason: String)
     /// Its bytes cannot be read.
     case unreadable(reason: String)
+    /// The disk has no room for what had to be made of it.
+    case outOfSpace
 }
 
 /// Reads instances that the catalogue has named.

@@ -70,7 +70,7 @@ struct PixelSource: Sendable {
     var object: ConvertedObject {
         get throws(RetrievalFailure) {
             guard case .copy(let file) = place else { throw .unreadable(reason: "no copy was made") }
-            return ConvertedObject(file: file, dataSetOffset: dataSetOffset)
+            return ConvertedObject(file: file, dataSetOffset: dataSetOffset, transferSyntax: transferSyntax)
         }
     }
 

@@ -144,6 +144,7 @@ extension RetrievalFailure {
         case .absent: "no such frame"
         case .notConvertible(let syntax, let reason): "\(reason) (transfer syntax \(syntax))"
         case .unreadable(let reason): reason
+        case .outOfSpace: "no room on the disk for temporary files"
         }
     }
 }

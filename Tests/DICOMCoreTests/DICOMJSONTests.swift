@@ -148,7 +148,7 @@ struct DICOMJSONTests {
             $0.put(Tag(0x0040, 0xA043), items: [item, $0.makeItem()])
         }
         let first = try json(.explicitVRLittleEndian, .inline, fill)
-        let sets = try JSONDataSet.read(Data("[\(first)]".utf8))
+        let sets = try TextDataSet.read(Data("[\(first)]".utf8))
         #expect(sets.count == 1)
         #expect(sets[0].string(.sopInstanceUID) == "1.2.3")
         let second = try json { try? sets[0].put(into: &$0) { _ in nil } }
@@ -160,15 +160,17 @@ struct DICOMJSONTests {
         arguments: [
             "", "[", "{\"00100020\":1}", "[{\"0010002\":{\"vr\":\"LO\"}}]",
             "[{\"00100020\":{\"vr\":\"LO\",\"Value\":[{}]}}]",
-            "[{\"00280010\":{\"vr\":\"US\",\"Value\":[\"x\"]}}]",
+            "[{\"00280010\":{\"vr\":\"US\",\"Value\":[\"x\"]}}]", "[{\"00280010\":{\"vr\":\"US\",\"Value\":[65536]}}]",
+            "[{\"00280106\":{\"vr\":\"SS\",\"Value\":[-32769]}}]",
+            "[{\"00400275\":{\"vr\":\"SQ\",\"Value\":[{\"00400007\":{\"vr\":5}}]}}]",
             "[{\"00420011\":{\"vr\":\"OB\",\"InlineBinary\":\"?\"}}]",
             "[{\"00100020\":{\"vr\":\"ZZ\",\"Value\":[]}}]",
             "[{\"00420011\":{\"vr\":\"OB\",\"BulkDataURI\":\"gone\"}}]",
         ])
     func refused(_ text: String) {
-        #expect(throws: DICOMJSONFailure.self) {
+        #expect(throws: TextDataSetFailure.self) {
             var writer = DataSetWriter(transferSyntax: .explicitVRLittleEndian, characterSet: .utf8)
-            for set in try JSONDataSet.read(Data(text.utf8)) { try set.put(into: &writer) { _ in nil } }
+            for set in try TextDataSet.read(Data(text.utf8)) { try set.put(into: &writer) { _ in nil } }
         }
     }
 

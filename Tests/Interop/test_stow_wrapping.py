@@ -44,6 +44,36 @@ def mp4(width=640, height=480, frames=50, rate=25, level=31, codec="avc1", index
     return kind + (data + index if index_last else index + data)
 
 
+def hostile_media():
+    """Files that lie about themselves, each in one way."""
+    good, start = mp4(index_last=False), struct.pack(">H4s", 0, b"")
+    timed = struct.pack(">IIIII", 0, 0, 0, 1000, 2000)
+    assert timed in good
+    huge = struct.pack(">IQQIQ", 1 << 24, 0, 0, 1, (1 << 64) - 1)
+    yield "image/jpeg", jpeg(mode="L")[:2] + bytes.fromhex("ffc0000b080040006101011100ffda0002")
+    yield "image/jpeg", bytes.fromhex("ffd8ffda0002")
+    yield "video/mp4", box("free") + struct.pack(">I4sQ", 1, b"mdat", (1 << 63) - 1)
+    yield "video/mp4", box("free") + struct.pack(">I4sQ", 1, b"mdat", (1 << 64) - 1) + start
+    for scale, duration in [(1, 0xFFFFFFFF), (0xFFFFFFFF, 1), (0, 1), (1, 0)]:
+        yield "video/mp4", good.replace(timed, struct.pack(">IIIII", 0, 0, 0, scale, duration))
+    # One frame in more years than there are: a header of version 1 has times of 64 bits.
+    media = good.replace(timed, huge).replace(struct.pack(">III", 0, 0, 50), struct.pack(">III", 0, 0, 1))
+    for name, grown in [(b"mdhd", 12), (b"mdia", 12), (b"trak", 12), (b"moov", 12)]:
+        at = media.index(name) - 4
+        media = media[:at] + struct.pack(">I", struct.unpack(">I", media[at:at + 4])[0] + grown) + media[at + 4:]
+    yield "video/mp4", media
+    # More pixels than a ratio of sixteen characters can say.
+    yield "video/mp4", mp4(65535, 65535, 50).replace(struct.pack(">III", 0, 0, 50), struct.pack(">III", 0, 0, 0x7FFFFFFF))
+
+
+def test_files_that_lie_are_refused_and_nobody_else_notices(shared_archive, here):
+    for kind, raw in hostile_media():
+        answer = stow.post(shared_archive, raw, kind, f"/dicom-web/studies/{here.uid}")
+        assert answer.status == 409, (kind, answer.body)
+        assert answer.instances(OTHER) or answer.instances(FAILED)
+    assert stow.post(shared_archive, jpeg(), "image/jpeg", f"/dicom-web/studies/{here.uid}").status == 200
+
+
 @pytest.fixture(scope="module")
 def here(shared_archive, module_folder):
     """A study that the archive holds."""
@@ -117,6 +147,28 @@ def test_a_video_joins_a_study(shared_archive, here, tmp_path, file, syntax):
     assert dataset.file_meta.TransferSyntaxUID == f"1.2.840.10008.1.2.4.{syntax}"
     fragment, = [piece for piece in pydicom.encaps.generate_fragments(dataset.PixelData) if piece]
     assert fragment[: len(file)] == file
+
+
+def test_a_video_is_given_back_to_play_and_leaves_a_gap_where_it_is_not_accepted(shared_archive, tmp_path):
+    file, study = mp4(), synthetic.study(tmp_path / "gap", instances=1)
+    session, root = shared_archive.http(), f"{shared_archive.url}/dicom-web"
+    assert stow.post(shared_archive, stow.multipart([path.read_bytes() for path in study.files])).status == 200
+    answer = stow.post(shared_archive, file, "video/mp4", f"/dicom-web/studies/{study.uid}")
+    url = answer.json["00081199"]["Value"][0]["00081190"]["Value"][0]
+    played = session.get(f"{url}/rendered", headers={"Accept": "video/mp4"}, timeout=30)
+    assert played.status_code == 200 and played.headers["Content-Type"] == "video/mp4"
+    assert played.content.rstrip(b"\0") == file.rstrip(b"\0")
+    piece = session.get(f"{url}/rendered", headers={"Accept": "video/mp4", "Range": "bytes=100-199"}, timeout=30)
+    assert piece.status_code == 206 and piece.content == file[100:200]
+    assert session.get(f"{url}/rendered", headers={"Accept": "image/jpeg"}, timeout=30).status_code == 406
+    # Of a study whose instances have no form in common, those that have one come (PS3.18 Table 10.4.3-1).
+    whole = session.get(f"{root}/studies/{study.uid}", headers={
+        "Accept": 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.1'}, timeout=30)
+    assert whole.status_code == 206 and "299" in whole.headers["Warning"]
+    assert whole.content.count(b"Content-Type: application/dicom") == 1
+    both = session.get(f"{root}/studies/{study.uid}", headers={
+        "Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}, timeout=30)
+    assert both.status_code == 200 and both.content.count(b"Content-Type: application/dicom") == 2
 
 
 @pytest.mark.parametrize(("body", "kind"), [

@@ -242,6 +242,21 @@ def test_rendered_pictures(web, single, multi):
     assert picture(web.get(f"{url}/rendered?annotation=patient,technique&iccprofile=no")).size == (64, 64)
 
 
+def test_annotation_is_text_over_the_upper_left_and_nothing_else(web, shared_archive, module_folder):
+    dataset = synthetic.ct(rows=512, PatientName="Short^Name", WindowCenter="2048", WindowWidth="4096")
+    dataset.PixelData = numpy.full((512, 512), 500, "<u2").tobytes()
+    url = web.root + path(keep(shared_archive, module_folder, dataset))
+    plain, patient, both = (
+        numpy.asarray(picture(web.get(f"{url}/rendered{query}", headers={"Accept": "image/png"}), "PNG").convert("L")).astype(int)
+        for query in ("", "?annotation=patient", "?annotation=patient,technique"))
+    rows, columns = numpy.nonzero(patient != plain)
+    assert len(rows) > 100, "there is text"
+    assert rows.max() < 200 and columns.max() < 400, "in the upper left"
+    assert abs(patient[rows, columns] - plain[rows, columns]).max() > 100, "that can be read"
+    more = numpy.nonzero(both != plain)[0]
+    assert more.max() > rows.max(), "technique stands below"
+
+
 @pytest.mark.parametrize("query", [
     "window=1", "window=a,b,linear", "window=1,2,cubic", "window=nan,inf,linear", "window=1,0,linear", "quality=0",
     "quality=101", "quality=x", "viewport=0,0", "viewport=-1,5", "viewport=1e9,1e9", "viewport=10", "annotation=secrets",
