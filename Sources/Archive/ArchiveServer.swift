@@ -56,7 +56,12 @@ package struct ArchiveServer: Sendable {
             onServerRunning: announce)
         let group = ServiceGroup(
             configuration: .init(
-                services: [.init(service: Edges(dimse: dimse, web: web, events: sources.portal.events))],
+                services: [
+                    .init(service: Edges(dimse: dimse, web: web, events: sources.portal.events)),
+                    .init(
+                        service: AuditRetention(
+                            audit: archive.audit, months: archive.configuration.access.auditMonths, logger: logger)),
+                ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do { try await group.run() } catch {
             // Of the two services only HTTP fails once it has begun.
@@ -67,7 +72,7 @@ package struct ArchiveServer: Sendable {
     }
 
     /// Runs what blocks on a thread of its own.
-    private static func offThePool<Value: Sendable>(
+    static func offThePool<Value: Sendable>(
         _ body: @escaping @Sendable () throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
@@ -175,7 +180,7 @@ package struct ArchiveServer: Sendable {
         return AccessServices(
             access: archive.access, authentication: authentication, work: BlockingWork(threads: 4),
             openID: try section.oidc.map { section throws(ArchiveError) in try signOn(section) },
-            hasStudy: { uid in try !catalog.instances(Scope(studyUIDs: [uid], seriesUIDs: [], sopUIDs: [])).isEmpty })
+            hasStudy: { uid in try catalog.holds(study: uid) })
     }
 
     /// The provider is asked when somebody signs in: the archive starts without it.
@@ -204,7 +209,8 @@ package struct ArchiveServer: Sendable {
         return WebServerSources(
             portal: PortalServices(
                 facts: ServerFacts(
-                    version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort),
+                    version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort,
+                    signsInElsewhere: archive.configuration.access.oidc != nil),
                 catalog: archive.catalog, retrieval: archive.retrieval,
                 events: EventFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer, work: work,
                 logger: logger),
@@ -214,7 +220,8 @@ package struct ArchiveServer: Sendable {
                 deletion: archive.deletion, generation: try CatalogGeneration(archive.catalog),
                 address: PublicAddress(
                     trustedProxies: Set(archive.configuration.access.trustedProxies),
-                    isEncrypted: archive.configuration.http.tls != nil),
+                    isEncrypted: archive.configuration.http.tls != nil,
+                    configured: archive.configuration.http.publicURL),
                 work: work, scratch: archive.folder.scratch, logger: logger,
                 compactFrames: archive.configuration.http.compactFrames?.transferSyntaxUID),
             crossOrigin: crossOrigin,

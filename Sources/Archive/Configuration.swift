@@ -151,6 +151,8 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
     /// What native frames go out as to viewers that take whatever is stored; nil: as they are.
     package var compactFrames: CompactFrames?
 
+    /// Where callers find this server, such as `https://pacs.example.org`; nil: as each request says.
+    package var publicURL: String?
     /// Origins whose pages may call with a token; `*` for every one.
     package var allowedOrigins: [String] = []
     /// Whether our pages are isolated from other sites.
@@ -160,7 +162,7 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
         case host, port, tls, maxConnections, maxConnectionsPerAddress, idleTimeout, ohif, compactFrames, allowedOrigins
-        case isolatePages
+        case isolatePages, publicURL
     }
 
     package init(from decoder: any Decoder) throws {
@@ -177,14 +179,16 @@ package struct HTTPSection: Decodable, Sendable, Equatable {
         compactFrames = try values.decodeIfPresent(CompactFrames.self, forKey: .compactFrames)
         allowedOrigins = try values.decodeIfPresent([String].self, forKey: .allowedOrigins) ?? allowedOrigins
         isolatePages = try values.decodeIfPresent(Bool.self, forKey: .isolatePages) ?? isolatePages
-        for origin in allowedOrigins where origin != "*" { try Self.check(origin: origin) }
+        for origin in allowedOrigins where origin != "*" { try Self.check(origin, "http.allowedOrigins") }
+        publicURL = try values.decodeIfPresent(String.self, forKey: .publicURL)
+        if let publicURL { try Self.check(publicURL, "http.publicURL") }
     }
 
     /// An origin as browsers send it (RFC 6454 Section 6.1): scheme, host and port, nothing behind them.
-    private static func check(origin: String) throws(ConfigurationError) {
+    private static func check(_ origin: String, _ place: String) throws(ConfigurationError) {
         guard let url = URL(string: origin), let scheme = url.scheme, ["http", "https"].contains(scheme),
-            url.host != nil, url.path.isEmpty, url.query == nil
-        else { throw ConfigurationError("http.allowedOrigins: \(origin) is not like https://viewer.example.org") }
+            url.host != nil, url.path.isEmpty, url.query == nil, url.fragment == nil, url.user == nil
+        else { throw ConfigurationError("\(place): \(origin) is not like https://pacs.example.org") }
     }
 
     /// Whether only this machine can connect.

@@ -31,6 +31,7 @@ extension Configuration {
           # idleTimeout: 30            # seconds from the connection, or the last answer, to a whole request header
           # compactFrames: htj2k       # no default: frames go to viewers in HTJ2K, without loss, for thin lines
           # ohif: DIR                  # no default: folder of the OHIF viewer (scripts/fetch-ohif)
+          # publicURL: https://pacs.example.org  # no default: what addresses in answers begin with
           # allowedOrigins: []         # web sites whose pages may call with a token, such as https://viewer.example.org
           # isolatePages: false        # true: pages get COOP and COEP, for viewers that want shared memory
 
@@ -52,6 +53,7 @@ extension Configuration {
           # secureCookies: false       # true behind a proxy that encrypts; with TLS here it is so by itself
           # openMetrics: false         # true: /metrics for everybody; otherwise this machine, or with a token
           # auditBacklog: 10000        # events kept in memory while the audit trail cannot be written
+          # auditMonths: 24            # months that the audit trail is kept; older rows are cut once a day
 
         # Sign-in at the hospital's identity provider (OpenID Connect), as a part of access: (docs/oidc.md)
         #   oidc:

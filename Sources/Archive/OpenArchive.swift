@@ -44,7 +44,9 @@ package final class OpenArchive: Sendable {
         retrieval = InstanceRetrieval(
             volumes: volumes,
             converter: Converter(executable: Self.thisProgram, scratch: folder.scratch))
-        metadata = MetadataSource(catalog: catalog, retrieval: retrieval, folder: folder.metadata)
+        metadata = MetadataSource(
+            catalog: catalog, retrieval: retrieval, folder: folder.metadata,
+            root: (configuration.http.publicURL ?? "") + "/dicom-web")
     }
 
     /// Opens an archive that exists; commands never create one by a misspelt path.

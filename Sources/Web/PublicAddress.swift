@@ -8,9 +8,13 @@ package struct PublicAddress: Sendable {
     /// Numeric addresses of proxies whose X-Forwarded-Proto and X-Forwarded-Host are believed.
     private let trustedProxies: Set<String>
     private let isEncrypted: Bool
+    private let configured: String?
 
-    /// - Parameter isEncrypted: whether this server itself speaks TLS.
-    package init(trustedProxies: Set<String> = [], isEncrypted: Bool = false) {
+    /// - Parameters:
+    ///   - isEncrypted: whether this server itself speaks TLS.
+    ///   - configured: what addresses begin with in any case, such as `https://pacs.example.org`.
+    package init(trustedProxies: Set<String> = [], isEncrypted: Bool = false, configured: String? = nil) {
+        self.configured = configured
         self.trustedProxies = trustedProxies
         self.isEncrypted = isEncrypted
     }
@@ -18,6 +22,7 @@ package struct PublicAddress: Sendable {
     /// Scheme, host and port as the caller wrote them, such as `https://pacs.example.org`; empty, so that addresses are
     /// relative to the server, when the request names no host that could be one.
     package func base(of request: Request, peer: String) -> String {
+        if let configured { return configured }
         var host = request.head.authority ?? ""
         var scheme = isEncrypted ? "https" : "http"
         if trustedProxies.contains(peer) {

@@ -26,6 +26,12 @@ struct Top: AsyncParsableCommand {
     @Flag(help: "Print one report and end.")
     var once = false
 
+    @Option(
+        help: ArgumentHelp(
+            "A file that holds a token of an administrator or an integration; without, PHIM_TOKEN is used if it is set.",
+            discussion: "Needed where the server does not listen on the loopback address.", valueName: "file"))
+    var tokenFile: String?
+
     func validate() throws {
         guard (0.1...3600).contains(interval) else { throw ValidationError("--interval: 0.1 to 3600 seconds") }
     }
@@ -37,7 +43,10 @@ struct Top: AsyncParsableCommand {
             throw CannotBegin("\(folder.path): no server runs here. Start one with: phim serve --data \(folder.path)")
         }
         var poll: TopPoll
-        do { poll = try await TopPoll(folder: folder, server: server, interval: .seconds(interval)) } catch {
+        let token = try self.token()
+        do {
+            poll = try await TopPoll(folder: folder, server: server, token: token, interval: .seconds(interval))
+        } catch {
             throw Fault.opening(error)
         }
         let isDumb = ["", "dumb"].contains(ProcessInfo.processInfo.environment["TERM"] ?? "")
@@ -46,6 +55,22 @@ struct Top: AsyncParsableCommand {
         } else {
             await watch(poll)
         }
+    }
+
+    /// Never on the command line, where others on the machine could read it.
+    private func token() throws -> String? {
+        let text: String?
+        if let tokenFile {
+            guard let read = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
+                throw CannotBegin("--token-file: \(tokenFile) cannot be read")
+            }
+            text = read
+        } else {
+            text = ProcessInfo.processInfo.environment["PHIM_TOKEN"]
+        }
+        let token = text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
+        guard token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { throw CannotBegin("this is no token") }
+        return token.isEmpty ? nil : token
     }
 
     private func printOnce(_ poll: inout TopPoll) async throws {

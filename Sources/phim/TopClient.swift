@@ -16,6 +16,7 @@ enum MetricsFault: Error, CustomStringConvertible {
     var description: String {
         switch self {
         case .noAnswer(let host, let port): "no answer from HTTP on \(host) port \(port)"
+        case .status(401): "the server asks for a token: give it by --token-file, or as PHIM_TOKEN"
         case .status(let code): "the server answers /metrics with HTTP status \(code)"
         case .notMetrics: "what the server answers to /metrics cannot be read"
         }
@@ -31,8 +32,11 @@ struct MetricsClient: Sendable {
     let host: String
     let port: Int
     let isEncrypted: Bool
+    /// What proves that the metrics may be read; nil where the server knows this machine.
+    private let token: String?
 
-    init(_ server: RunningServer) {
+    init(_ server: RunningServer, token: String? = nil) {
+        self.token = token
         // An address that stands for all of the machine's is reached from here by loopback.
         switch server.httpHost {
         case "0.0.0.0": host = "127.0.0.1"
@@ -63,8 +67,9 @@ struct MetricsClient: Sendable {
         defer { hangUp.cancel() }
         return try await connection.executeThenClose { answers, questions in
             let name = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-            let head = HTTPRequestHead(
+            var head = HTTPRequestHead(
                 version: .http1_1, method: .GET, uri: path, headers: ["host": name, "connection": "close"])
+            if let token { head.headers.add(name: "authorization", value: "Bearer \(token)") }
             try await questions.write(contentsOf: [.head(head), .end(nil)])
             for try await answer in answers {
                 guard answer.head.status == .ok else { throw MetricsFault.status(answer.head.status.code) }

@@ -14,17 +14,19 @@ enum TopNews: Sendable {
 
 struct TopPoll: Sendable {
     private let folder: ArchiveFolder
+    private let token: String?
     private let interval: Duration
     private var server: RunningServer
     private var last: TimedReading
     private var due: ContinuousClock.Instant
 
     /// Takes the first reading.
-    init(folder: ArchiveFolder, server: RunningServer, interval: Duration) async throws {
+    init(folder: ArchiveFolder, server: RunningServer, token: String?, interval: Duration) async throws {
         self.folder = folder
         self.server = server
+        self.token = token
         self.interval = interval
-        last = TimedReading(reading: try await MetricsClient(server).read())
+        last = TimedReading(reading: try await MetricsClient(server, token: token).read())
         due = last.instant + interval
     }
 
@@ -35,7 +37,7 @@ struct TopPoll: Sendable {
     mutating func next() async -> TopNews? {
         do { try await ContinuousClock().sleep(until: due) } catch { return nil }
         do {
-            let reading = TimedReading(reading: try await MetricsClient(server).read())
+            let reading = TimedReading(reading: try await MetricsClient(server, token: token).read())
             // Another server, which has taken the same port.
             if reading.start != last.start { server = RunningServer.current(in: folder) ?? server }
             let report = TopReport(server, from: last, to: reading)

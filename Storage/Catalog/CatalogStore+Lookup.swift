@@ -48,6 +48,13 @@ extension CatalogStore {
         }
     }
 
+    /// Whether anything of a study is here.
+    package func holds(study uid: String) throws(CatalogError) -> Bool {
+        try read { db in
+            try db.first("SELECT 1 FROM \(StoredInstance.tables) WHERE study.uid = ? LIMIT 1", [uid.sql]) != nil
+        }
+    }
+
     /// Instances in order of enrolment, page by page, for work on all of them.
     package func instances(after id: Int64, limit: Int = 1_000) throws(CatalogError) -> [StoredInstance] {
         try read { db in

@@ -49,6 +49,53 @@ import Testing
         #expect(try Configuration.parse(text, name: "phim.yaml").peers.map(\.aeTitle) == ["CT1"])
     }
 
+    @Test("Settings of HTTP and access are read")
+    func web() throws {
+        let text = """
+            http:
+              host: 0.0.0.0
+              port: 8443
+              tls: { certificate: server.pem, key: /etc/phim/server.key }
+              maxConnections: 1000
+              maxConnectionsPerAddress: 50
+              idleTimeout: 45
+              compactFrames: htj2k
+              ohif: none
+              allowedOrigins: [ "https://viewer.example.org", "*" ]
+              isolatePages: true
+              publicURL: https://pacs.example.org:8443
+            access:
+              idleTimeout: 600
+              sessionLifetime: 3600
+              lockOutAfter: 3
+              lockOutTime: 60
+              failuresPerAddress: 9
+              failureWindow: 30
+              longestLink: 86400
+              trustedProxies: [ 192.0.2.9 ]
+              origins: [ "https://emr.example.org:8443" ]
+              secureCookies: true
+              openMetrics: true
+              auditBacklog: 5
+              auditMonths: 120
+            """
+        let configuration = try Configuration.parse(text, name: "phim.yaml")
+        let (http, access) = (configuration.http, configuration.access)
+        #expect(http.host == "0.0.0.0" && http.port == 8443 && !http.isLocal)
+        #expect(http.tls?.certificate == "server.pem" && http.tls?.key == "/etc/phim/server.key")
+        #expect((http.maxConnections, http.maxConnectionsPerAddress, http.idleTimeout) == (1000, 50, 45))
+        #expect(http.compactFrames == .htj2k && http.ohif == "none" && http.isolatePages)
+        #expect(http.publicURL == "https://pacs.example.org:8443")
+        #expect(http.allowedOrigins == ["https://viewer.example.org", "*"])
+        let policy = access.policy
+        #expect((policy.idleTimeout, policy.sessionLifetime, policy.longestLink) == (600, 3600, 86_400))
+        #expect((policy.lockOutAfter, policy.lockOutTime) == (3, 60))
+        #expect((policy.failuresPerAddress, policy.failureWindow) == (9, 30))
+        #expect(access.trustedProxies == ["192.0.2.9"] && access.origins == ["https://emr.example.org:8443"])
+        #expect(access.secureCookies && access.openMetrics)
+        #expect((access.auditBacklog, access.auditMonths) == (5, 120))
+    }
+
     @Test("An identity provider is read")
     func identityProvider() throws {
         let text = """
@@ -102,6 +149,22 @@ import Testing
             ("dicom: { aeTitle: SEVENTEEN_LETTERS }", "AE title"),
             ("dicom: { characterSet: klingon }", "characterSet"),
             ("dicom: { reservedAssociations: -1 }", "dicom.reservedAssociations"),
+            ("http: { port: 65536 }", "http.port"),
+            ("http: { maxConnections: 0 }", "http.maxConnections"),
+            ("http: { maxConnectionsPerAddress: -1 }", "http.maxConnectionsPerAddress"),
+            ("http: { idleTimeout: 0 }", "http.idleTimeout"),
+            ("http: { idleTimeout: soon }", "http.idleTimeout"),
+            ("http: { tls: { certificate: a } }", "key"),
+            ("http: { tls: { certificate: a, key: b, password: c } }", "password"),
+            ("http: { tls: yes }", "tls"),
+            ("http: { compactFrames: gif }", "compactFrames"),
+            ("http: { allowedOrigins: [ viewer.example.org ] }", "http.allowedOrigins"),
+            ("http: { allowedOrigins: [ \"https://viewer.example.org/page\" ] }", "http.allowedOrigins"),
+            ("http: { publicURL: pacs.example.org }", "http.publicURL"),
+            ("http: { publicURL: \"https://pacs.example.org/\" }", "http.publicURL"),
+            ("access: { origins: [ \"ftp://emr.example.org\" ] }", "access.origins"),
+            ("access: { origins: [ \"*\" ] }", "access.origins"),
+            ("access: { auditMonths: 0 }", "access.auditMonths"),
             ("storage: { volumeSize: huge }", "storage.volumeSize"),
             ("storage: { streamThreshold: 2GiB }", "storage.streamThreshold"),
             ("peers: [ { name: a, aeTitle: B, host: c } ]", "port"),

@@ -19,6 +19,14 @@ struct PageTests {
         return catalog
     }
 
+    @Test("a study is here or it is not")
+    func holds() throws {
+        let scratch = try Scratch()
+        let catalog = try filled(scratch)
+        #expect(try catalog.holds(study: "1.3"))
+        #expect(try !catalog.holds(study: "1.3.1") && !catalog.holds(study: "") && !catalog.holds(study: "1.%"))
+    }
+
     @Test("totals are exact where everything was looked at, whatever the page")
     func totals() throws {
         let scratch = try Scratch()
