@@ -93,6 +93,7 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CLinux"),
         room("DICOMCore", ["CZlib", crypto]),
+        room("HL7"),
         room("Telemetry", [.product(name: "CoreMetrics", package: "swift-metrics")]),
 
         // Layer 1: the DICOM toolkit. Only CDCMTK includes DCMTK headers, only DICOMToolkit imports CDCMTK.
@@ -191,6 +192,7 @@ let package = Package(
         room("FaultInjection", ["Volumes", "CFaultySQLite"], path: "Tests/FaultInjection"),
 
         tests("DICOMCoreTests", ["DICOMCore"]),
+        tests("HL7Tests", ["HL7"]),
         tests("DICOMNetworkTests", ["DICOMNetwork", "DICOMToolkit"]),
         tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore"]),
         tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),
