@@ -46,6 +46,8 @@ package struct ImageAttributes: Sendable {
     package let palette: Palette?
     /// Presentation LUT Shape INVERSE (PS3.3 Section C.11.6).
     package let isInverse: Bool
+    /// Height of a pixel by its width, where the object says that they differ (PS3.3 Section C.7.6.3.1.7).
+    package let aspect: Double
     /// Milliseconds of a frame, nil when the object is no cine.
     package let frameTime: Double?
     private let common: FrameAttributes
@@ -75,6 +77,7 @@ package struct ImageAttributes: Sendable {
         palette =
             layout.photometricInterpretation == .paletteColor ? Palette(dataSet, isSigned: layout.isSigned) : nil
         isInverse = dataSet.string(.presentationLUTShape)?.uppercased() == "INVERSE"
+        aspect = Self.aspect(dataSet)
         let time = dataSet.doubles(.frameTime).first
         let rate = dataSet.doubles(.recommendedDisplayFrameRate).first ?? dataSet.doubles(.cineRate).first
         frameTime = time.flatMap { $0 > 0 ? $0 : nil } ?? rate.flatMap { $0 > 0 ? 1_000 / $0 : nil }
@@ -90,6 +93,13 @@ package struct ImageAttributes: Sendable {
         }
         let hasOverlays = dataSet.elements.contains { $0.tag.group & 0xFFE1 == 0x6000 && $0.tag.element == 0x0010 }
         overlaySource = hasOverlays ? dataSet : nil
+    }
+
+    /// Beyond ten to one it is a mistake, and the image is better seen as it is.
+    private static func aspect(_ dataSet: DataSet) -> Double {
+        let ratio = dataSet.doubles(.pixelAspectRatio)
+        guard ratio.count == 2, ratio[1] > 0, (0.1...10).contains(ratio[0] / ratio[1]) else { return 1 }
+        return ratio[0] / ratio[1]
     }
 
     private static func padding(_ dataSet: DataSet, _ layout: PixelLayout) -> ClosedRange<Int>? {

@@ -12,6 +12,8 @@ package struct RenderingPlan: Sendable, Hashable, Codable {
     package var overlays: [Overlay] = []
     package var request: RenderingRequest
     package var presentation: Presentation?
+    /// Height of a pixel by its width.
+    package var aspect = 1.0
 
     /// What is needed of an image for one of its frames, numbered from 1.
     package init(_ image: ImageAttributes, frame: Int, request: RenderingRequest, presentation: Presentation? = nil) {
@@ -23,6 +25,8 @@ package struct RenderingPlan: Sendable, Hashable, Codable {
         overlays = request.showsOverlays ? image.overlays(frame) : []
         self.request = request
         self.presentation = presentation
+        // A presentation state turns images, and says itself how they are shown.
+        aspect = presentation == nil ? image.aspect : 1
     }
 }
 
@@ -111,7 +115,13 @@ package enum Renderer {
             state.draw(into: &raster)
             raster = state.arranged(raster)
         }
-        if let viewport = plan.request.viewport { raster = fit(raster, viewport) }
+        if let viewport = plan.request.viewport {
+            raster = fit(raster, viewport, aspect: plan.aspect)
+        } else if plan.aspect != 1 {
+            let size = stretchedSize(raster.width, raster.height, plan.aspect)
+            raster = raster.resampled(
+                x: 0, y: 0, width: Double(raster.width), height: Double(raster.height), to: size)
+        }
         TextPainter.draw(plan.request.annotation, into: &raster)
         return raster
     }
@@ -138,14 +148,20 @@ package enum Renderer {
     }
 
     /// Size of the picture of an image in a viewport.
-    package static func fittedSize(_ layout: PixelLayout, _ viewport: Viewport?) -> (width: Int, height: Int) {
-        guard let viewport else { return (layout.columns, layout.rows) }
-        let whole = Viewport.Region(x: 0, y: 0, width: Double(layout.columns), height: Double(layout.rows))
-        return fittedSize(viewport.region ?? whole, viewport)
+    package static func fittedSize(
+        _ image: ImageAttributes, _ viewport: Viewport?, isPresented: Bool = false
+    ) -> (width: Int, height: Int) {
+        let (columns, rows) = (image.layout.columns, image.layout.rows)
+        let aspect = isPresented ? 1 : image.aspect
+        guard let viewport else { return stretchedSize(columns, rows, aspect) }
+        let whole = Viewport.Region(x: 0, y: 0, width: Double(columns), height: Double(rows))
+        return fittedSize(viewport.region ?? whole, viewport, aspect)
     }
 
-    private static func fittedSize(_ region: Viewport.Region, _ viewport: Viewport) -> (width: Int, height: Int) {
-        let (width, height) = (abs(region.width), abs(region.height))
+    private static func fittedSize(
+        _ region: Viewport.Region, _ viewport: Viewport, _ aspect: Double
+    ) -> (width: Int, height: Int) {
+        let (width, height) = (abs(region.width) * max(1, 1 / aspect), abs(region.height) * max(1, aspect))
         let scale = min(Double(viewport.width) / width, Double(viewport.height) / height)
         return (
             width: Int((width * scale).rounded()).clamped(to: 1...viewport.width),
@@ -153,11 +169,21 @@ package enum Renderer {
         )
     }
 
+    /// Pixels that are not square: the shorter side of them grows, so that nothing is lost.
+    private static func stretchedSize(_ width: Int, _ height: Int, _ aspect: Double) -> (width: Int, height: Int) {
+        if aspect == 1 { return (width, height) }
+        let longest = max(width, height, Viewport.longestSide)
+        let region = Viewport.Region(x: 0, y: 0, width: Double(width), height: Double(height))
+        let (wide, high) = (Double(width) * max(1, 1 / aspect), Double(height) * max(1, aspect))
+        let room = Viewport(width: min(longest, Int(wide.rounded())), height: min(longest, Int(high.rounded())))
+        return room.map { fittedSize(region, $0, aspect) } ?? (width, height)
+    }
+
     /// The region fitted into the viewport, its proportions kept.
-    static func fit<Sample>(_ raster: Raster<Sample>, _ viewport: Viewport) -> Raster<Sample> {
+    static func fit<Sample>(_ raster: Raster<Sample>, _ viewport: Viewport, aspect: Double = 1) -> Raster<Sample> {
         let whole = Viewport.Region(x: 0, y: 0, width: Double(raster.width), height: Double(raster.height))
         let region = viewport.region ?? whole
-        let size = fittedSize(region, viewport)
+        let size = fittedSize(region, viewport, aspect)
         if viewport.region == nil, size == (raster.width, raster.height) { return raster }
         var out = raster.resampled(
             x: region.x, y: region.y, width: abs(region.width), height: abs(region.height), to: size)

@@ -52,7 +52,7 @@ extension ImageEntry {
         var request = request
         // Moving pictures are for looking over: no side above 512 unless asked for.
         if request.viewport == nil { request.viewport = Viewport(width: 512, height: 512) }
-        let size = Renderer.fittedSize(attributes.layout, request.viewport)
+        let size = Renderer.fittedSize(attributes, request.viewport, isPresented: state != nil)
         let step = size.width * size.height * (isColour ? 3 : 1)
         let numbers = number.map { [$0] } ?? Array(1...table.count)
         let every = max(1, (numbers.count * step + Self.animationRoom - 1) / Self.animationRoom)

@@ -193,6 +193,27 @@ struct RenderingTests {
         #expect(try picture(header, Samples.words([0x8000, 0x0000])) == [255, 0])
     }
 
+    @Test("pixels that are not square are shown so (PS3.3 Section C.7.6.3.1.7)")
+    func aspect() throws {
+        func header(_ ratio: [String]) throws -> Header {
+            try Samples.header(rows: 2, columns: 2, allocated: 8) { $0.put(.pixelAspectRatio, .IS, ratio) }
+        }
+        let pixels: [UInt8] = [0, 100, 200, 40]
+        #expect(try picture(header(["1", "1"]), pixels) == pixels)
+        let tall = try picture(header(["2", "1"]), pixels)
+        #expect(tall.count == 8 && Array(tall.prefix(2)) == [0, 100] && Array(tall.suffix(2)) == [200, 40])
+        let wide = try picture(header(["1", "3"]), pixels)
+        #expect(wide.count == 12 && wide.first == 0 && wide.last == 40)
+        // Room for two by two: a tall image is half as wide.
+        #expect(try picture(header(["2", "1"]), pixels) { $0.viewport = Viewport(width: 2, height: 2) }.count == 2)
+        let image = try ImageAttributes(header(["2", "1"]))
+        #expect(Renderer.fittedSize(image, nil) == (2, 4))
+        #expect(Renderer.fittedSize(image, nil, isPresented: true) == (2, 2))
+        for odd in [["0", "1"], ["1", "0"], ["-1", "1"], ["1", "11"], ["1"], ["99999999999", "1"]] {
+            #expect(try picture(header(odd), pixels) == pixels, "\(odd)")
+        }
+    }
+
     @Test("a viewport keeps proportions, cuts regions and mirrors (PS3.18 Section 8.3.5.1.3)")
     func viewports() throws {
         let header = try Samples.header(rows: 2, columns: 4, allocated: 8)
