@@ -7,35 +7,8 @@ import Records
 import Web
 
 struct AuditRoutes: Sendable {
-    private struct Answer: Encodable {
-        let number: Int64
-        let at: Date
-        /// Of several alike the last.
-        let until: Date
-        let count: Int
-        let kind: String
-        let account: String
-        let credential: String
-        let address: String
-        let study: String?
-        let detail: String
-
-        init(_ row: AuditRow) {
-            number = row.number
-            at = JSONAnswer.date(row.entry.at)
-            until = JSONAnswer.date(row.entry.until)
-            count = row.entry.count
-            kind = row.entry.kind
-            account = row.entry.account
-            credential = row.entry.credential
-            address = row.entry.address
-            study = row.entry.studyInstanceUID
-            detail = row.entry.detail
-        }
-    }
-
     private struct Page: Encodable {
-        let events: [Answer]
+        let events: [AuditReport]
         /// Give it as `before` to read on; nil at the end.
         let next: Int64?
     }
@@ -55,7 +28,7 @@ struct AuditRoutes: Sendable {
             let search = try Self.search(request)
             let rows = try await services.run { try $0.audit.find(search) }
             let next = rows.count == search.limit ? rows.last?.number : nil
-            return try JSONAnswer.response(Page(events: rows.map(Answer.init), next: next))
+            return try JSONAnswer.response(Page(events: rows.map { AuditReport($0) }, next: next))
         }
     }
 

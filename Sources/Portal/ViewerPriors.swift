@@ -37,6 +37,8 @@ struct ViewerPriorsAnswer: Encodable, Sendable {
 /// Looks for other studies of a patient. Calls block.
 struct ViewerPriors: Sendable {
     private let catalog: CatalogStore
+    /// Studies of one patient that are looked at.
+    private static let mostStudies = 2_000
 
     init(_ catalog: CatalogStore) { self.catalog = catalog }
 
@@ -70,11 +72,15 @@ struct ViewerPriors: Sendable {
             return ViewerPriorsAnswer(studyInstanceUID: uid, priors: [], isTruncated: false)
         }
         let issuer = first[.issuerOfPatientID] ?? ""
-        let found = try catalog.find(Query(level: .series, filters: [.patientID: .single(patientID)]))
-        let others = found.filter { match in
-            let study = match.values[.studyInstanceUID] ?? ""
-            return study != uid && (match.values[.issuerOfPatientID] ?? "") == issuer && scope.contains(study)
-        }
+        // The newest first; an ID that thousands share, as of those whose name nobody knew, names nobody.
+        var studies = Query(level: .study, filters: [.patientID: .single(patientID)], limit: Self.mostStudies)
+        if case .only(let granted) = scope { studies.studies = granted }
+        let wanted = try catalog.find(studies).filter {
+            $0.values[.studyInstanceUID] != uid && ($0.values[.issuerOfPatientID] ?? "") == issuer
+        }.compactMap { $0.values[.studyInstanceUID] }.prefix(limit + 1)
+        let others =
+            wanted.isEmpty
+            ? [] : try catalog.find(Query(level: .series, filters: [.studyInstanceUID: .list(Array(wanted))]))
         let open = Summary(own)
         let summaries = Dictionary(grouping: others) { $0.values[.studyInstanceUID] ?? "" }.values.map { Summary($0) }
             .sorted { ($0.moment, $0.uid) > ($1.moment, $1.uid) }

@@ -76,19 +76,6 @@ extension AuditCommand {
         @Option(help: "Up to this time.") var to: String?
         @Option(help: "At most this many.") var limit = 1_000
 
-        struct Report: Encodable {
-            let number: Int64
-            let at: Date
-            let until: Date
-            let count: Int
-            let kind: String
-            let account: String
-            let credential: String
-            let address: String
-            let study: String?
-            let detail: String
-        }
-
         func run() throws {
             var search = AuditSearch()
             search.account = account
@@ -98,13 +85,7 @@ extension AuditCommand {
             search.to = try to.map { try Self.time($0, "--to", isEnd: true) }
             search.limit = max(1, limit)
             let rows = try options.withAccess { try $0.audit.find(search) }
-            let reports = rows.map { row in
-                Report(
-                    number: row.number, at: Self.date(row.entry.at), until: Self.date(row.entry.until),
-                    count: row.entry.count, kind: row.entry.kind, account: row.entry.account,
-                    credential: row.entry.credential, address: row.entry.address, study: row.entry.studyInstanceUID,
-                    detail: row.entry.detail)
-            }
+            let reports = rows.map { AuditReport($0) }
             if output.json { return try Terminal.printJSON(reports) }
             guard !reports.isEmpty else { return Terminal.note("Nothing of the kind.") }
             Terminal.print(
@@ -116,10 +97,6 @@ extension AuditCommand {
                             $0.credential, $0.address, $0.study ?? "-", $0.detail,
                         ]
                     }))
-        }
-
-        private static func date(_ microseconds: Int64) -> Date {
-            Date(timeIntervalSince1970: Double(microseconds) / 1e6)
         }
 
         private static func time(_ text: String, _ option: String, isEnd: Bool) throws -> Int64 {

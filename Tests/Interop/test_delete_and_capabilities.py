@@ -207,3 +207,20 @@ def test_isolation(opened, shared_archive):
     answer = shared_archive.http().get(url(shared_archive, "/studies"), headers=JSON)
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "Cross-Origin-Embedder-Policy" not in answer.headers
+
+
+def test_addresses_begin_with_what_is_configured(make_archive, tmp_path):
+    archive = make_archive({"http": {"publicURL": "https://pacs.example.org:8443"}}).start()
+    dataset = synthetic.ct()
+    archive.run("import", synthetic.write(tmp_path / "one.dcm", dataset))
+    session, root = archive.http(), "https://pacs.example.org:8443/dicom-web"
+    listed, = session.get(f"{archive.url}/dicom-web/studies", headers=JSON, timeout=30).json()
+    assert listed["00081190"]["Value"] == [f"{root}/studies/{dataset.StudyInstanceUID}"]
+    path = (f"/studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}"
+            f"/instances/{dataset.SOPInstanceUID}")
+    found, = session.get(f"{archive.url}/dicom-web{path}/metadata", headers=JSON, timeout=30).json()
+    address = found["7FE00010"]["BulkDataURI"]
+    assert address.startswith(root + path)
+    here = session.get(archive.url + address.removeprefix("https://pacs.example.org:8443"),
+                       headers={"Accept": "application/octet-stream"}, timeout=30)
+    assert here.status_code == 200 and here.content == dataset.PixelData

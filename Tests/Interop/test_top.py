@@ -111,6 +111,24 @@ def test_one_report_as_json(archive, tmp_path):
     assert made.uid not in json.dumps(report)
 
 
+def test_a_token_proves_who_watches(archive, tmp_path):
+    """A token counts even where this machine would be known by itself: a wrong one is refused."""
+    def top(*more, **environment):
+        return subprocess.run(
+            [str(BINARY), "top", "--data", str(archive.data), "--json", "--interval", "0.2", *map(str, more)],
+            capture_output=True, text=True, timeout=30, env={**os.environ, **environment})
+
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text(archive.token("integration") + "\n")
+    bad.write_text("phim_wrong\n")
+    assert json.loads(top("--token-file", good).stdout)
+    assert json.loads(top(PHIM_TOKEN=archive.token()).stdout)
+    for refused in (top("--token-file", bad), top(PHIM_TOKEN="phim_wrong"), top(PHIM_TOKEN=archive.token("technician"))):
+        assert refused.returncode != 0 and "--token-file" in refused.stderr and "phim_" not in refused.stderr
+    missing = top("--token-file", tmp_path / "nothing")
+    assert missing.returncode == 2 and "nothing" in missing.stderr
+
+
 def test_one_report_as_text_where_there_is_no_terminal(archive, tmp_path):
     sent(archive, tmp_path / "in", 2)
     for options in ([], ["--once"]):
