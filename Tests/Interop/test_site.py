@@ -171,6 +171,25 @@ def test_sending_files_by_the_page(page, hospital, tmp_path):
     assert len(hospital.find("--patient-name", "Sent*")) == 1
 
 
+def test_sending_a_folder_with_all_that_is_below_it(page, tmp_path):
+    signed_in(page)
+    study = "1.2.826.0.1.3680043.10.1475.78"
+    for number, below in enumerate(["", "a", "a/b", "c"], 1):
+        (tmp_path / "disc" / below).mkdir(parents=True, exist_ok=True)
+        showcase.save(tmp_path / "disc" / below, showcase.grey(study, f"{study}.1", number, PatientName="Sent^By Folder"))
+    (tmp_path / "disc" / "AUTORUN.INF").write_text("[autorun]")
+    page.one("#upload-open").click()
+    page.one("dialog[open] .primary")
+    page.script("""
+        const folder = [...document.querySelectorAll('#dialog input')].find((input) => input.webkitdirectory);
+        folder.id = 'folder';
+        folder.classList.remove('hidden');""")
+    page.one("#folder").send_keys(str(tmp_path / "disc"))
+    page.wait(lambda: page.script("return document.querySelector('#uploads').dataset.state") == "done", why="the end")
+    assert "4 kept" in page.text("#uploads") and "1 not DICOM" in page.text("#uploads"), page.text("#uploads")
+    page.wait(lambda: "Sent By Folder" in names(page), why="the new study")
+
+
 def test_dropping_files_on_the_page(page):
     signed_in(page)
     page.script("""

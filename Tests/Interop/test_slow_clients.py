@@ -175,3 +175,34 @@ def test_shutting_down_with_an_upload_in_hand(make_archive):
         archive.stop()
     archive.start()
     assert archive.json("status")["instances"] == 1
+
+
+@pytest.mark.timeout(120)
+def test_whole_studies_that_nobody_takes(archive, tmp_path):
+    """Callers that ask for a study and take little of it cost neither memory nor anybody else's time."""
+    study = synthetic.study(tmp_path, instances=24, rows=1400)
+    size = sum(path.stat().st_size for path in study.files)
+    archive.run("import", *study.files)
+    session = archive.http()
+    address = f"{archive.url}/dicom-web/studies/{study.uid}"
+    whole = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+    assert len(session.get(address, headers={"Accept": whole}, timeout=60).content) > size
+    before = archive.peak_memory()
+    lines = []
+    for number in range(32):
+        line = stow.raw(archive)
+        accept = whole if number % 2 else "application/zip"
+        fields = {"Host": "localhost", "Accept": accept, **stow.authorization(archive)}
+        line.sendall("\r\n".join(
+            [f"GET /dicom-web/studies/{study.uid} HTTP/1.1", *(f"{k}: {v}" for k, v in fields.items()), "", ""]).encode())
+        lines.append(line)
+    for line in lines:
+        line.settimeout(20)
+        assert line.recv(4096).startswith(b"HTTP/1.1 200")
+    assert 32 * size > 1 << 30 and archive.peak_memory() - before < 256 << 20
+    # Others are served meanwhile, with the same study too.
+    assert session.get(f"{archive.url}/dicom-web/studies", timeout=10).status_code == 200
+    assert len(session.get(address, headers={"Accept": whole}, timeout=30).content) > size
+    for line in lines:
+        line.close()
+    archive.assert_healthy()
