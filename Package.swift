@@ -115,7 +115,7 @@ let package = Package(
                 .linkedLibrary("png16"), .linkedLibrary("gif"), .linkedLibrary("freetype"),
             ]
         ),
-        room("DICOMImaging", ["DICOMCore", "DICOMToolkit", "CImageCodecs", "CZlib", "CLinux"]),
+        room("DICOMImaging", ["DICOMCore", "DICOMToolkit", "CImageCodecs", "CZlib", "CLinux", metrics]),
 
         // Layer 2: persistence.
         room("Volumes", ["CLinux", crypto], path: "Storage/Volumes"),
@@ -170,7 +170,7 @@ let package = Package(
             "Archive",
             [
                 "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer",
-                "Access", "Web", "DICOMweb", "Portal", "Telemetry", "Yams", lifecycle, signals, logging,
+                "Access", "Web", "DICOMweb", "Portal", "Telemetry", "CLinux", "Yams", lifecycle, signals, logging,
                 metrics,
             ]),
         .executableTarget(
@@ -204,7 +204,7 @@ let package = Package(
         tests("ArchiveTests", ["Access", "Archive", "DICOMCore"]),
         tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
         tests("AccessTests", ["Access", "Records", crypto, grdb, logging]),
-        tests("WebTests", ["Web", hummingbird, nio]),
+        tests("WebTests", ["Web", hummingbird, httpTypes, nio]),
         tests("RetrievalTests", ["CZlib", "Retrieval"]),
         tests(
             "DICOMwebTests",

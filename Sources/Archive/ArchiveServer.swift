@@ -1,6 +1,7 @@
 // The one place where the rooms are wired together into a running server.
 
 import Access
+import CLinux
 import Catalog
 import DICOMNetwork
 import DICOMweb
@@ -8,6 +9,7 @@ import DIMSEServer
 import Foundation
 import Ingest
 import Logging
+import Metrics
 import Portal
 import Records
 import Retrieval
@@ -35,6 +37,7 @@ package struct ArchiveServer: Sendable {
         ready: @escaping @Sendable (RunningServer) -> Void,
         first: @escaping @Sendable (_ account: String, _ password: String) -> Void
     ) async throws {
+        Self.keepPages()
         let lock = try await serverLock()
         defer { withExtendedLifetime(lock) {} }
         defer { try? FileManager.default.removeItem(atPath: archive.folder.runningServer) }
@@ -193,6 +196,12 @@ package struct ArchiveServer: Sendable {
         } catch { throw .unusable(error.description) }
     }
 
+    /// Frames go through memory by the thousand a second: their pages stay with the process, up to a bound for each heap.
+    private static func keepPages() {
+        _ = mallopt(Int32(LINUX_MAPPING_THRESHOLD), 2 << 20)
+        _ = mallopt(Int32(LINUX_TRIM_THRESHOLD), 8 << 20)
+    }
+
     private var crossOrigin: CrossOriginPolicy {
         var policy = CrossOriginPolicy()
         policy.origins = Set(archive.configuration.http.allowedOrigins)
@@ -206,6 +215,15 @@ package struct ArchiveServer: Sendable {
         let work = BlockingWork()
         let viewer = ViewerLocation(archive.configuration.http).files
         if viewer == nil { logger.notice("no viewer at /ohif: add it with scripts/fetch-ohif") }
+        let dicomweb = DICOMwebServices(
+            catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval, metadata: archive.metadata,
+            deletion: archive.deletion, generation: try CatalogGeneration(archive.catalog),
+            address: PublicAddress(
+                trustedProxies: Set(archive.configuration.access.trustedProxies),
+                isEncrypted: archive.configuration.http.tls != nil,
+                configured: archive.configuration.http.publicURL),
+            work: work, scratch: archive.folder.scratch, logger: logger,
+            compactFrames: archive.configuration.http.compactFrames?.transferSyntaxUID)
         return WebServerSources(
             portal: PortalServices(
                 facts: ServerFacts(
@@ -214,16 +232,7 @@ package struct ArchiveServer: Sendable {
                 catalog: archive.catalog, retrieval: archive.retrieval,
                 events: EventFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer, work: work,
                 logger: logger),
-            dicomweb: DICOMwebServices(
-                catalog: archive.catalog, ingest: archive.ingest, retrieval: archive.retrieval,
-                metadata: archive.metadata,
-                deletion: archive.deletion, generation: try CatalogGeneration(archive.catalog),
-                address: PublicAddress(
-                    trustedProxies: Set(archive.configuration.access.trustedProxies),
-                    isEncrypted: archive.configuration.http.tls != nil,
-                    configured: archive.configuration.http.publicURL),
-                work: work, scratch: archive.folder.scratch, logger: logger,
-                compactFrames: archive.configuration.http.compactFrames?.transferSyntaxUID),
+            dicomweb: dicomweb,
             crossOrigin: crossOrigin,
             access: try accessServices(), hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {
@@ -236,6 +245,7 @@ package struct ArchiveServer: Sendable {
             },
             metrics: {
                 ArchiveGauges.refresh(archive)
+                Meter(label: "phim_codec_waiting_requests").set(dicomweb.imaging.waiting)
                 return registry.exposition()
             })
     }

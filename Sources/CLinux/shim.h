@@ -28,15 +28,24 @@ enum { LINUX_SEEK_DATA = 3 };
 
 int pipe2(int descriptors[2], int flags);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
-/// fcntl(2): bytes that a pipe holds.
-enum { LINUX_SET_PIPE_SIZE = 1031 };
+int memfd_create(const char *name, unsigned int flags);
+/// memfd_create(2): close on exec, allow seals.
+enum { LINUX_MEMORY_FILE = 0x1 | 0x2 };
+/// fcntl(2): the size of this memory file changes no more, and no more seals.
+enum { LINUX_ADD_SEALS = 1033, LINUX_SEAL_SIZE = 0x1 | 0x2 | 0x4 };
+/// madvise(2): give the pages of a shared mapping back.
+enum { LINUX_REMOVE_PAGES = 9 };
+
+int mallopt(int parameter, int value);
+/// mallopt(3): bytes at the end of a heap that are kept; bytes from which an allocation is a mapping of its own.
+enum { LINUX_TRIM_THRESHOLD = -1, LINUX_MAPPING_THRESHOLD = -3 };
 /// open(2): close on exec.
 enum { LINUX_CLOSE_ON_EXEC = 0x80000 };
 
-/// Starts a program in a process group of its own with two descriptors as standard input and output, no other open file,
-/// no blocked signal and hardly an environment. 0, or an errno.
+/// Starts a program in a process group of its own with two descriptors as standard input and output and one as number 3,
+/// no other open file, no blocked signal and hardly an environment. 0, or an errno.
 static inline int linux_spawn(
-    const char *path, const char *argument, int input, int output, int *process) {
+    const char *path, const char *argument, int input, int output, int shared, int *process) {
     char *arguments[3] = {(char *)path, (char *)argument, 0};
     char *environment[2] = {0, 0};
     char libraries[4096] = "LD_LIBRARY_PATH=";
@@ -65,7 +74,8 @@ static inline int linux_spawn(
     if (!code) code = posix_spawn_file_actions_adddup2(&actions, input, 0);
     if (!code) code = posix_spawn_file_actions_adddup2(&actions, output, 1);
     if (!code) code = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
-    if (!code) code = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    if (!code) code = posix_spawn_file_actions_adddup2(&actions, shared, 3);
+    if (!code) code = posix_spawn_file_actions_addclosefrom_np(&actions, 4);
     pid_t started = 0;
     if (!code) code = posix_spawn(&started, path, &actions, &attributes, arguments, environment);
     *process = started;

@@ -29,12 +29,12 @@ package enum CodecJob: Sendable, Hashable, Codable {
 }
 
 /// The head of an answer.
-struct CodecAnswer: Sendable, Codable {
+struct CodecAnswer: Sendable, Hashable, Codable {
     var failure: ImagingFailure?
     var layout: PixelLayout?
 }
 
-/// A message between the archive and a worker: lengths, a head in JSON, and bytes.
+/// A message between the archive and a worker: lengths, a head in JSON; the bytes are in `SharedFrames`.
 enum WorkerMessage {
     static let prefixSize = 16
     static let mark: UInt32 = 0x4D49_4850

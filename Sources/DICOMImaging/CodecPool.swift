@@ -2,7 +2,8 @@
 
 package import DICOMCore
 import Dispatch
-import Foundation
+import Glibc
+import Metrics
 import Synchronization
 
 /// A bounded set of worker processes, started when there is work. Calls block.
@@ -11,15 +12,8 @@ package final class CodecPool: Sendable {
     private let timeout: Int
     private let permits: DispatchSemaphore
     private let idle = Mutex<[WorkerProcess]>([])
-    private let counts = Mutex(Counts())
-
-    /// What became of jobs since the start.
-    package struct Counts: Sendable, Equatable {
-        package var done = 0
-        package var refused = 0
-        package var workersStarted = 0
-        package var workersLost = 0
-    }
+    private let jobs = RepeatedCoding<CodecJob>()
+    private let answers = RepeatedCoding<CodecAnswer>()
 
     /// - Parameters:
     ///   - executable: this program, called as `executable codec-worker`.
@@ -29,11 +23,11 @@ package final class CodecPool: Sendable {
         self.executable = executable
         self.timeout = timeout
         permits = DispatchSemaphore(value: max(1, workers))
+        // The pipe of a worker that has ended must not end this process as well.
+        _ = signal(SIGPIPE, SIG_IGN)
     }
 
     deinit { idle.withLock { $0.forEach { _ = $0.end() } } }
-
-    package var statistics: Counts { counts.withLock { $0 } }
 
     /// A frame in another transfer syntax, and how a data set must describe it then.
     package func convert(
@@ -52,44 +46,48 @@ package final class CodecPool: Sendable {
     /// Gives a job to a worker and waits for it.
     package func run(_ job: CodecJob, _ bytes: [UInt8]) throws(ImagingFailure) -> NativeFrame {
         guard bytes.count <= WorkerMessage.longestBody else { throw .unsupported("frame is too large") }
-        guard let head = try? JSONEncoder().encode(job) else { throw .unsupported("image attributes out of range") }
-        guard permits.wait(timeout: .now() + .seconds(timeout)) == .success else {
-            throw .unavailable("all codec workers are busy")
+        guard let head = jobs.encode(job) else { throw .unsupported("image attributes out of range") }
+        CodecMetrics.waiting.increment()
+        let isMine = permits.wait(timeout: .now() + .seconds(timeout)) == .success
+        CodecMetrics.waiting.decrement()
+        guard isMine else {
+            CodecMetrics.busy.increment()
+            throw .busy
         }
         defer { permits.signal() }
+        let started = DispatchTime.now()
         while true {
             let kept = idle.withLock { $0.popLast() }
             let worker = if let kept { kept } else { try start() }
             let answer: (head: [UInt8], body: [UInt8])
             do throws(WorkerProcess.Loss) {
-                answer = try worker.exchange(head: Array(head), body: bytes, within: timeout * 1_000 + 1_000)
+                answer = try worker.exchange(head: head, body: bytes, within: timeout * 1_000 + 1_000)
             } catch {
                 // A worker that was idle has ended meanwhile: the next one does it.
                 if case .retired = error, kept != nil { continue }
-                counts.withLock { $0.workersLost += 1 }
+                CodecMetrics.lost.increment()
                 throw Self.failure(error)
             }
             idle.withLock { $0.append(worker) }
+            CodecMetrics.time.recordInterval(since: started)
             return try result(answer)
         }
     }
 
     private func start() throws(ImagingFailure) -> WorkerProcess {
         let worker = try WorkerProcess(executable: executable)
-        counts.withLock { $0.workersStarted += 1 }
+        CodecMetrics.started.increment()
         return worker
     }
 
     private func result(_ answer: (head: [UInt8], body: [UInt8])) throws(ImagingFailure) -> NativeFrame {
-        guard let head = try? JSONDecoder().decode(CodecAnswer.self, from: Data(answer.head)) else {
-            throw .unavailable("codec worker is not understood")
-        }
+        guard let head = answers.decode(answer.head) else { throw .unavailable("codec worker is not understood") }
         if let failure = head.failure {
-            counts.withLock { $0.refused += 1 }
+            CodecMetrics.refused.increment()
             throw failure
         }
         guard let layout = head.layout else { throw .unavailable("codec worker is not understood") }
-        counts.withLock { $0.done += 1 }
+        CodecMetrics.done.increment()
         return NativeFrame(bytes: answer.body, layout: layout)
     }
 

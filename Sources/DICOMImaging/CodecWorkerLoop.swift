@@ -1,15 +1,16 @@
 // The inside of a worker process: one job after the other, under limits, until the archive or the idle time ends it.
 
 import CLinux
-import Foundation
 import Glibc
 
 /// The worker's side.
 package enum CodecWorkerLoop {
     /// Limits of one worker.
     package enum Limits {
-        /// Bytes of address space: a frame of the largest size as 32-bit samples, and what it was made of.
-        package static let memory = 3 << 29
+        /// Bytes of address space: a frame of the largest size as 32-bit samples, what it was made of, and what is shared.
+        package static let memory = 3 << 29 + SharedFrames.size
+        /// Bytes of memory that are kept from one job to the next: fresh pages cost as much time as drawing.
+        static let kept: Int32 = 32 << 20
         /// Seconds of one job, by the clock and of processor time.
         package static let seconds = 60
         /// Milliseconds without a job after which a worker ends.
@@ -22,14 +23,18 @@ package enum CodecWorkerLoop {
         // Writes no files, leaves no image of its memory.
         limit(RLIMIT_FSIZE.rawValue, 0)
         limit(RLIMIT_CORE.rawValue, 0)
-        let decoder = JSONDecoder()
-        let encoder = JSONEncoder()
-        while let (head, body) = receive() {
+        _ = mallopt(Int32(LINUX_TRIM_THRESHOLD), Limits.kept)
+        _ = mallopt(Int32(LINUX_MAPPING_THRESHOLD), Limits.kept)
+        guard let frames = SharedFrames(SharedFrames.descriptor) else { return }
+        _ = close(SharedFrames.descriptor)
+        let jobs = RepeatedCoding<CodecJob>()
+        let answers = RepeatedCoding<CodecAnswer>()
+        while let (head, body) = receive(frames) {
             arm(seconds: Limits.seconds)
             var answer = CodecAnswer()
             var bytes: [UInt8] = []
             do throws(ImagingFailure) {
-                guard let job = try? decoder.decode(CodecJob.self, from: Data(head)) else {
+                guard let job = jobs.decode(head) else {
                     throw .unavailable("job is not understood")
                 }
                 let frame = try job.perform(body)
@@ -41,8 +46,9 @@ package enum CodecWorkerLoop {
                 bytes = []
             }
             arm(seconds: 0)
-            guard let head = try? encoder.encode(answer) else { return }
-            guard send(WorkerMessage.prefix(head: head.count, body: bytes.count) + head), send(bytes) else { return }
+            guard let head = answers.encode(answer) else { return }
+            frames.put(bytes, .answers)
+            guard send(WorkerMessage.prefix(head: head.count, body: bytes.count) + head) else { return }
         }
     }
 
@@ -59,12 +65,12 @@ package enum CodecWorkerLoop {
         _ = unsafe setitimer(__itimer_which_t(ITIMER_PROF.rawValue), &value, nil)
     }
 
-    private static func receive() -> (head: [UInt8], body: [UInt8])? {
+    private static func receive(_ frames: SharedFrames) -> (head: [UInt8], body: [UInt8])? {
         var waiting = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
         guard unsafe poll(&waiting, 1, Limits.idle) > 0, let prefix = read(WorkerMessage.prefixSize),
-            let lengths = WorkerMessage.lengths(prefix), let head = read(lengths.head), let body = read(lengths.body)
+            let lengths = WorkerMessage.lengths(prefix), let head = read(lengths.head)
         else { return nil }
-        return (head, body)
+        return (head, frames.take(lengths.body, .jobs))
     }
 
     private static func read(_ count: Int) -> [UInt8]? {

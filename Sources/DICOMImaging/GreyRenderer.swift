@@ -39,40 +39,24 @@ struct GreyRenderer {
             if let padding, padding.contains(stored) { continue }
             table[stored - occurring.all.lowerBound] = level(Double(stored), window)
         }
-        var out = [Sample](repeating: 0, count: count)
         let least = occurring.all.lowerBound
         if frame.layout.bitsAllocated == 16 {
-            let (shift, mask, sign) = (reader.shift, reader.mask, reader.signBit)
-            for index in 0..<count {
-                let word = Int(frame.bytes[2 * index]) | Int(frame.bytes[2 * index + 1]) << 8
-                out[index] = table[((word >> shift & mask) ^ sign) - sign - least]
-            }
-        } else {
-            for index in 0..<count { out[index] = table[reader.stored(frame.bytes, index) - least] }
+            return WordSamples(frame.bytes, reader, count: count).mapped(by: table, from: least)
         }
-        return out
+        return (0..<count).map { table[reader.stored(frame.bytes, $0) - least] }
     }
 
     private func range(
         _ bytes: [UInt8], _ reader: SampleReader, _ count: Int
     ) -> (all: ClosedRange<Int>, shown: ClosedRange<Int>) {
-        var (least, most) = (Int.max, Int.min)
+        let all: ClosedRange<Int>
         if reader.bitsAllocated == 16 {
-            let (shift, mask, sign) = (reader.shift, reader.mask, reader.signBit)
-            for index in 0..<count {
-                let word = Int(bytes[2 * index]) | Int(bytes[2 * index + 1]) << 8
-                let value = ((word >> shift & mask) ^ sign) - sign
-                least = min(least, value)
-                most = max(most, value)
-            }
+            all = WordSamples(bytes, reader, count: count).range()
         } else {
-            for index in 0..<count {
-                let value = reader.stored(bytes, index)
-                least = min(least, value)
-                most = max(most, value)
-            }
+            let values = (0..<count).lazy.map { reader.stored(bytes, $0) }
+            let ends = values.reduce((Int.max, Int.min)) { (min($0.0, $1), max($0.1, $1)) }
+            all = ends.0...ends.1
         }
-        let all = least...max(least, most)
         guard voi == nil, let padding, all.overlaps(padding) else { return (all, all) }
         // Padding is no part of the image: the window is that of the rest.
         var (shownLeast, shownMost) = (Int.max, Int.min)

@@ -14,12 +14,15 @@ package enum ImagingFailure: Error, Hashable, Sendable, Codable {
     case workerLost(String)
     /// The bytes cannot be read, or no worker can be started.
     case unavailable(String)
+    /// Every worker has been at work on something else for too long.
+    case busy
 
     /// One sentence without patient data.
     package var reason: String {
         switch self {
         case .noPixels: "no pixel data"
         case .noSuchFrame: "no such frame"
+        case .busy: "all codec workers are busy"
         case .unsupported(let text), .damaged(let text), .workerLost(let text), .unavailable(let text): text
         }
     }

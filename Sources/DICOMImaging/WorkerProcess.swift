@@ -1,4 +1,4 @@
-// The archive's end of one worker process: two pipes and a process id.
+// The archive's end of one worker process: two pipes, shared memory and a process id.
 
 import CLinux
 import Glibc
@@ -8,9 +8,7 @@ struct WorkerProcess: Sendable {
     private let process: Int32
     private let input: Int32
     private let output: Int32
-
-    /// Bytes that fit into a pipe without the reader's doing; what an unprivileged process may ask for.
-    private static let pipeSize: Int32 = 1 << 20
+    private let frames: SharedFrames
 
     /// Starts a program as `executable codec-worker`.
     init(executable: String) throws(ImagingFailure) {
@@ -23,20 +21,22 @@ struct WorkerProcess: Sendable {
             jobs.forEach { _ = close($0) }
             throw .unavailable("no pipe for a codec worker")
         }
-        for end in [jobs[1], answers[0]] {
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
-            _ = fcntl(end, Int32(LINUX_SET_PIPE_SIZE), Self.pipeSize)
+        guard let memory = SharedFrames.make() else {
+            (jobs + answers).forEach { _ = close($0) }
+            throw .unavailable("no memory for a codec worker")
         }
+        for end in [jobs[1], answers[0]] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
         var started: Int32 = 0
-        let code = unsafe linux_spawn(executable, "codec-worker", jobs[0], answers[1], &started)
-        _ = close(jobs[0])
-        _ = close(answers[1])
+        let code = unsafe linux_spawn(
+            executable, "codec-worker", jobs[0], answers[1], memory.descriptor, &started)
+        for end in [jobs[0], answers[1], memory.descriptor] { _ = close(end) }
         guard code == 0 else {
             _ = close(jobs[1])
             _ = close(answers[0])
+            memory.frames.unmap()
             throw .unavailable("codec worker does not start")
         }
-        (process, input, output) = (started, jobs[1], answers[0])
+        (process, input, output, frames) = (started, jobs[1], answers[0], memory.frames)
     }
 
     /// How an exchange ended without an answer.
@@ -53,14 +53,17 @@ struct WorkerProcess: Sendable {
         head: [UInt8], body: [UInt8], within milliseconds: Int
     ) throws(Loss) -> (head: [UInt8], body: [UInt8]) {
         let deadline = Self.now() + milliseconds
+        frames.put(body, .jobs)
         guard try send(WorkerMessage.prefix(head: head.count, body: body.count) + head, deadline) else {
             _ = end()
             throw .retired
         }
-        guard try send(body, deadline), let prefix = try receive(WorkerMessage.prefixSize, deadline),
-            let lengths = WorkerMessage.lengths(prefix), let answer = try receive(lengths.head, deadline),
-            let bytes = try receive(lengths.body, deadline)
+        guard let prefix = try receive(WorkerMessage.prefixSize, deadline),
+            let lengths = WorkerMessage.lengths(prefix), let answer = try receive(lengths.head, deadline)
         else { throw end() }
+        let bytes = frames.take(lengths.body, .answers)
+        frames.shrink(body.count, .jobs)
+        frames.shrink(lengths.body, .answers)
         return (answer, bytes)
     }
 
@@ -69,6 +72,7 @@ struct WorkerProcess: Sendable {
     func end() -> Loss {
         _ = close(input)
         _ = close(output)
+        frames.unmap()
         // Its pipes are closed: one that still works is stopped, one that has ended already says how.
         var status: Int32 = 0
         _ = kill(process, SIGKILL)

@@ -8,6 +8,8 @@ import Web
 /// Bytes of known length that can be read from any place.
 struct ByteSource: Sendable {
     let length: Int64
+    /// All of it, where it is in memory already.
+    private(set) var buffer: ByteBuffer?
     /// Appends a range to a buffer; blocks.
     let append: @Sendable (_ range: Range<Int64>, _ buffer: inout ByteBuffer) throws(RetrievalFailure) -> Void
 
@@ -53,6 +55,7 @@ struct ByteSource: Sendable {
     /// Bytes at hand.
     init(_ bytes: ByteBuffer) {
         length = Int64(bytes.readableBytes)
+        buffer = bytes
         append = { (range, buffer) throws(RetrievalFailure) in
             let start = bytes.readerIndex + Int(range.lowerBound)
             if let slice = bytes.getSlice(at: start, length: range.count) { buffer.writeImmutableBuffer(slice) }
@@ -129,6 +132,9 @@ extension RetrieveCall {
         let work = services.work
         switch ByteRanges(isSame ? request.headers[.range] : nil, length: source.length) {
         case .whole:
+            if let buffer = source.buffer {
+                return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: buffer))
+            }
             return Response(
                 status: .ok, headers: fields,
                 body: ResponseBody(contentLength: Int(source.length)) { writer in

@@ -42,7 +42,7 @@ extension IngestFailure {
     init(file failure: RetrievalFailure) {
         switch failure {
         case .outOfSpace: self = .outOfSpace
-        case .absent, .notConvertible, .unreadable: self = .storage(reason: "bulk data: \(failure)")
+        case .absent, .notConvertible, .unreadable, .busy: self = .storage(reason: "bulk data: \(failure)")
         }
     }
 }

@@ -21,7 +21,7 @@ package struct DICOMwebServices: Sendable {
     package let work: BlockingWork
     /// For frames, pictures and conversions: while all codecs are busy with slow images, searching, metadata and objects
     /// as they are stored go on.
-    let imaging = BlockingWork()
+    package let imaging = BlockingWork(threads: 4, longestQueue: 256)
     /// Folder for files that live no longer than a request.
     package let scratch: String
     package let logger: Logger
@@ -32,8 +32,8 @@ package struct DICOMwebServices: Sendable {
 
     package init(
         catalog: CatalogStore, ingest: IngestPipeline, retrieval: InstanceRetrieval, metadata: MetadataSource,
-        deletion: Deletion, generation: CatalogGeneration, address: PublicAddress, work: BlockingWork, scratch: String,
-        logger: Logger, compactFrames: String? = nil
+        deletion: Deletion, generation: CatalogGeneration, address: PublicAddress, work: BlockingWork,
+        scratch: String, logger: Logger, compactFrames: String? = nil
     ) {
         self.catalog = catalog
         self.ingest = ingest

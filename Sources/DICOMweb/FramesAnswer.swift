@@ -34,24 +34,34 @@ struct FramesAnswer: Sendable {
     func response() async throws -> Response {
         let call = call
         let numbers = try Self.numbers(call.context.parameters.get("frames") ?? "")
-        return try await call.services.imaging.run {
+        let step = try await call.services.work.run {
             let instance = try call.findInstance()
             do throws(RetrievalFailure) {
                 return try Self.answer(call, instance, numbers)
             } catch { throw Problem.logged(error, call.services) }
         }
+        switch step {
+        case .answer(let response): return response
+        case .imaging(let body): return try await call.run(on: call.services.imaging, body)
+        }
+    }
+
+    /// An answer, or what a codec has to do for it.
+    private enum Step: Sendable {
+        case answer(Response)
+        case imaging(@Sendable () throws(RetrievalFailure) -> Response)
     }
 
     private static func answer(
         _ call: RetrieveCall, _ instance: StoredInstance, _ numbers: [Int]
-    ) throws(RetrievalFailure) -> Response {
+    ) throws(RetrievalFailure) -> Step {
         let retrieval = call.services.retrieval
         let table: FrameTable
         do throws(RetrievalFailure) { table = try retrieval.frames(of: instance) } catch .notConvertible {
-            return call.refusal(Problem(.notFound, "This instance has no frames."))
+            return .answer(call.refusal(Problem(.notFound, "This instance has no frames.")))
         }
         guard numbers.allSatisfy({ $0 <= table.count }) else {
-            return call.refusal(Problem(.notFound, "This instance has \(table.count) frames."))
+            return .answer(call.refusal(Problem(.notFound, "This instance has \(table.count) frames.")))
         }
         let stored = try retrieval.pixelSyntax(of: instance)
         var negotiation = Negotiation(.frames)
@@ -60,7 +70,7 @@ struct FramesAnswer: Sendable {
         negotiation.codecs = .frames
         negotiation.compact = call.services.compactFrames
         guard let chosen = negotiation.choose(call.accepted), let syntax = chosen.transferSyntax else {
-            return call.refusal(.notAcceptable(.frames))
+            return .answer(call.refusal(.notAcceptable(.frames)))
         }
         let list = numbers.map { String($0) }.joined(separator: ",")
         let tag = EntityTag(
@@ -68,7 +78,7 @@ struct FramesAnswer: Sendable {
                 + Digest.hexadecimal(
                     "\(Digest.hexadecimal(instance.digest)) \(list) \(syntax) \(chosen.mediaType) \(chosen.packaging)",
                     count: 12))
-        if let answer = call.conditional(tag) { return answer }
+        if let answer = call.conditional(tag) { return .answer(answer) }
         let type = "\(chosen.mediaType); transfer-syntax=\(syntax)"
         let isDirect = syntax == stored.uid && table.isDirect
         var sources: [ByteSource] = []
@@ -76,12 +86,21 @@ struct FramesAnswer: Sendable {
             if isDirect, let ranges = table.wholeRanges(of: number) {
                 sources.append(ByteSource(retrieval.stored(instance), ranges))
             } else if numbers.count == 1 {
-                let frame = try retrieval.frame(number, of: instance, as: TransferSyntax(syntax))
-                sources.append(ByteSource(ByteBuffer(bytes: frame)))
+                return .imaging { () throws(RetrievalFailure) in
+                    let frame = try retrieval.frame(number, of: instance, as: TransferSyntax(syntax))
+                    return try whole(call, [ByteSource(ByteBuffer(bytes: frame))], type, chosen, tag)
+                }
             } else {
-                return made(call, instance, numbers, type, chosen, tag)
+                return .answer(made(call, instance, numbers, type, chosen, tag))
             }
         }
+        return .answer(try whole(call, sources, type, chosen, tag))
+    }
+
+    /// Frames whose length is known.
+    private static func whole(
+        _ call: RetrieveCall, _ sources: [ByteSource], _ type: String, _ chosen: Representation, _ tag: EntityTag
+    ) throws(RetrievalFailure) -> Response {
         if chosen.packaging == .single, let source = sources.first {
             return call.ranged(source, contentType: type, tag: tag)
         }

@@ -115,11 +115,11 @@ struct MultipartAnswer: Sendable {
 }
 
 extension MultipartPart {
-    func ready(_ work: BlockingWork) async throws -> (ByteSource, Range<Int64>, String) {
+    func ready(_ imaging: BlockingWork) async throws -> (ByteSource, Range<Int64>, String) {
         switch body {
         case .range(let source, let range): return (source, range, contentType)
         case .made(let make):
-            let (source, type) = try await work.run(make)
+            let (source, type) = try await imaging.run(isBegun: true, make)
             return (source, 0..<source.length, type)
         }
     }

@@ -119,7 +119,7 @@ extension Problem {
         case .unreadable(let reason):
             services.logger.error("an instance cannot be read", metadata: ["failure": "\(reason)"])
         case .outOfSpace: services.logger.error("no room for temporary files")
-        case .absent, .notConvertible: break
+        case .absent, .notConvertible, .busy: break
         }
         return Problem(failure)
     }

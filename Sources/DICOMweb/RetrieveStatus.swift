@@ -14,6 +14,7 @@ extension Problem {
                 .notAcceptable,
                 "What is stored as \(from) cannot be given in the form that was asked for (\(reason)). "
                     + "Accept transfer-syntax=* to get it as it is stored.")
+        case .busy: self = .busy
         case .unreadable:
             self.init(.internalServerError, "The archive cannot read this instance; its log says why.")
         case .outOfSpace:

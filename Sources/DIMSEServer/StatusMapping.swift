@@ -60,6 +60,7 @@ extension RetrievalFailure {
         case .notConvertible(let from, let reason): "Transfer syntax \(from) not accepted: \(reason)"
         case .unreadable(let reason): "Instance cannot be read: \(reason)"
         case .outOfSpace: "No room on the disk to convert the instance"
+        case .busy: "All codecs are busy"
         }
     }
 }

@@ -224,6 +224,7 @@ extension RetrievalFailure {
         case .absent: "deleted meanwhile"
         case .notConvertible(_, let reason), .unreadable(let reason): reason
         case .outOfSpace: "no room on the disk for temporary files"
+        case .busy: "all codecs were busy"
         }
     }
 }

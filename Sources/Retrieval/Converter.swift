@@ -71,6 +71,7 @@ extension RetrievalFailure {
     init(_ failure: ImagingFailure, from transferSyntaxUID: String) {
         switch failure {
         case .noSuchFrame: self = .absent
+        case .busy: self = .busy
         case .unavailable(let reason): self = .unreadable(reason: reason)
         case .noPixels, .unsupported, .damaged, .workerLost:
             self = .notConvertible(from: transferSyntaxUID, reason: failure.reason)

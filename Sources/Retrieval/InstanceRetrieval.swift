@@ -14,6 +14,8 @@ package enum RetrievalFailure: Error, Equatable, Sendable {
     case unreadable(reason: String)
     /// The disk has no room for what had to be made of it.
     case outOfSpace
+    /// The codecs have too much to do.
+    case busy
 }
 
 /// Reads instances that the catalogue has named.

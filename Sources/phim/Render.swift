@@ -145,6 +145,7 @@ extension RetrievalFailure {
         case .notConvertible(let syntax, let reason): "\(reason) (transfer syntax \(syntax))"
         case .unreadable(let reason): reason
         case .outOfSpace: "no room on the disk for temporary files"
+        case .busy: "all codecs are busy"
         }
     }
 }
