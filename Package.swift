@@ -205,7 +205,7 @@ let package = Package(
         tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
         tests("AccessTests", ["Access", "Records", crypto, grdb, logging]),
         tests("WebTests", ["Web", hummingbird, httpTypes, nio]),
-        tests("RetrievalTests", ["CZlib", "Retrieval"]),
+        tests("RetrievalTests", ["Catalog", "CZlib", "Retrieval"]),
         tests(
             "DICOMwebTests",
             [

@@ -72,7 +72,8 @@ def _first(results):
             for row in results.get("reading", []) if row["what"] == "metadata first"]
     if not rows:
         return None
-    return ("## The first time\n\nMetadata of the long series, when nobody has asked for it since it came.\n\n"
+    return ("## The first time\n\nMetadata of the long series, when nobody has asked for it since it came. That was some "
+            "time ago: Phim may have built it by itself meanwhile.\n\n"
             + document.table(["server", "instances", "ms", "KiB"], rows))
 
 

@@ -57,6 +57,9 @@ package struct ArchiveServer: Sendable {
         let web = WebServer.application(
             transport: try transport(), sources: sources, logger: logger,
             onServerRunning: announce)
+        let ahead = metadataAhead(sources.dicomweb.imaging)
+        ahead.start()
+        defer { ahead.stop() }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
@@ -200,6 +203,13 @@ package struct ArchiveServer: Sendable {
     private static func keepPages() {
         _ = mallopt(Int32(LINUX_MAPPING_THRESHOLD), 2 << 20)
         _ = mallopt(Int32(LINUX_TRIM_THRESHOLD), 8 << 20)
+    }
+
+    /// Metadata is built ahead while nothing waits to be taken in, and no picture to be drawn.
+    private func metadataAhead(_ imaging: BlockingWork) -> MetadataAhead {
+        MetadataAhead(catalog: archive.catalog, source: archive.metadata) { [ingest = archive.ingest] in
+            imaging.waiting > 0 || IngestPriority.allCases.contains { ingest.waiting($0) > 0 }
+        }
     }
 
     private var crossOrigin: CrossOriginPolicy {

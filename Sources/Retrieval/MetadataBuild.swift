@@ -21,14 +21,22 @@ struct MetadataBuild: Sendable {
             + "\(instance.sopInstanceUID)/bulk/"
     }
 
+    /// - Parameter isAlone: on the calling thread and no other.
     /// - Returns: nil when no instance is left.
-    func run(_ instances: [StoredInstance], series: String, fingerprint: String) -> SeriesMetadata? {
+    func run(
+        _ instances: [StoredInstance], series: String, fingerprint: String, isAlone: Bool = false
+    ) -> SeriesMetadata? {
         let starts = Array(stride(from: 0, to: instances.count, by: Self.piece))
         let pieces = Mutex([Piece?](repeating: nil, count: starts.count))
-        DispatchQueue.concurrentPerform(iterations: starts.count) { index in
+        let work = { @Sendable (index: Int) in
             let start = starts[index]
             let piece = self.piece(instances[start..<min(start + Self.piece, instances.count)], isFirst: index == 0)
             pieces.withLock { $0[index] = piece }
+        }
+        if isAlone {
+            starts.indices.forEach(work)
+        } else {
+            DispatchQueue.concurrentPerform(iterations: starts.count, execute: work)
         }
         var objects: [UInt8] = []
         var places: [(String, Range<Int>)] = []

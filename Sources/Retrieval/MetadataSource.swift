@@ -112,17 +112,41 @@ package final class MetadataSource: Sendable {
             keep(read, key)
             return read
         }
-        let instances: [StoredInstance]
-        do throws(CatalogError) {
-            instances = try catalog.instances(Scope(studyUIDs: [key.study], seriesUIDs: [key.series]))
-        } catch { throw .unreadable(reason: "catalogue: \(error)") }
+        let instances = try instances(key)
         guard let made = build.run(instances, series: key.series, fingerprint: current.fingerprint) else { return nil }
         // What came between the two looks belongs to the next state.
         if instances.count == current.instances {
             keep(made, key)
-            folder?.write(made, study: key.study)
+            try write(made, key)
         }
         return made
+    }
+
+    /// Builds the metadata of a long series and leaves it on the disk, unless it is there. Whoever asks meanwhile does not
+    /// wait for this: the thread that calls may be a slow one.
+    package func prepare(study: String, series: String, shortest: Int) throws(RetrievalFailure) {
+        guard let folder, let current = try states(study: study, series: series).first, current.instances >= shortest,
+            folder.read(study: study, series: series, fingerprint: current.fingerprint) == nil
+        else { return }
+        let key = Key(study: study, series: series)
+        let instances = try instances(key)
+        guard instances.count == current.instances,
+            let made = build.run(instances, series: series, fingerprint: current.fingerprint, isAlone: true)
+        else { return }
+        try write(made, key)
+    }
+
+    private func write(_ metadata: SeriesMetadata, _ key: Key) throws(RetrievalFailure) {
+        guard let folder else { return }
+        folder.write(metadata, study: key.study)
+        // Of a series that was deleted while it was being built nothing stays.
+        _ = try states(study: key.study, series: key.series)
+    }
+
+    private func instances(_ key: Key) throws(RetrievalFailure) -> [StoredInstance] {
+        do throws(CatalogError) {
+            return try catalog.instances(Scope(studyUIDs: [key.study], seriesUIDs: [key.series]))
+        } catch { throw .unreadable(reason: "catalogue: \(error)") }
     }
 
     private func keep(_ metadata: SeriesMetadata, _ key: Key) {
