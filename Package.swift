@@ -131,6 +131,7 @@ let package = Package(
                 "Records", crypto, .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "JWTKit", package: "jwt-kit"), logging,
             ]),
+        room("Encounters", ["DICOMCore", "Records"]),
         room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog", crypto]),
 
         // Layer 4: edges translate, call, answer.
@@ -197,6 +198,7 @@ let package = Package(
         tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore"]),
         tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),
         tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore", grdb]),
+        tests("EncountersTests", ["Encounters", "Records"]),
         tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", "FaultInjection", crypto, logging]),
         tests(
             "MediaTests",

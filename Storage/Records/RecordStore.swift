@@ -6,7 +6,7 @@ import GRDB
 /// The records of one archive. Calls block: make them on plain threads. Several processes may open the same file, so
 /// that a peer added on the command line is known to the running server at its next association.
 package final class RecordStore: Sendable {
-    private let pool: DatabasePool
+    let pool: DatabasePool
     /// Microseconds since 1970.
     package let now: @Sendable () -> Int64
 
@@ -54,6 +54,7 @@ package final class RecordStore: Sendable {
     /// Steps in order, forward only, never edited once released.
     private static let migrations: [(name: String, sql: String)] = [
         ("v0001_peers", v0001Peers), ("v0002_priority", v0002Priority), ("v0003_access", v0003Access),
+        ("v0004_encounters", v0004Encounters),
     ]
 
     private static let v0001Peers = """

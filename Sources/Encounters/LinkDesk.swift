@@ -1,0 +1,110 @@
+// Links made, decided, undone, and looked at again when the records behind them change.
+
+import DICOMCore
+package import Records
+
+/// The links of one transaction.
+package struct LinkDesk {
+    let records: RecordTransaction
+    let settings: OrderSettings
+    /// `rule`, or the account that decides.
+    let actor: String
+
+    package init(_ records: RecordTransaction, settings: OrderSettings, actor: String) {
+        self.records = records
+        self.settings = settings
+        self.actor = actor
+    }
+
+    /// A study came, or more of it: linked when a rule is certain, otherwise into the inbox. A link that holds stays.
+    /// - Returns: The link that holds now.
+    @discardableResult
+    package func arrived(_ study: StudyFacts) throws -> StudyLinkRecord? {
+        if let link = try records.link(ofStudy: study.studyInstanceUID) {
+            try begin(link.target)
+            return link
+        }
+        let held = try records.inbox(study: study.studyInstanceUID)?.isHeld ?? false
+        let candidates = held ? [] : try StudyLinking(records).candidates(study)
+        guard let best = StudyLinking.decided(candidates) else {
+            try records.putInbox(study, nameKey: Fold.fold(study.patientName), isHeld: false)
+            return nil
+        }
+        try make(study.studyInstanceUID, best)
+        return try records.link(ofStudy: study.studyInstanceUID)
+    }
+
+    /// An order or a patient came to be known, or changed: only what waits and could belong there is looked at again.
+    /// - Returns: How many studies were linked.
+    @discardableResult
+    package func reconsider(patient: PatientRecord, accessionNumber: String = "") throws -> Int {
+        let root = try records.root(of: patient.id)
+        let codes = try records.identifiers(of: root).map(\.value)
+        let waiting = try records.inbox(
+            accessionNumber: accessionNumber, patientIDs: codes, nameKey: Fold.fold(root.demographics.name))
+        var linked = 0
+        for item in waiting where !item.isHeld {
+            if try arrived(item.facts) != nil { linked += 1 }
+        }
+        return linked
+    }
+
+    /// The Study Instance UIDs that an order gave were used before it came.
+    @discardableResult
+    package func reconsider(study uid: String) throws -> Bool {
+        guard let item = try records.inbox(study: uid), !item.isHeld else { return false }
+        return try arrived(item.facts) != nil
+    }
+
+    /// A person decides: an earlier link is undone, and kept.
+    package func decide(study uid: String, target: LinkTarget, reason: String) throws {
+        let target = try checked(target)
+        if let link = try records.link(ofStudy: uid) {
+            if link.target == target { return }
+            try records.undoLink(link, actor: actor)
+        }
+        try records.addLink(
+            study: uid, to: target, method: .person, score: 1,
+            reason: reason.isEmpty ? "Somebody decided." : reason, actor: actor)
+        try begin(target)
+    }
+
+    /// A link is taken away: the study waits for a person, and no rule links it again. The link before, if a person
+    /// replaced one, is not restored by itself.
+    package func undo(study: StudyFacts) throws {
+        guard let link = try records.link(ofStudy: study.studyInstanceUID) else {
+            throw EncounterFailure.conflict(reason: "This study is not linked")
+        }
+        try records.undoLink(link, actor: actor)
+        try records.putInbox(study, nameKey: Fold.fold(study.patientName), isHeld: true)
+    }
+
+    private func make(_ uid: String, _ candidate: LinkCandidate) throws {
+        try records.addLink(
+            study: uid, to: candidate.target, method: candidate.method, score: candidate.score,
+            reason: candidate.reason, actor: actor)
+        try begin(candidate.target)
+    }
+
+    /// Images are there: the procedure has begun, whether or not the modality said so.
+    private func begin(_ target: LinkTarget) throws {
+        guard let id = target.procedure else { return }
+        let procedure = try records.procedure(id: id)
+        let state = ProcedureState(word: procedure.state)
+        guard state == .ordered || state == .scheduled || state == .arrived else { return }
+        _ = try OrderDesk(records, settings: settings, actor: actor).step(
+            .start, procedure, reason: "images came")
+    }
+
+    /// What a person names must be there, and belong together.
+    private func checked(_ target: LinkTarget) throws -> LinkTarget {
+        if let id = target.procedure {
+            let procedure = try records.procedure(id: id)
+            return LinkTarget(procedure: id, encounter: procedure.encounter, patient: procedure.patient)
+        }
+        if let id = target.encounter {
+            return LinkTarget(procedure: nil, encounter: id, patient: try records.encounter(id: id).patient)
+        }
+        return LinkTarget(procedure: nil, encounter: nil, patient: try records.patient(id: target.patient).id)
+    }
+}

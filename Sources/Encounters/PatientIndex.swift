@@ -1,0 +1,180 @@
+// Who is who: people found by their identifiers, registered once, merged and taken apart again.
+
+import DICOMCore
+package import Records
+
+/// What a message says of a person.
+package struct PatientFacts: Sendable {
+    /// In the order of trust.
+    package let identifiers: [PatientIdentifier]
+    /// When this was true, microseconds since 1970.
+    package let asOf: Int64
+    /// Writes what is said into what is known; what is not said stays.
+    package let amend: @Sendable (inout Demographics) -> Void
+
+    package init(
+        identifiers: [PatientIdentifier], asOf: Int64, amend: @escaping @Sendable (inout Demographics) -> Void
+    ) {
+        self.identifiers = identifiers
+        self.asOf = asOf
+        self.amend = amend
+    }
+}
+
+/// What becomes of demographics that are older than what is known.
+package enum OlderFacts: Sendable {
+    case refused
+    /// The message is about something else: the newer ones stay.
+    case ignored
+}
+
+/// The people of one transaction.
+package struct PatientIndex {
+    let records: RecordTransaction
+    /// Who asks for the change, for the history.
+    let actor: String
+
+    package init(_ records: RecordTransaction, actor: String) {
+        self.records = records
+        self.actor = actor
+    }
+
+    // MARK: Registering
+
+    /// Finds or adds a person, and brings what is known of them up to date.
+    ///
+    /// The row that is given back is the one that the identifier belongs to. An identifier that somebody else holds stays
+    /// with them, and the claim is noted: two people, or one registered twice.
+    /// - Throws: `.merged` when the identifier that says who it is belongs to a merged row, `.outdated`, `.invalid`.
+    package func register(_ facts: PatientFacts, older: OlderFacts = .refused) throws -> PatientRecord {
+        guard let first = facts.identifiers.first else {
+            throw EncounterFailure.invalid(field: "PatientID", reason: "an identifier is needed")
+        }
+        // A patient code says who it is. Cards and citizen numbers are mistyped and lent: they decide only when the
+        // sender has no code.
+        let codes = facts.identifiers.filter { $0.type == PatientIdentifier.medicalRecord }
+        var known: PatientRecord?
+        for identifier in codes.isEmpty ? [first] : codes where known == nil {
+            known = try records.owner(of: identifier).map { try records.patient(id: $0) }
+        }
+        if let known, known.mergedInto != nil { throw EncounterFailure.merged }
+        let patient = try known.map { try update($0, facts, older) } ?? add(facts)
+        try claim(facts.identifiers, for: patient)
+        return patient
+    }
+
+    private func add(_ facts: PatientFacts) throws -> PatientRecord {
+        var demographics = Demographics()
+        facts.amend(&demographics)
+        try check(demographics)
+        return try records.addPatient(demographics, nameKey: Fold.fold(demographics.name), asOf: facts.asOf)
+    }
+
+    private func update(_ patient: PatientRecord, _ facts: PatientFacts, _ older: OlderFacts) throws -> PatientRecord {
+        if facts.asOf < patient.asOf {
+            guard older == .ignored else { throw EncounterFailure.outdated(what: "patient") }
+            return patient
+        }
+        var demographics = patient.demographics
+        facts.amend(&demographics)
+        try check(demographics)
+        let nameKey = Fold.fold(demographics.name)
+        try records.setDemographics(demographics, nameKey: nameKey, asOf: facts.asOf, patient: patient.id)
+        if demographics.name != patient.demographics.name { try renameProcedures(of: patient.id) }
+        return try records.patient(id: patient.id)
+    }
+
+    private func check(_ demographics: Demographics) throws {
+        // PS3.5 Table 6.2-1: 64 characters per component group.
+        guard demographics.name.split(separator: "=").allSatisfy({ $0.count <= 64 }) else {
+            throw EncounterFailure.invalid(field: "PatientName", reason: "64 characters at most")
+        }
+        guard demographics.birthDate.wholeMatch(of: /([0-9]{4}([0-9]{2}([0-9]{2})?)?)?/) != nil else {
+            throw EncounterFailure.invalid(field: "PatientBirthDate", reason: "yyyy, yyyymm or yyyymmdd")
+        }
+    }
+
+    private func claim(_ identifiers: [PatientIdentifier], for patient: PatientRecord) throws {
+        for identifier in identifiers {
+            guard let owner = try records.owner(of: identifier) else {
+                try records.addIdentifier(identifier, patient: patient.id)
+                continue
+            }
+            guard try records.patient(id: owner).root != patient.root else { continue }
+            let isNoted = try records.events(ofPatient: patient.id).contains {
+                $0.kind == PatientEvent.Kind.contested.rawValue && $0.other == owner
+            }
+            if isNoted { continue }
+            try records.note(
+                .contested, patient: patient.id, other: owner, actor: actor,
+                reason: "an identifier of type \(identifier.type) belongs to another patient")
+        }
+    }
+
+    /// Worklists find the procedures of all of a person's rows by the name that the person is shown under.
+    private func renameProcedures(of id: Int64) throws {
+        let root = try records.root(of: id)
+        try records.setNameKey(Fold.fold(root.demographics.name), patients: records.rows(of: root))
+    }
+
+    // MARK: Merging
+
+    /// One person under two identifiers: the prior one becomes a part of the survivor. Visits, procedures and links stay
+    /// with their rows, so that this can be taken back. An identifier that nobody holds becomes the survivor's.
+    package func merge(_ prior: PatientIdentifier, into survivor: PatientRecord, reason: String) throws {
+        guard let owner = try records.owner(of: prior) else {
+            try records.addIdentifier(prior, patient: survivor.id)
+            return
+        }
+        try merge(owner, into: survivor.id, reason: reason)
+    }
+
+    package func merge(_ prior: Int64, into survivor: Int64, reason: String) throws {
+        let (prior, survivor) = try (records.patient(id: prior), records.patient(id: survivor))
+        guard survivor.mergedInto == nil else { throw EncounterFailure.merged }
+        if prior.root == survivor.root, prior.id != survivor.id { return }
+        guard prior.id != survivor.id else {
+            throw EncounterFailure.conflict(reason: "A patient cannot be merged into itself")
+        }
+        try records.setMerged(prior.root, into: survivor.id)
+        try records.note(.merge, patient: prior.root, other: survivor.id, actor: actor, reason: reason)
+        try renameProcedures(of: survivor.id)
+    }
+
+    /// Takes the last merge of a row back.
+    package func unmerge(_ id: Int64) throws {
+        let patient = try records.patient(id: id)
+        guard patient.mergedInto != nil else {
+            throw EncounterFailure.conflict(reason: "This patient is not merged into another")
+        }
+        let merge = try records.events(ofPatient: id).first {
+            $0.kind == PatientEvent.Kind.merge.rawValue && $0.patient == id && $0.undoneAt == nil
+        }
+        try records.setMerged(id, into: nil)
+        if let merge { try records.undo(merge, actor: actor) }
+        try renameProcedures(of: id)
+        try renameProcedures(of: patient.root)
+    }
+
+    /// Two people are noted as belonging together, and stay two.
+    package func link(_ first: Int64, _ second: Int64, reason: String) throws {
+        let (first, second) = try (records.root(of: first), records.root(of: second))
+        guard first.id != second.id else {
+            throw EncounterFailure.conflict(reason: "These are one patient already")
+        }
+        try records.note(.link, patient: first.id, other: second.id, actor: actor, reason: reason)
+    }
+
+    /// A patient's identifier is replaced by another one of the same patient.
+    package func replace(_ old: PatientIdentifier, by new: PatientIdentifier) throws {
+        guard let owner = try records.owner(of: old) else { throw EncounterFailure.unknown(what: "patient") }
+        if let holder = try records.owner(of: new) {
+            guard try records.patient(id: holder).root == records.patient(id: owner).root else {
+                throw EncounterFailure.conflict(reason: "The new identifier belongs to another patient; merge them")
+            }
+        } else {
+            try records.addIdentifier(new, patient: owner)
+        }
+        if old != new { try records.endIdentifier(old) }
+    }
+}

@@ -1,0 +1,59 @@
+// Performed procedure steps as modalities report them (PS3.4 Annex F.7).
+
+import Foundation
+import GRDB
+
+/// One performed procedure step.
+package struct PerformedStepRecord: Hashable, Sendable {
+    package let sopInstanceUID: String
+    /// The procedure it belongs to, where one is known.
+    package let procedure: Int64?
+    package let studyInstanceUID: String
+    /// IN PROGRESS, COMPLETED or DISCONTINUED (0040,0252).
+    package let status: String
+    package let peer: String
+    /// All attributes so far, Explicit VR Little Endian.
+    package let dataSet: [UInt8]
+    package let createdAt: Int64
+    package let updatedAt: Int64
+
+    init(_ row: Row) {
+        sopInstanceUID = row["sopInstanceUID"]
+        procedure = row["procedure"]
+        studyInstanceUID = row["studyInstanceUID"]
+        status = row["status"]
+        peer = row["peer"]
+        dataSet = [UInt8](row["dataSet"] as Data)
+        createdAt = row["createdAt"]
+        updatedAt = row["updatedAt"]
+    }
+}
+
+extension RecordTransaction {
+    package func addPerformedStep(
+        sopInstanceUID: String, procedure: Int64?, studyInstanceUID: String, status: String, peer: String,
+        dataSet: [UInt8]
+    ) throws {
+        try run(
+            """
+            INSERT INTO performedStep (sopInstanceUID, procedure, studyInstanceUID, status, peer, dataSet, createdAt,
+                updatedAt)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """, [sopInstanceUID, procedure, studyInstanceUID, status, peer, Data(dataSet), now, now])
+    }
+
+    package func setPerformedStep(_ sopInstanceUID: String, status: String, dataSet: [UInt8]) throws {
+        try run(
+            "UPDATE performedStep SET status = ?, dataSet = ?, updatedAt = ? WHERE sopInstanceUID = ?",
+            [status, Data(dataSet), now, sopInstanceUID])
+    }
+
+    package func performedStep(_ sopInstanceUID: String) throws -> PerformedStepRecord? {
+        try row("SELECT * FROM performedStep WHERE sopInstanceUID = ?", [sopInstanceUID]).map(PerformedStepRecord.init)
+    }
+
+    package func performedSteps(procedure: Int64) throws -> [PerformedStepRecord] {
+        try rows("SELECT * FROM performedStep WHERE procedure = ? ORDER BY createdAt", [procedure])
+            .map(PerformedStepRecord.init)
+    }
+}

@@ -1,0 +1,68 @@
+// One transaction over the records: all of it lands, or none.
+
+import Foundation
+import GRDB
+
+/// The records inside one transaction. Valid only in the closure that is given it.
+package struct RecordTransaction {
+    let db: Database
+    /// Microseconds since 1970, the same for everything of this transaction.
+    package let now: Int64
+}
+
+extension RecordStore {
+    /// Runs `body` in one transaction, durable when this returns; whatever it throws takes everything back.
+    ///
+    /// Errors of the records pass as `RecordsError`, others as they are.
+    package func transaction<Value>(_ body: (RecordTransaction) throws -> Value) throws -> Value {
+        let at = now()
+        do {
+            return try pool.write { db in try body(RecordTransaction(db: db, now: at)) }
+        } catch let error as DatabaseError {
+            throw RecordsError(error)
+        }
+    }
+
+    /// Runs `body` over one unchanging view of the records.
+    package func view<Value>(_ body: (RecordTransaction) throws -> Value) throws -> Value {
+        let at = now()
+        do {
+            return try pool.read { db in try body(RecordTransaction(db: db, now: at)) }
+        } catch let error as DatabaseError {
+            throw RecordsError(error)
+        }
+    }
+}
+
+extension RecordTransaction {
+    func run(_ sql: String, _ arguments: StatementArguments) throws {
+        try db.cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    /// Inserts, and gives the new row's number.
+    func insert(_ sql: String, _ arguments: StatementArguments) throws -> Int64 {
+        try run(sql, arguments)
+        return db.lastInsertedRowID
+    }
+
+    func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
+        try Row.fetchAll(db.cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    func row(_ sql: String, _ arguments: StatementArguments = []) throws -> Row? {
+        try Row.fetchOne(db.cachedStatement(sql: sql), arguments: arguments)
+    }
+}
+
+/// The JSON of bodies: keys in order, so that equal values are equal text.
+enum Body {
+    static func text(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    static func value<Value: Decodable>(_ text: String, as type: Value.Type = Value.self) throws -> Value {
+        try JSONDecoder().decode(type, from: Data(text.utf8))
+    }
+}

@@ -1,0 +1,225 @@
+// Which procedure, visit and patient a study belongs to, how that was found, and what waits for a person.
+
+import Foundation
+import GRDB
+
+/// How a study came to its procedure.
+package enum LinkMethod: String, CaseIterable, Sendable {
+    /// The UID was given at order time.
+    case studyInstanceUID
+    case accession
+    /// Patient, modality and time.
+    case patient
+    /// Somebody decided.
+    case person
+}
+
+/// Where a study belongs.
+package struct LinkTarget: Hashable, Sendable {
+    package let procedure: Int64?
+    package let encounter: Int64?
+    package let patient: Int64
+
+    package init(procedure: Int64?, encounter: Int64?, patient: Int64) {
+        self.procedure = procedure
+        self.encounter = encounter
+        self.patient = patient
+    }
+}
+
+/// A link, holding or undone.
+package struct StudyLinkRecord: Hashable, Sendable {
+    package let id: Int64
+    package let studyInstanceUID: String
+    package let target: LinkTarget
+    package let method: LinkMethod
+    /// 0 to 1.
+    package let score: Double
+    /// One sentence for people.
+    package let reason: String
+    package let at: Int64
+    package let actor: String
+    package let undoneAt: Int64?
+    package let undoneBy: String?
+
+    init(_ row: Row) {
+        id = row["id"]
+        studyInstanceUID = row["studyInstanceUID"]
+        target = LinkTarget(procedure: row["procedure"], encounter: row["encounter"], patient: row["patient"])
+        method = LinkMethod(rawValue: row["method"]) ?? .person
+        score = row["score"]
+        reason = row["reason"]
+        at = row["at"]
+        actor = row["actor"]
+        undoneAt = row["undoneAt"]
+        undoneBy = row["undoneBy"]
+    }
+}
+
+/// What a study says of itself, as far as linking asks.
+package struct StudyFacts: Codable, Hashable, Sendable {
+    package let studyInstanceUID: String
+    package var accessionNumber: String
+    package var issuerOfAccessionNumber: String
+    package var patientID: String
+    package var issuerOfPatientID: String
+    package var patientName: String
+    package var patientBirthDate: String
+    package var patientSex: String
+    package var modalities: [String]
+    /// `yyyymmddHHMMSS`, local, as far as it is known.
+    package var startedAt: String
+    package var description: String
+
+    package init(
+        studyInstanceUID: String, accessionNumber: String, issuerOfAccessionNumber: String, patientID: String,
+        issuerOfPatientID: String, patientName: String, patientBirthDate: String, patientSex: String,
+        modalities: [String], startedAt: String, description: String
+    ) {
+        self.studyInstanceUID = studyInstanceUID
+        self.accessionNumber = accessionNumber
+        self.issuerOfAccessionNumber = issuerOfAccessionNumber
+        self.patientID = patientID
+        self.issuerOfPatientID = issuerOfPatientID
+        self.patientName = patientName
+        self.patientBirthDate = patientBirthDate
+        self.patientSex = patientSex
+        self.modalities = modalities
+        self.startedAt = startedAt
+        self.description = description
+    }
+}
+
+/// A study that waits for a decision.
+package struct InboxRecord: Hashable, Sendable {
+    package let facts: StudyFacts
+    package let since: Int64
+    /// A person took its link away: no rule links it again.
+    package let isHeld: Bool
+
+    init(_ row: Row) throws {
+        facts = try Body.value(row["body"])
+        since = row["since"]
+        isHeld = row["isHeld"]
+    }
+}
+
+extension RecordTransaction {
+    // MARK: Links
+
+    /// The link that holds.
+    package func link(ofStudy uid: String) throws -> StudyLinkRecord? {
+        try row("SELECT * FROM studyLink WHERE studyInstanceUID = ? AND undoneAt IS NULL", [uid])
+            .map(StudyLinkRecord.init)
+    }
+
+    /// Every link that a study ever had, the newest first.
+    package func links(ofStudy uid: String) throws -> [StudyLinkRecord] {
+        try rows("SELECT * FROM studyLink WHERE studyInstanceUID = ? ORDER BY id DESC", [uid]).map(StudyLinkRecord.init)
+    }
+
+    /// Links that hold to anything below a person, a visit or a procedure.
+    package func links(patient: PatientRecord) throws -> [StudyLinkRecord] {
+        let select = """
+            SELECT studyLink.* FROM patient JOIN studyLink ON studyLink.patient = patient.id
+            WHERE root = ? AND undoneAt IS NULL ORDER BY studyLink.id LIMIT 10000
+            """
+        return try rows(select, [patient.root]).map(StudyLinkRecord.init)
+    }
+
+    package func links(encounter: Int64) throws -> [StudyLinkRecord] {
+        try rows("SELECT * FROM studyLink WHERE encounter = ? AND undoneAt IS NULL ORDER BY id", [encounter])
+            .map(StudyLinkRecord.init)
+    }
+
+    package func links(procedure: Int64) throws -> [StudyLinkRecord] {
+        try rows("SELECT * FROM studyLink WHERE procedure = ? AND undoneAt IS NULL ORDER BY id", [procedure])
+            .map(StudyLinkRecord.init)
+    }
+
+    /// Links that hold, the newest first.
+    package func links(method: LinkMethod?, before id: Int64 = .max, limit: Int) throws -> [StudyLinkRecord] {
+        let select = """
+            SELECT * FROM studyLink WHERE undoneAt IS NULL AND id < ?1 AND (?2 IS NULL OR method = ?2)
+            ORDER BY id DESC LIMIT ?3
+            """
+        return try rows(select, [id, method?.rawValue, limit]).map(StudyLinkRecord.init)
+    }
+
+    /// Makes a link; the study must have none that holds.
+    package func addLink(
+        study uid: String, to target: LinkTarget, method: LinkMethod, score: Double, reason: String, actor: String
+    ) throws {
+        try run(
+            """
+            INSERT INTO studyLink (studyInstanceUID, procedure, encounter, patient, method, score, reason, at, actor)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                uid, target.procedure, target.encounter, target.patient, method.rawValue, score, reason, now, actor,
+            ])
+        try run("DELETE FROM inbox WHERE studyInstanceUID = ?", [uid])
+    }
+
+    package func undoLink(_ link: StudyLinkRecord, actor: String) throws {
+        try run(
+            "UPDATE studyLink SET undoneAt = ?, undoneBy = ? WHERE id = ? AND undoneAt IS NULL", [now, actor, link.id])
+    }
+
+    // MARK: Inbox
+
+    /// Puts a study into the inbox, or renews what it says of itself.
+    package func putInbox(_ facts: StudyFacts, nameKey: String, isHeld: Bool) throws {
+        try run(
+            """
+            INSERT INTO inbox (studyInstanceUID, accessionNumber, patientID, nameKey, body, since, isHeld)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (studyInstanceUID) DO UPDATE SET accessionNumber = excluded.accessionNumber,
+                patientID = excluded.patientID, nameKey = excluded.nameKey, body = excluded.body,
+                isHeld = isHeld OR excluded.isHeld
+            """,
+            [
+                facts.studyInstanceUID, facts.accessionNumber, facts.patientID, nameKey, Body.text(facts), now, isHeld,
+            ])
+    }
+
+    package func inbox(study uid: String) throws -> InboxRecord? {
+        try row("SELECT * FROM inbox WHERE studyInstanceUID = ?", [uid]).map(InboxRecord.init)
+    }
+
+    package func removeInbox(study uid: String) throws {
+        try run("DELETE FROM inbox WHERE studyInstanceUID = ?", [uid])
+    }
+
+    /// What waits, the oldest first.
+    package func inbox(limit: Int) throws -> [InboxRecord] {
+        try rows("SELECT * FROM inbox ORDER BY since, studyInstanceUID LIMIT ?", [limit]).map(InboxRecord.init)
+    }
+
+    /// What waits and could belong to a procedure: by accession number, by patient code or by name.
+    package func inbox(accessionNumber: String, patientIDs: [String], nameKey: String) throws -> [InboxRecord] {
+        let places = Array(repeating: "?", count: patientIDs.count).joined(separator: ", ")
+        let select = """
+            SELECT * FROM inbox WHERE studyInstanceUID IN (
+                SELECT studyInstanceUID FROM inbox WHERE accessionNumber = ? AND accessionNumber <> ''
+                UNION SELECT studyInstanceUID FROM inbox WHERE patientID IN (\(places)) AND patientID <> ''
+                UNION SELECT studyInstanceUID FROM inbox WHERE nameKey = ? AND nameKey <> '')
+            ORDER BY since LIMIT 1000
+            """
+        return try rows(select, StatementArguments([accessionNumber] + patientIDs + [nameKey])).map(InboxRecord.init)
+    }
+
+    // MARK: Following
+
+    package func position(ofFollower name: String) throws -> Int64 {
+        try row("SELECT sequence FROM follower WHERE name = ?", [name])?["sequence"] ?? 0
+    }
+
+    package func setPosition(_ sequence: Int64, ofFollower name: String) throws {
+        try run(
+            """
+            INSERT INTO follower (name, sequence) VALUES (?, ?)
+            ON CONFLICT (name) DO UPDATE SET sequence = excluded.sequence
+            """, [name, sequence])
+    }
+}

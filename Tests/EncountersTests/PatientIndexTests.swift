@@ -1,0 +1,170 @@
+// Identity: one person under many hands, merged, taken apart, never silently mixed up.
+
+import Encounters
+import Foundation
+import Records
+import Synchronization
+import Testing
+
+@Suite("Patient identity")
+struct PatientIndexTests {
+    @Test("64 threads register one patient: one row, whoever is first")
+    func race() throws {
+        let hospital = try Hospital()
+        let rows = Mutex<[Int64]>([])
+        let group = DispatchGroup()
+        for number in 0..<64 {
+            group.enter()
+            let thread = Thread {
+                defer { group.leave() }
+                let citizen = try? PatientIdentifier(
+                    type: PatientIdentifier.citizen, issuer: "VN-CCCD", value: "024080001234")
+                let id = try? hospital.change { desk in
+                    try desk.patients.register(
+                        Hospital.facts("BN000001", asOf: Int64(number), more: citizen.map { [$0] } ?? []),
+                        older: .ignored
+                    ).id
+                }
+                rows.withLock { $0.append(id ?? -1) }
+            }
+            thread.start()
+        }
+        group.wait()
+        #expect(rows.withLock { $0.count } == 64)
+        #expect(rows.withLock { Set($0).count } == 1)
+        let found = try hospital.look { try $0.patients(nameKey: "NGUYEN VAN DUC", birthDate: nil, limit: 10) }
+        #expect(found.count == 1)
+        let only = try #require(found.first)
+        #expect(try hospital.look { try $0.identifiers(of: only) }.count == 2)
+    }
+
+    @Test("Two stores over one file cannot both give an identifier away")
+    func constraint() throws {
+        let hospital = try Hospital()
+        let other = try RecordStore(path: hospital.folder.appending(path: "records.sqlite").path)
+        let second = Encounters(records: other, settings: OrderSettings())
+        let first = try hospital.change { try $0.patients.register(Hospital.facts("BN1")).id }
+        let again = try second.change(by: "test") { try $0.patients.register(Hospital.facts("BN1", asOf: 2)).id }
+        #expect(first == again)
+        #expect(throws: EncounterFailure.self) {
+            try hospital.change { desk in
+                let stranger = try desk.records.addPatient(Demographics(), nameKey: "", asOf: 0)
+                try desk.records.addIdentifier(Hospital.code("BN1"), patient: stranger.id)
+            }
+        }
+        try other.close()
+    }
+
+    @Test("What is not said stays, what is older does not overwrite")
+    func updates() throws {
+        let hospital = try Hospital()
+        _ = try hospital.change { try $0.patients.register(Hospital.facts("BN1", asOf: 10)) }
+        let renamed = PatientFacts(identifiers: [try Hospital.code("BN1")], asOf: 20) { $0.name = "TRẦN THỊ Ánh" }
+        let after = try hospital.change { try $0.patients.register(renamed) }
+        #expect(after.demographics.name == "TRẦN THỊ Ánh")
+        #expect(after.demographics.birthDate == "19800215")
+        #expect(throws: EncounterFailure.outdated(what: "patient")) {
+            try hospital.change { try $0.patients.register(Hospital.facts("BN1", name: "CŨ", asOf: 15)) }
+        }
+        let ignored = try hospital.change {
+            try $0.patients.register(Hospital.facts("BN1", name: "CŨ", asOf: 15), older: .ignored)
+        }
+        #expect(ignored.demographics.name == "TRẦN THỊ Ánh")
+    }
+
+    @Test("An identifier that somebody else holds stays there, and the claim is noted once")
+    func contested() throws {
+        let hospital = try Hospital()
+        let card = try PatientIdentifier(type: PatientIdentifier.insurance, issuer: "VN-BHYT", value: "DN4010112345678")
+        let first = try hospital.change { try $0.patients.register(Hospital.facts("BN1", more: [card])) }
+        for asOf in [Int64(2), 3] {
+            _ = try hospital.change { try $0.patients.register(Hospital.facts("BN2", asOf: asOf, more: [card])) }
+        }
+        #expect(try hospital.look { try $0.patient(identifiedBy: card) }?.id == first.id)
+        let events = try hospital.look { try $0.events(ofPatient: first.id) }
+        #expect(events.map(\.kind) == [PatientEvent.Kind.contested.rawValue])
+    }
+
+    @Test("A merge shows two rows as one person, keeps both, and is taken back whole")
+    func merge() throws {
+        let hospital = try Hospital()
+        let (first, second) = try hospital.change { desk in
+            (
+                try desk.patients.register(Hospital.facts("BN1")),
+                try desk.patients.register(Hospital.facts("BN2", name: "NGUYỄN VĂN DỨC"))
+            )
+        }
+        try hospital.order("O2", patient: "BN2", name: "NGUYỄN VĂN DỨC", asOf: 2)
+        try hospital.change { try $0.patients.merge(Hospital.code("BN2"), into: first, reason: "A40") }
+        #expect(try hospital.look { try $0.patient(identifiedBy: Hospital.code("BN2")) }?.id == first.id)
+        #expect(try hospital.look { try $0.identifiers(of: first) }.map(\.value) == ["BN1", "BN2"])
+        // Found in the worklist under the surviving name.
+        var filter = WorklistFilter()
+        filter.namePattern = "NGUYEN VAN DUC"
+        let line = try #require(try hospital.look { try $0.worklist(filter, limit: 10) }.first)
+        #expect(line.patient.id == first.id)
+        #expect(throws: EncounterFailure.merged) {
+            try hospital.change { try $0.patients.register(Hospital.facts("BN2", asOf: 9)) }
+        }
+        try hospital.change { try $0.patients.unmerge(second.id) }
+        #expect(try hospital.look { try $0.patient(identifiedBy: Hospital.code("BN2")) }?.id == second.id)
+        #expect(try hospital.look { try $0.worklist(WorklistFilter(), limit: 10) }.first?.patient.id == second.id)
+        let events = try hospital.look { try $0.events(ofPatient: second.id) }
+        #expect(events.first?.undoneBy == "test")
+    }
+
+    @Test("Merges in a row end at the last survivor; a circle is refused")
+    func chain() throws {
+        let hospital = try Hospital()
+        let rows = try hospital.change { desk in
+            try ["BN1", "BN2", "BN3"].map { try desk.patients.register(Hospital.facts($0)) }
+        }
+        try hospital.change { try $0.patients.merge(rows[0].id, into: rows[1].id, reason: "") }
+        try hospital.change { try $0.patients.merge(rows[1].id, into: rows[2].id, reason: "") }
+        #expect(try hospital.look { try $0.root(of: rows[0].id) }.id == rows[2].id)
+        #expect(throws: EncounterFailure.merged) {
+            try hospital.change { try $0.patients.merge(rows[2].id, into: rows[0].id, reason: "") }
+        }
+        try hospital.change { try $0.patients.unmerge(rows[1].id) }
+        #expect(try hospital.look { try $0.root(of: rows[0].id) }.id == rows[1].id)
+        #expect(try hospital.look { try $0.root(of: rows[2].id) }.id == rows[2].id)
+    }
+
+    @Test("An identifier that nobody holds becomes the survivor's; a replaced one ends")
+    func identifiers() throws {
+        let hospital = try Hospital()
+        let patient = try hospital.change { try $0.patients.register(Hospital.facts("BN1")) }
+        try hospital.change { try $0.patients.merge(Hospital.code("OLD7"), into: patient, reason: "A40") }
+        #expect(try hospital.look { try $0.patient(identifiedBy: Hospital.code("OLD7")) }?.id == patient.id)
+        try hospital.change { try $0.patients.replace(Hospital.code("BN1"), by: Hospital.code("BN9")) }
+        #expect(try hospital.look { try $0.patient(identifiedBy: Hospital.code("BN1")) } == nil)
+        #expect(try hospital.look { try $0.patient(identifiedBy: Hospital.code("BN9")) }?.id == patient.id)
+    }
+
+    @Test("Identifiers are checked by their kind")
+    func forms() {
+        func isRight(_ type: String, _ value: String) -> Bool {
+            (try? PatientIdentifier(type: type, issuer: "", value: value)) != nil
+        }
+        #expect(isRight(PatientIdentifier.citizen, "024080001234"))
+        #expect(!isRight(PatientIdentifier.citizen, "24080001234"))
+        #expect(isRight(PatientIdentifier.insurance, "DN4010112345678"))
+        #expect(isRight(PatientIdentifier.insurance, "0112345678"))
+        #expect(!isRight(PatientIdentifier.insurance, "DN6010112345678"))
+        #expect(isRight(PatientIdentifier.passport, "C1234567"))
+        #expect(!isRight(PatientIdentifier.medicalRecord, "  "))
+    }
+
+    @Test("A facility's code means what it meant on the day")
+    func facilities() throws {
+        let hospital = try Hospital()
+        try hospital.change { desk in
+            try desk.records.putFacility(
+                FacilityRecord(code: "24001", name: "Bắc Giang", validFrom: "20200101", validUntil: "20250630"))
+            try desk.records.putFacility(FacilityRecord(code: "24001", name: "Bắc Ninh 2", validFrom: "20250701"))
+        }
+        #expect(try hospital.look { try $0.facility(code: "24001", on: "20240501") }?.name == "Bắc Giang")
+        #expect(try hospital.look { try $0.facility(code: "24001", on: "20261121") }?.name == "Bắc Ninh 2")
+        #expect(try hospital.look { try $0.facility(code: "24001", on: "20190101") } == nil)
+    }
+}

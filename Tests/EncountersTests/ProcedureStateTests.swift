@@ -1,0 +1,48 @@
+// The state machine is its table: every state meets every step.
+
+import Encounters
+import Testing
+
+@Suite("Procedure states")
+struct ProcedureStateTests {
+    @Test("The straight line from the order to the release")
+    func straightLine() {
+        var state = ProcedureState.ordered
+        for (step, next) in [
+            (ProcedureStep.schedule, ProcedureState.scheduled), (.arrive, .arrived), (.start, .inProgress),
+            (.complete, .completed), (.report, .reported), (.release, .released),
+        ] {
+            #expect(state.after(step) == next)
+            state = next
+        }
+    }
+
+    @Test("A cancel is lawful until the examination begins", arguments: ProcedureState.allCases)
+    func cancel(state: ProcedureState) {
+        let isLawful = [.ordered, .scheduled, .arrived].contains(state)
+        #expect((state.after(.cancel) == .cancelled) == isLawful)
+    }
+
+    @Test("Nothing leaves a cancelled procedure", arguments: ProcedureStep.allCases)
+    func cancelled(step: ProcedureStep) { #expect(ProcedureState.cancelled.after(step) == nil) }
+
+    @Test("A released report is changed by a new version only", arguments: ProcedureStep.allCases)
+    func released(step: ProcedureStep) {
+        #expect(ProcedureState.released.after(step) == (step == .report ? .reported : nil))
+    }
+
+    @Test("Every state but the cancelled one leads on, and every state has its row")
+    func whole() {
+        for state in ProcedureState.allCases {
+            let row = ProcedureState.table[state]
+            #expect(row != nil)
+            #expect((row?.isEmpty == true) == (state == .cancelled))
+        }
+    }
+
+    @Test("Modalities are told of what is still to be done")
+    func open() {
+        let open = ProcedureState.allCases.filter(\.isOpen)
+        #expect(open == [.ordered, .scheduled, .arrived, .inProgress])
+    }
+}
