@@ -131,7 +131,7 @@ let package = Package(
                 "Records", crypto, .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "JWTKit", package: "jwt-kit"), logging,
             ]),
-        room("Encounters", ["DICOMCore", "Records"]),
+        room("Encounters", ["DICOMCore", "Catalog", "Records", logging]),
         room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog", crypto]),
 
         // Layer 4: edges translate, call, answer.
@@ -154,6 +154,7 @@ let package = Package(
                 "DICOMCore", "DICOMImaging", "Catalog", "Ingest", "Retrieval", "Access", "Web", "CArchive",
                 crypto, hummingbird, httpTypes, nio, logging,
             ]),
+        room("Interop", ["HL7", "DICOMCore", "Records", "Encounters", crypto, logging]),
         room(
             "Portal",
             [

@@ -38,3 +38,8 @@ package enum LocalTime {
         return year + two(parts.month) + two(parts.day) + two(parts.hour) + two(parts.minute) + two(parts.second)
     }
 }
+
+extension LocalTime {
+    /// Minutes east of UTC.
+    package static let minutesEast = zone.secondsFromGMT() / 60
+}

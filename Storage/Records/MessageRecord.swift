@@ -18,7 +18,6 @@ package struct MessageRecord: Hashable, Sendable {
     /// AA, AE or AR (HL7 table 0008).
     package let code: String
     package let reason: String
-    package let reply: [UInt8]
     package let receivedAt: Int64
     package let replayedAt: Int64?
 
@@ -31,7 +30,6 @@ package struct MessageRecord: Hashable, Sendable {
         characterSet = row["characterSet"]
         code = row["code"]
         reason = row["reason"]
-        reply = [UInt8](row["reply"] as Data)
         receivedAt = row["receivedAt"]
         replayedAt = row["replayedAt"]
     }
@@ -40,15 +38,15 @@ package struct MessageRecord: Hashable, Sendable {
 extension RecordTransaction {
     package func addMessage(
         source: String, controlID: String, type: String, bytes: [UInt8], digest: [UInt8], characterSet: String,
-        code: String, reason: String, reply: [UInt8]
+        code: String, reason: String
     ) throws -> Int64 {
         try insert(
             """
-            INSERT INTO message (source, controlID, type, bytes, digest, characterSet, code, reason, reply, receivedAt)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO message (source, controlID, type, bytes, digest, characterSet, code, reason, receivedAt)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                source, controlID, type, Data(bytes), Data(digest), characterSet, code, reason, Data(reply), now,
+                source, controlID, type, Data(bytes), Data(digest), characterSet, code, reason, now,
             ])
     }
 
@@ -61,10 +59,9 @@ extension RecordTransaction {
     }
 
     /// What a replay came to.
-    package func setOutcome(code: String, reason: String, reply: [UInt8], message id: Int64) throws {
+    package func setOutcome(code: String, reason: String, message id: Int64) throws {
         try run(
-            "UPDATE message SET code = ?, reason = ?, reply = ?, replayedAt = ? WHERE id = ?",
-            [code, reason, Data(reply), now, id])
+            "UPDATE message SET code = ?, reason = ?, replayedAt = ? WHERE id = ?", [code, reason, now, id])
     }
 
     package func message(id: Int64) throws -> MessageRecord {

@@ -132,7 +132,6 @@ extension RecordStore {
             characterSet TEXT NOT NULL,
             code TEXT NOT NULL,  -- AA, AE or AR
             reason TEXT NOT NULL,
-            reply BLOB NOT NULL,
             receivedAt INTEGER NOT NULL,
             replayedAt INTEGER
         );

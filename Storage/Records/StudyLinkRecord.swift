@@ -211,8 +211,9 @@ extension RecordTransaction {
 
     // MARK: Following
 
-    package func position(ofFollower name: String) throws -> Int64 {
-        try row("SELECT sequence FROM follower WHERE name = ?", [name])?["sequence"] ?? 0
+    /// Nil for a follower that has never read.
+    package func position(ofFollower name: String) throws -> Int64? {
+        try row("SELECT sequence FROM follower WHERE name = ?", [name])?["sequence"]
     }
 
     package func setPosition(_ sequence: Int64, ofFollower name: String) throws {

@@ -1,0 +1,97 @@
+// Studies as they come: read from the catalogue's change feed, linked, or put before a person.
+
+package import Catalog
+import DICOMCore
+package import Logging
+package import Records
+
+/// Follows the change feed. Calls block: make them on a plain thread, one at a time.
+package final class StudyFollower: Sendable {
+    private static let name = "links"
+    private static let batch = 500
+
+    private let catalog: CatalogStore
+    private let encounters: Encounters
+    private let logger: Logger
+
+    package init(catalog: CatalogStore, encounters: Encounters, logger: Logger) {
+        self.catalog = catalog
+        self.encounters = encounters
+        self.logger = logger
+    }
+
+    /// Links what came since the last time. Each batch and the place up to which it reads are one transaction: after a
+    /// crash nothing is skipped, and what is done twice is the same.
+    ///
+    /// An archive that was filled before it knew of orders begins with what comes from now on. A catalogue that was
+    /// made anew counts its changes anew; then everything is looked at again.
+    /// - Returns: How many studies were looked at.
+    @discardableResult
+    package func catchUp() throws(EncounterFailure) -> Int {
+        var studies = 0
+        while true {
+            let bounds = try read { () throws(CatalogError) in try catalog.changeBounds() }
+            guard let known = try encounters.look({ try $0.position(ofFollower: Self.name) }) else {
+                try encounters.change(by: "rule") { try $0.records.setPosition(bounds.last, ofFollower: Self.name) }
+                return studies
+            }
+            let position = known > bounds.last ? 0 : known
+            let changes = try read { () throws(CatalogError) in
+                try catalog.changes(after: position, limit: Self.batch)
+            }
+            guard let last = changes.last else { return studies }
+            studies += try take(changes, through: last.sequence)
+        }
+    }
+
+    private func take(_ changes: [Change], through sequence: Int64) throws(EncounterFailure) -> Int {
+        let stored = Set(changes.lazy.filter { $0.kind == .stored }.map(\.studyInstanceUID)).sorted()
+        let changed = Set(changes.map(\.studyInstanceUID)).sorted()
+        let facts = try facts(of: changed)
+        try encounters.change(by: "rule") { desk in
+            for uid in stored {
+                if let study = facts[uid] { try desk.links.arrived(study) }
+            }
+            // What was deleted waits for nobody.
+            for uid in changed where facts[uid] == nil { try desk.records.removeInbox(study: uid) }
+            try desk.records.setPosition(sequence, ofFollower: Self.name)
+        }
+        return stored.count
+    }
+
+    /// What studies say of themselves; those that are not here any more are left out.
+    package func facts(of uids: [String]) throws(EncounterFailure) -> [String: StudyFacts] {
+        if uids.isEmpty { return [:] }
+        let matches = try read { () throws(CatalogError) in
+            try catalog.find(Query(level: .study, filters: [.studyInstanceUID: .list(uids)]))
+        }
+        return Dictionary(
+            matches.map { match in
+                let facts = StudyFacts(match.values)
+                return (facts.studyInstanceUID, facts)
+            }, uniquingKeysWith: { first, _ in first })
+    }
+
+    private func read<Value>(_ body: () throws(CatalogError) -> Value) throws(EncounterFailure) -> Value {
+        do throws(CatalogError) { return try body() } catch {
+            logger.error("the catalogue cannot be followed", metadata: ["failure": "\(error)"])
+            throw .records(error == .busy ? .busy : .failed(code: -1))
+        }
+    }
+}
+
+extension StudyFacts {
+    /// From a study's row in the catalogue.
+    init(_ values: [Tag: String]) {
+        func value(_ tag: Tag) -> String { values[tag] ?? "" }
+        let (date, time) = (value(.studyDate), String(value(.studyTime).prefix { $0.isNumber }.prefix(6)))
+        self.init(
+            studyInstanceUID: value(.studyInstanceUID), accessionNumber: value(.accessionNumber),
+            issuerOfAccessionNumber: "", patientID: value(.patientID), issuerOfPatientID: value(.issuerOfPatientID),
+            patientName: value(.patientName), patientBirthDate: value(.patientBirthDate),
+            patientSex: value(.patientSex),
+            modalities: value(.modalitiesInStudy).split(separator: "\\").map(String.init),
+            startedAt: date.count == 8 ? date + String((time + "000000").prefix(6)) : "",
+            description: value(.studyDescription))
+    }
+}
