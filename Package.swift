@@ -199,7 +199,7 @@ let package = Package(
         tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore"]),
         tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),
         tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore", grdb]),
-        tests("EncountersTests", ["Encounters", "Records"]),
+        tests("EncountersTests", ["Encounters", "Interop", "HL7", "Records", logging]),
         tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", "FaultInjection", crypto, logging]),
         tests(
             "MediaTests",

@@ -68,7 +68,8 @@ struct AdmissionMessage {
         let prior = try segments.prior()
         let (facts, warnings) = try segments.patient()
         guard let new = facts.identifiers.first(where: { $0.type == prior.type }) else {
-            throw MessageFault(.requiredFieldMissing, at: Location("PID", 3), "an identifier of the same type is required")
+            throw MessageFault(
+                .requiredFieldMissing, at: Location("PID", 3), "an identifier of the same type is required")
         }
         try Application.at(Location("MRG", 1)) { try desk.patients.replace(prior, by: new) }
         let patient = try Application.at(Location("PID", 3)) { try desk.patients.register(facts, older: .ignored) }

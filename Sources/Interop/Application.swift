@@ -28,7 +28,8 @@ struct Application {
         guard message.code == "ADT" else {
             guard Self.orders.contains("\(message.code)^\(message.trigger)") else {
                 throw MessageFault(
-                    .unsupportedMessageType, at: Location("MSH", 9), "messages of this type are not taken here", .reject)
+                    .unsupportedMessageType, at: Location("MSH", 9), "messages of this type are not taken here", .reject
+                )
             }
             return try OrderMessage(message: message, desk: desk).apply()
         }

@@ -59,7 +59,8 @@ package struct MessageDesk: Sendable {
         }
     }
 
-    private func take(_ message: Message, _ text: DecodedText, _ digest: [UInt8], from peer: String) -> Acknowledgement {
+    private func take(_ message: Message, _ text: DecodedText, _ digest: [UInt8], from peer: String) -> Acknowledgement
+    {
         let heading = MessageHeading(message, peer: peer)
         do throws(EncounterFailure) {
             let known = try encounters.look { records in
@@ -142,7 +143,9 @@ package struct MessageDesk: Sendable {
 
     /// Applies a kept message once more, as it came or repaired; the outcome takes the place of the earlier one.
     /// - Parameter repaired: other bytes to apply in its place; those that came stay as they are.
-    package func replay(_ id: Int64, repaired: [UInt8]? = nil, by actor: String) throws(EncounterFailure) -> Acknowledgement {
+    package func replay(_ id: Int64, repaired: [UInt8]? = nil, by actor: String) throws(EncounterFailure)
+        -> Acknowledgement
+    {
         let kept = try encounters.look { try $0.message(id: id) }
         let answer: Acknowledgement
         do throws(HL7Failure) {

@@ -88,7 +88,8 @@ struct OrderMessage {
         let modality = Self.modality(group.imaging?.text(5) ?? request.text(24))
         let details = ImagingSegments(
             message: message, common: common, request: request, imaging: group.imaging, observations: group.results)
-        let priority = Self.priority(group.timing?.text(9) ?? common.text(7, 6) ?? request.text(27, 6) ?? request.text(5))
+        let priority = Self.priority(
+            group.timing?.text(9) ?? common.text(7, 6) ?? request.text(27, 6) ?? request.text(5))
         let ordered = PatientSegments.local(common.text(15) ?? common.text(9))
         var facts = OrderFacts(
             placer: IssuedNumber(issuer: issuer, value: placer.id), asOf: segments.asOf

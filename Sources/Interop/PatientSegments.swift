@@ -60,7 +60,9 @@ struct PatientSegments {
             }
         }
         // Some systems put the citizen number into PID-19 and the insurance card into IN1-36.
-        let more = [(PatientIdentifier.citizen, segment.text(19)), (PatientIdentifier.insurance, message["IN1", 36].text)]
+        let more = [
+            (PatientIdentifier.citizen, segment.text(19)), (PatientIdentifier.insurance, message["IN1", 36].text),
+        ]
         for case (let type, let value?) in more {
             if let found = try? PatientIdentifier(type: type, issuer: Self.issuers[type] ?? "", value: value),
                 !identifiers.contains(where: { $0.type == type })
@@ -83,7 +85,8 @@ struct PatientSegments {
 
     /// HL7 Table 0203 and what is written here in its place.
     private static let types: [String: String] = [
-        "": PatientIdentifier.medicalRecord, "MR": PatientIdentifier.medicalRecord, "PI": PatientIdentifier.medicalRecord,
+        "": PatientIdentifier.medicalRecord, "MR": PatientIdentifier.medicalRecord,
+        "PI": PatientIdentifier.medicalRecord,
         "PT": PatientIdentifier.medicalRecord, "NI": PatientIdentifier.citizen, "NNVNM": PatientIdentifier.citizen,
         "CCCD": PatientIdentifier.citizen, "CC": PatientIdentifier.citizen, "HC": PatientIdentifier.insurance,
         "JHN": PatientIdentifier.insurance, "BHYT": PatientIdentifier.insurance, "PPN": PatientIdentifier.passport,
@@ -141,7 +144,8 @@ struct PatientSegments {
     /// MRG-1: what the patient was known by.
     func prior() throws -> PatientIdentifier {
         guard let id = ExtendedCompositeID(message["MRG", 1].first) else {
-            throw MessageFault(.requiredFieldMissing, at: Location("MRG", 1), "the prior patient identifier is required")
+            throw MessageFault(
+                .requiredFieldMissing, at: Location("MRG", 1), "the prior patient identifier is required")
         }
         return try Application.at(Location("MRG", 1)) { try identifier(id) }
     }
@@ -150,7 +154,9 @@ struct PatientSegments {
 
     /// PV1 as facts; nil where it names no visit.
     func visit() -> EncounterFacts? {
-        guard let segment = message.segment("PV1"), let number = ExtendedCompositeID(segment[19].first) else { return nil }
+        guard let segment = message.segment("PV1"), let number = ExtendedCompositeID(segment[19].first) else {
+            return nil
+        }
         let location = PersonLocation(segment[3].first)
         let (admitted, discharged) = (Self.local(segment.text(44)), Self.local(segment.text(45)))
         let diagnosis = message["DG1", 4].text ?? message["DG1", 3, 2].text ?? message["PV2", 3, 2].text
