@@ -32,7 +32,7 @@ struct MessageFault: Error {
 }
 
 /// Receives messages. Calls block: make them on plain threads.
-package struct MessageDesk: Sendable {
+package struct MessageIntake: Sendable {
     private let encounters: Encounters
     private let logger: Logger
 
@@ -121,6 +121,13 @@ package struct MessageDesk: Sendable {
                 "code": "\(fault.issue.code)",
             ])
         return Acknowledgement(fault.decision, isStored: isKept, text: sentence, issues: [fault.issue])
+    }
+
+    /// Keeps bytes that are no message, for repair.
+    /// - Returns: whether they are on stable storage.
+    package func keep(_ bytes: [UInt8], _ failure: HL7Failure, from peer: String) -> Bool {
+        let digest = Array(SHA256.hash(data: bytes))
+        return keep(bytes, digest, MessageHeading(source: peer), "unread", .reject, "\(failure)")
     }
 
     /// Keeps what was not applied, for repair.
