@@ -1,0 +1,256 @@
+// phim inbox: studies that no rule could place, and what people decide about them.
+
+import Access
+import Archive
+import ArgumentParser
+import Encounters
+import Foundation
+import Records
+
+struct InboxCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inbox",
+        abstract: "Studies without an order: list them, link them, take a link back.",
+        discussion: """
+            Rules link a study when the Study Instance UID or the Accession Number is an order's and the patient agrees, \
+            or when the patient has one open order for the modality at that time. Everything else waits here.
+            """,
+        subcommands: [List.self, Show.self, Link.self, Undo.self, Links.self], defaultSubcommand: List.self)
+}
+
+extension InboxCommand {
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "What waits, the longest first.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Option(help: "At most this many.") var limit: Int = 1000
+
+        func run() throws {
+            let waiting = try options.withArchive { archive in
+                archive.noteOperator(.search, detail: "inbox")
+                try archive.follower.catchUp()
+                return try archive.encounters.look { try $0.inbox(limit: limit) }.map(WaitingReport.init)
+            }
+            if output.json { return try Terminal.printJSON(waiting) }
+            guard !waiting.isEmpty else { return Terminal.note("Nothing waits.") }
+            Terminal.print(
+                Terminal.table(
+                    ["STUDY", "DATE", "MODALITY", "PATIENT ID", "NAME", "ACCESSION", "SINCE"],
+                    waiting.map {
+                        [
+                            $0.studyInstanceUID, $0.startedAt, $0.modalities.joined(separator: "+"), $0.patientID,
+                            $0.patientName, $0.accessionNumber, $0.since + ($0.isHeld ? " (link undone)" : ""),
+                        ]
+                    }))
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Where a study could belong and why, and the links it had.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "Study Instance UID.") var study: String
+
+        struct Report: Encodable {
+            let studyInstanceUID: String
+            let candidates: [CandidateReport]
+            let links: [LinkReport]
+        }
+
+        func run() throws {
+            let report = try options.withArchive { archive in
+                archive.noteOperator(.read, studies: [study], detail: "links")
+                guard let facts = try archive.follower.facts(of: [study])[study] else {
+                    throw CannotBegin("no such study")
+                }
+                return try archive.encounters.look { records in
+                    Report(
+                        studyInstanceUID: study,
+                        candidates: try StudyLinking(records).candidates(facts).map { try CandidateReport($0, records) },
+                        links: try records.links(ofStudy: study).map { try LinkReport($0, records) })
+                }
+            }
+            if output.json { return try Terminal.printJSON(report) }
+            for link in report.links { Terminal.print(link.text) }
+            if report.candidates.isEmpty { Terminal.note("No order, visit or patient fits.") }
+            for candidate in report.candidates { Terminal.print(candidate.text) }
+        }
+    }
+
+    struct Link: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say where a study belongs.",
+            discussion: "A link that it has is undone and kept in its history.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "Study Instance UID.") var study: String
+        @Option(help: "Order: its Accession Number, number, or Study Instance UID.") var order: String?
+        @Option(help: "Visit: its number.") var visit: String?
+        @Option(help: "Patient: any identifier.") var patient: String?
+        @Option(help: "Why; kept with the link.") var reason = ""
+
+        func validate() throws {
+            guard [order, visit, patient].compactMap({ $0 }).count == 1 else {
+                throw ValidationError("Give one of --order, --visit and --patient.")
+            }
+        }
+
+        func run() throws {
+            let link = try options.withArchive { archive in
+                guard try archive.follower.facts(of: [study])[study] != nil else { throw CannotBegin("no such study") }
+                let link = try archive.encounters.change(by: Author.terminal.account) { desk in
+                    let target = try target(desk.records)
+                    try desk.links.decide(study: study, target: target, reason: reason)
+                    return try desk.records.link(ofStudy: study).map { try LinkReport($0, desk.records) }
+                }
+                archive.noteOperator(.administer, studies: [study], detail: "study linked")
+                return link
+            }
+            guard let link else { return }
+            if output.json { try Terminal.printJSON(link) } else { Terminal.print(link.text) }
+        }
+
+        private func target(_ records: RecordTransaction) throws -> LinkTarget {
+            if let order { return LinkTarget(procedure: try records.order(order).id, encounter: nil, patient: 0) }
+            if let patient {
+                return LinkTarget(procedure: nil, encounter: nil, patient: try records.row(named: patient).id)
+            }
+            let visits = try records.encounters(number: visit ?? "")
+            guard let first = visits.first else { throw EncounterFailure.unknown(what: "visit") }
+            guard visits.count == 1 else {
+                throw EncounterFailure.conflict(reason: "Several facilities have a visit of this number")
+            }
+            return LinkTarget(procedure: nil, encounter: first.id, patient: first.patient)
+        }
+    }
+
+    struct Undo: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take a link away: the study waits for a decision, and no rule links it again.")
+
+        @OptionGroup var options: ArchiveOptions
+        @Argument(help: "Study Instance UID.") var study: String
+
+        func run() throws {
+            try options.withArchive { archive in
+                guard let facts = try archive.follower.facts(of: [study])[study] else {
+                    throw CannotBegin("no such study")
+                }
+                try archive.encounters.change(by: Author.terminal.account) { try $0.links.undo(study: facts) }
+                archive.noteOperator(.administer, studies: [study], detail: "link undone")
+            }
+        }
+    }
+
+    struct Links: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the links that hold, the newest first, with what they were made by.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Option(help: "studyInstanceUID, accession, patient or person.") var method: LinkMethod?
+        @Option(help: "At most this many.") var limit: Int = 100
+
+        func run() throws {
+            let links = try options.withArchive { archive in
+                archive.noteOperator(.search, detail: "links")
+                return try archive.encounters.look { records in
+                    try records.links(method: method, limit: limit).map { try LinkReport($0, records) }
+                }
+            }
+            if output.json { return try Terminal.printJSON(links) }
+            for link in links { Terminal.print(link.text) }
+        }
+    }
+}
+
+extension LinkMethod: ExpressibleByArgument {}
+
+/// A study that waits, as it is printed.
+struct WaitingReport: Encodable {
+    let studyInstanceUID: String
+    let startedAt: String
+    let modalities: [String]
+    let patientID: String
+    let patientName: String
+    let accessionNumber: String
+    let since: String
+    let isHeld: Bool
+
+    init(_ item: InboxRecord) {
+        studyInstanceUID = item.facts.studyInstanceUID
+        startedAt = item.facts.startedAt
+        modalities = item.facts.modalities
+        patientID = item.facts.patientID
+        patientName = item.facts.patientName
+        accessionNumber = item.facts.accessionNumber
+        since = LocalTime.text(item.since)
+        isHeld = item.isHeld
+    }
+}
+
+/// A place where a study could belong, as it is printed.
+struct CandidateReport: Encodable {
+    let accessionNumber: String?
+    let visit: String?
+    let patientName: String
+    let method: String
+    let score: Double
+    let reason: String
+
+    init(_ candidate: LinkCandidate, _ records: RecordTransaction) throws {
+        accessionNumber = try candidate.target.procedure.map { try records.procedure(id: $0).accession.value }
+        visit = try candidate.target.encounter.map { try records.encounter(id: $0).number }
+        patientName = try records.root(of: candidate.target.patient).demographics.name
+        method = candidate.method.rawValue
+        score = candidate.score
+        reason = candidate.reason
+    }
+
+    var text: String {
+        let place = [accessionNumber.map { "order \($0)" }, visit.map { "visit \($0)" }, patientName]
+        return "  \(place.compactMap { $0 }.joined(separator: ", "))  \(score): \(reason)"
+    }
+}
+
+/// A link, as it is printed.
+struct LinkReport: Encodable {
+    let studyInstanceUID: String
+    let accessionNumber: String?
+    let visit: String?
+    let patientName: String
+    let method: String
+    let score: Double
+    let reason: String
+    let at: String
+    let by: String
+    let undoneAt: String?
+    let undoneBy: String?
+
+    init(_ link: StudyLinkRecord, _ records: RecordTransaction) throws {
+        studyInstanceUID = link.studyInstanceUID
+        accessionNumber = try link.target.procedure.map { try records.procedure(id: $0).accession.value }
+        visit = try link.target.encounter.map { try records.encounter(id: $0).number }
+        patientName = try records.root(of: link.target.patient).demographics.name
+        method = link.method.rawValue
+        score = link.score
+        reason = link.reason
+        at = LocalTime.text(link.at)
+        by = link.actor
+        undoneAt = link.undoneAt.map(LocalTime.text)
+        undoneBy = link.undoneBy
+    }
+
+    var text: String {
+        let place = [accessionNumber.map { "order \($0)" }, visit.map { "visit \($0)" }, patientName]
+        let end = undoneAt.map { " (undone \($0) by \(undoneBy ?? ""))" } ?? ""
+        return """
+            \(studyInstanceUID) → \(place.compactMap { $0 }.joined(separator: ", "))\(end)
+              \(at) by \(by), \(method), \(score): \(reason)
+            """
+    }
+}
