@@ -2,23 +2,45 @@
 
 package import Catalog
 import DICOMCore
+import Dispatch
+import Foundation
 package import Logging
 package import Records
 
-/// Follows the change feed. Calls block: make them on a plain thread, one at a time.
+/// Follows the change feed. Calls block: make them on a plain thread. Several processes may follow at once: what is done
+/// twice is the same.
 package final class StudyFollower: Sendable {
+    private static let beat = DispatchTimeInterval.milliseconds(250)
     private static let name = "links"
     private static let batch = 500
 
     private let catalog: CatalogStore
     private let encounters: Encounters
     private let logger: Logger
+    private let stopping = DispatchSemaphore(value: 0)
 
     package init(catalog: CatalogStore, encounters: Encounters, logger: Logger) {
         self.catalog = catalog
         self.encounters = encounters
         self.logger = logger
     }
+
+    /// Follows on a thread of its own until `stop`.
+    package func start() {
+        let thread = Thread { [self] in
+            while stopping.wait(timeout: .now() + Self.beat) == .timedOut {
+                do throws(EncounterFailure) { try catchUp() } catch {
+                    // What cannot be read or written now may be later; nothing is skipped.
+                    logger.error("studies cannot be linked now", metadata: ["why": "\(error.sentence)"])
+                }
+            }
+        }
+        thread.name = "links"
+        thread.start()
+    }
+
+    /// Ends the thread, after the batch that it is at.
+    package func stop() { stopping.signal() }
 
     /// Links what came since the last time. Each batch and the place up to which it reads are one transaction: after a
     /// crash nothing is skipped, and what is done twice is the same.

@@ -1,0 +1,48 @@
+// The hospital's side of a running archive: its messages come in, and studies find their orders.
+
+import Encounters
+import Foundation
+import HL7
+import Interop
+import Logging
+import Portal
+import ServiceLifecycle
+import Web
+
+extension ArchiveServer {
+    /// The listener for messages; nil where none is configured.
+    func messageListener() async throws(ArchiveError) -> MLLPListener? {
+        let section = archive.configuration.hl7
+        guard let port = section.port else { return nil }
+        var options = MLLPOptions(host: section.host, port: port)
+        options.allowed = section.allowedAddresses.compactMap(AddressRange.init)
+        options.maxConnections = section.maxConnections
+        options.idleTimeout = .seconds(section.idleTimeout)
+        if let tls = section.tls {
+            options.tls = try certificate(tls, "hl7.tls").configuration
+        } else if !section.isLocal {
+            logger.warning(
+                "HL7 listens beyond this machine without encryption: names and orders can be read on the way",
+                metadata: ["remedy": "hl7.tls in phim.yaml, or a network of its own"])
+        }
+        do throws(MLLPListener.Failure) {
+            return try await MLLPListener.bind(options, door: messageDoor(), logger: logger)
+        } catch {
+            throw .unusable(error.description)
+        }
+    }
+
+    /// Messages are applied on threads of their own, several connections at a time.
+    private func messageDoor() -> MessageDoor {
+        let intake = MessageIntake(encounters: archive.encounters, logger: logger)
+        let work = BlockingWork(threads: 4)
+        return MessageDoor(
+            receive: { received in
+                let answer = try? await work.run { intake.receive(received.message, received.text, from: received.peer) }
+                return answer ?? Acknowledgement(.reject, isStored: false, text: "The archive is stopping; send again later")
+            },
+            keep: { unreadable in
+                _ = try? await work.run { intake.keep(unreadable.bytes, unreadable.failure, from: unreadable.peer) }
+            })
+    }
+}
