@@ -60,7 +60,8 @@ let benchmarks: [Target] =
         .executableTarget(
             name: "phim-bench",
             dependencies: [
-                "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Ingest", "Archive", logging, hummingbird,
+                "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Ingest", "Archive", "Records", "Encounters",
+                "DIMSEServer", logging, hummingbird,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/Engine",
@@ -139,7 +140,7 @@ let package = Package(
             "DIMSEServer",
             [
                 "DICOMCore", "DICOMImaging", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", "Access",
-                lifecycle, logging, metrics,
+                "Encounters", lifecycle, logging, metrics,
             ]),
         room(
             "Web",
@@ -172,14 +173,15 @@ let package = Package(
             "Archive",
             [
                 "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer",
-                "Access", "Web", "DICOMweb", "Portal", "Telemetry", "CLinux", "Yams", lifecycle, signals, logging,
+                "Access", "Encounters", "HL7", "Interop", "Web", "DICOMweb", "Portal", "Telemetry", "CLinux", "Yams",
+                lifecycle, signals, logging,
                 metrics,
             ]),
         .executableTarget(
             name: "phim",
             dependencies: [
-                "Archive", "Access", "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Records",
-                "Ingest", "Retrieval", "Media",
+                "Archive", "Access", "HL7", "Interop", "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Records",
+                "Ingest", "Retrieval", "Media", "Encounters",
                 "DIMSEServer", "Telemetry", logging, metrics,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -196,10 +198,10 @@ let package = Package(
         tests("DICOMCoreTests", ["DICOMCore"]),
         tests("HL7Tests", ["HL7"]),
         tests("DICOMNetworkTests", ["DICOMNetwork", "DICOMToolkit"]),
-        tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore"]),
+        tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore", "Encounters", "Records"]),
         tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),
         tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore", grdb]),
-        tests("EncountersTests", ["Encounters", "Interop", "HL7", "Records", logging]),
+        tests("EncountersTests", ["Encounters", "Interop", "HL7", "Records", "DICOMCore", logging]),
         tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", "FaultInjection", crypto, logging]),
         tests(
             "MediaTests",

@@ -7,6 +7,7 @@ import ArgumentParser
         commandName: "phim-bench",
         abstract: "Senders, receivers and disk rates for Benchmarks/side-by-side.",
         subcommands: [
-            Receive.self, Send.self, InProcess.self, Disk.self, CatalogScale.self, StudyList.self, MemoryServer.self,
+            Receive.self, Send.self, InProcess.self, Disk.self, CatalogScale.self, StudyList.self, WorklistScale.self,
+            MemoryServer.self,
         ])
 }

@@ -8,7 +8,7 @@ from . import goals, servers
 def text(results):
     parts = [_head(results), _method(results)]
     parts += [make(results) for make in (_throughput, _start_up, _cost, _latency, _memory, _ingest, _rebuild, _urgent,
-                                         _ratios)]
+                                         _worklist, _ratios)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -177,6 +177,19 @@ def _urgent(results):
             "One association sends a CT slice every 100 ms with C-STORE priority HIGH, alone and while others pour "
             "with priority LOW. Milliseconds from when a slice was due to its response.\n\n"
             + table(["receiver", "bulk senders", "p50", "p99", "max", "urgent a round", "bulk/s"], rows))
+
+
+def _worklist(results):
+    if "worklist" not in results:
+        return None
+    found = results["worklist"]
+    rows = [[row["question"], row["answers"], *(f"{row['latency'][name]:.1f}" for name in ("p50", "p99", "max"))]
+            for row in found["questions"]]
+    return (f"## Worklist of {found['orders']} open orders\n\n"
+            "Milliseconds of the search and of encoding every answer, the first hundred where there are more "
+            "(`phim-bench worklist`); the goal is a p99 below 20. Orders are entered at "
+            f"{found['filledPerSecond']:.0f}/s, 500 to a transaction.\n\n"
+            + table(["asked for", "answers", "p50", "p99", "max"], rows))
 
 
 def _ratios(results):

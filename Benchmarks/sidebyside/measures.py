@@ -201,9 +201,17 @@ def urgent(bench):
     return rows
 
 
+def worklist(bench):
+    """What stations wait for with very many open orders, in process."""
+    outcome = senders.engine("worklist", "--folder", bench.fresh(), "--orders", bench.options.orders)
+    worst = max(row["latency"]["p99"] for row in outcome["questions"])
+    bench.say(f"worklist of {outcome['orders']} open orders: the slowest question p99 {worst:.1f} ms")
+    return outcome
+
+
 def _median(rounds, name):
     return statistics.median(one[name] for one in rounds)
 
 
 ALL = {"start-up": start_up, "throughput": throughput, "latency": latency, "memory": memory, "ingest": ingest,
-       "rebuild": rebuild, "urgent": urgent}
+       "rebuild": rebuild, "urgent": urgent, "worklist": worklist}

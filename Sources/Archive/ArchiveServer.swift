@@ -21,9 +21,9 @@ import Web
 
 /// Runs the archive until it is told to stop.
 package struct ArchiveServer: Sendable {
-    private let archive: OpenArchive
+    let archive: OpenArchive
     private let registry: PrometheusRegistry
-    private let logger: Logger
+    let logger: Logger
 
     package init(archive: OpenArchive, registry: PrometheusRegistry) {
         self.archive = archive
@@ -51,7 +51,8 @@ package struct ArchiveServer: Sendable {
         try await Self.offThePool { [archive] in try archive.catalog.forgetChanges(keeping: 1_000_000) }
 
         let dimse = try dimseListener()
-        let announce = announcement(dicomPort: dimse.port, ready: ready, first: first)
+        let messages = try await messageListener()
+        let announce = announcement(dicomPort: dimse.port, hl7Port: messages?.port, ready: ready, first: first)
         let http = archive.configuration.http
         let sources = try sources(dicomPort: dimse.port)
         let web = WebServer.application(
@@ -60,17 +61,19 @@ package struct ArchiveServer: Sendable {
         let ahead = metadataAhead(sources.dicomweb.imaging)
         ahead.start()
         defer { ahead.stop() }
+        archive.follower.start()
+        defer { archive.follower.stop() }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: Edges(dimse: dimse, web: web, events: sources.portal.events)),
+                    .init(service: Edges(dimse: dimse, web: web, events: sources.portal.events, messages: messages)),
                     .init(
                         service: AuditRetention(
                             audit: archive.audit, months: archive.configuration.access.auditMonths, logger: logger)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do { try await group.run() } catch {
-            // Of the two services only HTTP fails once it has begun.
+            // Of these services only HTTP fails once it has begun.
             throw ArchiveError.unusable("HTTP on \(http.host) port \(http.port): \(error)")
         }
         // Ten seconds in all: the listener has taken up to eight of them.
@@ -102,7 +105,7 @@ package struct ArchiveServer: Sendable {
                 host: dicom.host, port: dicom.port,
                 services: DIMSEServices(
                     ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
-                    records: archive.records, audit: archive.audit),
+                    encounters: archive.encounters, worklist: archive.worklistPolicy, audit: archive.audit),
                 policy: AdmissionPolicy(configuration: archive.configuration),
                 options: ListenerOptions(
                     maxPDU: UInt32(dicom.maxPDU), maxAssociations: dicom.maxAssociations,
@@ -128,17 +131,21 @@ package struct ArchiveServer: Sendable {
         thread.start()
     }
 
+    /// - Parameter section: the key of the configuration, for the message.
+    func certificate(_ tls: TLSSection, _ section: String) throws(ArchiveError) -> TLSCertificate {
+        func path(_ name: String) -> String { name.hasPrefix("/") ? name : archive.folder.path + "/" + name }
+        do throws(TLSFailure) {
+            return try TLSCertificate(certificate: path(tls.certificate), key: path(tls.key), logger: logger)
+        } catch {
+            throw .unusable("\(section): \(error)")
+        }
+    }
+
     private func transport() throws(ArchiveError) -> WebTransport {
         let http = archive.configuration.http
         var certificate: TLSCertificate?
         if let tls = http.tls {
-            func path(_ name: String) -> String { name.hasPrefix("/") ? name : archive.folder.path + "/" + name }
-            do throws(TLSFailure) {
-                certificate = try TLSCertificate(
-                    certificate: path(tls.certificate), key: path(tls.key), logger: logger)
-            } catch {
-                throw .unusable("http.tls: \(error)")
-            }
+            certificate = try self.certificate(tls, "http.tls")
         } else if !http.isLocal {
             logger.warning(
                 "HTTP listens beyond this machine without encryption: names, passwords and images can be read on the way",
@@ -152,7 +159,7 @@ package struct ArchiveServer: Sendable {
     }
 
     private func announcement(
-        dicomPort: Int, ready: @escaping @Sendable (RunningServer) -> Void,
+        dicomPort: Int, hl7Port: Int?, ready: @escaping @Sendable (RunningServer) -> Void,
         first: @escaping @Sendable (_ account: String, _ password: String) -> Void
     ) -> @Sendable (Int) async -> Void {
         let (folder, access, logger) = (archive.folder, archive.access, logger)
@@ -161,7 +168,7 @@ package struct ArchiveServer: Sendable {
             let server = RunningServer(
                 pid: ProcessInfo.processInfo.processIdentifier, aeTitle: dicom.aeTitle, dicomHost: dicom.host,
                 dicomPort: dicomPort, httpHost: http.host, httpPort: httpPort,
-                httpScheme: http.tls == nil ? "http" : "https", data: folder.path,
+                httpScheme: http.tls == nil ? "http" : "https", hl7Port: hl7Port, data: folder.path,
                 version: Version.current)
             try? Data((server.jsonLine + "\n").utf8).write(
                 to: URL(fileURLWithPath: folder.runningServer), options: .atomic)

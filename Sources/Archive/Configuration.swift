@@ -19,11 +19,13 @@ package struct Configuration: Decodable, Sendable, Equatable {
     package var http = HTTPSection()
     package var storage = StorageSection()
     package var access = AccessSection()
+    package var hospital = HospitalSection()
+    package var hl7 = HL7Section()
     package var peers: [PeerEntry] = []
 
     package init() {}
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case dicom, http, storage, access, peers }
+    private enum CodingKeys: String, CodingKey, CaseIterable { case dicom, http, storage, access, hospital, hl7, peers }
 
     package init(from decoder: any Decoder) throws {
         try decoder.refuseUnknownKeys(CodingKeys.self)
@@ -32,6 +34,8 @@ package struct Configuration: Decodable, Sendable, Equatable {
         http = try values.decodeIfPresent(HTTPSection.self, forKey: .http) ?? http
         storage = try values.decodeIfPresent(StorageSection.self, forKey: .storage) ?? storage
         access = try values.decodeIfPresent(AccessSection.self, forKey: .access) ?? access
+        hospital = try values.decodeIfPresent(HospitalSection.self, forKey: .hospital) ?? hospital
+        hl7 = try values.decodeIfPresent(HL7Section.self, forKey: .hl7) ?? hl7
         peers = try values.decodeIfPresent([PeerEntry].self, forKey: .peers) ?? peers
         var names: Set<String> = []
         for peer in peers where !names.insert(peer.name.lowercased()).inserted {

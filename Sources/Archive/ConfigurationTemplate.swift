@@ -55,6 +55,22 @@ extension Configuration {
           # auditBacklog: 10000        # events kept in memory while the audit trail cannot be written
           # auditMonths: 24            # months that the audit trail is kept; older rows are cut once a day
 
+        hl7:
+          # port: 2575                 # no default: HL7 v2 messages over MLLP (docs/hl7.md)
+          # host: 127.0.0.1            # 0.0.0.0 is everyone
+          # tls: { certificate: server.pem, key: server.key }  # no default: MLLPS
+          # allowedAddresses: []       # [10.1.0.0/16]: who may connect; everybody when empty
+          # maxConnections: 64
+          # idleTimeout: 600           # seconds
+
+        hospital:
+          # facility: ""               # code of the hospital: namespace of its patient codes and accession numbers
+          # name: ""                   # Institution Name in worklists, at most 64 characters
+          # accessionPrefix: PH        # of accession numbers made here, at most 3 characters
+          # duplicateOrderHours: 24    # the same procedure ordered twice for one patient within this time is warned of
+          # worklistLimit: 10000       # answers to one worklist query at most; the log says when it was met
+          # worklistOwnStation: false  # true: who asks for no station gets only its own steps, and those for any station
+
         # Sign-in at the hospital's identity provider (OpenID Connect), as a part of access: (docs/oidc.md)
         #   oidc:
         #     issuer: https://id.example.org/realms/hospital

@@ -1,14 +1,16 @@
-// Both listeners as one service, so that they stop at the same moment and not one after the other.
+// The listeners as one service, so that they stop at the same moment and not one after the other.
 
 import DIMSEServer
+import Interop
 import Portal
 import ServiceLifecycle
 
-/// DICOM and HTTP together; when one ends with an error, so does the other.
+/// DICOM, HTTP and HL7 together; when one ends with an error, so do the others.
 struct Edges: Service {
     let dimse: DIMSEListener
     let web: any Service
     let events: EventFeed
+    let messages: MLLPListener?
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -16,6 +18,7 @@ struct Edges: Service {
             group.addTask { try await web.run() }
             // Live streams end first: the web server waits for what it answers.
             group.addTask { try await events.run() }
+            if let messages { group.addTask { try await messages.run() } }
             try await group.waitForAll()
         }
     }

@@ -3,6 +3,8 @@
 package import Access
 package import Catalog
 import DICOMCore
+package import DIMSEServer
+package import Encounters
 import Foundation
 package import Ingest
 package import Logging
@@ -17,6 +19,10 @@ package final class OpenArchive: Sendable {
     package let volumes: VolumeStore
     package let catalog: CatalogStore
     package let records: RecordStore
+    /// Patients, visits and orders, over `records`.
+    package let encounters: Encounters
+    /// Links studies to orders as they come.
+    package let follower: StudyFollower
     package let audit: AuditTrail
     package let access: AccessControl
     package let ingest: IngestPipeline
@@ -35,6 +41,8 @@ package final class OpenArchive: Sendable {
                 volumeSize: configuration.storage.volumeSize.bytes, reserve: configuration.storage.reserve.bytes))
         catalog = try CatalogStore(path: folder.catalog)
         records = try RecordStore(path: folder.records)
+        encounters = Encounters(records: records, settings: OrderSettings(configuration.hospital))
+        follower = StudyFollower(catalog: catalog, encounters: encounters, logger: logger)
         var auditLimits = AuditTrail.Limits()
         auditLimits.backlog = configuration.access.auditBacklog
         audit = AuditTrail(records: records, anchor: folder.auditHead, limits: auditLimits, logger: logger)
@@ -56,6 +64,9 @@ package final class OpenArchive: Sendable {
         guard folder.exists else { throw ArchiveError.noArchive(folder.path) }
         return try OpenArchive(folder, configuration: configuration, logger: logger)
     }
+
+    /// What modalities are told of this hospital's orders.
+    package var worklistPolicy: WorklistPolicy { WorklistPolicy(configuration.hospital) }
 
     /// Ends the pipeline and lets go of the volumes.
     /// - Parameter seconds: how long what waits may take. What is left is on its volume and is enrolled at the next start.

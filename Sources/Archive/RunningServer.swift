@@ -11,6 +11,8 @@ package struct RunningServer: Codable, Sendable, Equatable {
     package let httpHost: String
     package let httpPort: Int
     package let httpScheme: String
+    /// Where messages of the hospital's system are taken; absent where they are not.
+    package let hl7Port: Int?
     package let data: String
     package let version: String
 

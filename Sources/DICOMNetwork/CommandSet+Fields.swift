@@ -87,6 +87,30 @@ extension CommandSet {
         }
     }
 
+    /// Error ID (0000,0903), where a service defines them (PS3.7 Annex C).
+    package var errorID: UInt16? {
+        get { self[short: .errorID] }
+        set { self[short: .errorID] = newValue }
+    }
+
+    /// Attribute Identifier List (0000,1005): group in the upper, element in the lower sixteen bits of each
+    /// (PS3.7 Section 10.1.2.1.5). Empty when absent.
+    package var attributeIdentifiers: [UInt32] {
+        get {
+            let bytes = self[bytes: .attributeIdentifierList] ?? []
+            return stride(from: 0, to: bytes.count - bytes.count % 4, by: 4).map { at in
+                let (group, element) = (Self.short(bytes, at), Self.short(bytes, at + 2))
+                return UInt32(group) << 16 | UInt32(element)
+            }
+        }
+        set {
+            let bytes = newValue.flatMap { tag in
+                [16, 24, 0, 8].map { UInt8(truncatingIfNeeded: tag >> UInt32($0)) }
+            }
+            self[bytes: .attributeIdentifierList] = newValue.isEmpty ? nil : bytes
+        }
+    }
+
     package var remainingSubOperations: UInt16? {
         get { self[short: .remainingSubOperations] }
         set { self[short: .remainingSubOperations] = newValue }

@@ -70,7 +70,7 @@ package struct CommandSet: Sendable, Equatable {
         if value.count % 2 == 1 { bytes.append(Element.uids.contains(element) ? 0 : 0x20) }
     }
 
-    private static func short(_ bytes: [UInt8], _ at: Int) -> UInt16 {
+    static func short(_ bytes: [UInt8], _ at: Int) -> UInt16 {
         UInt16(bytes[at]) | UInt16(bytes[at + 1]) << 8
     }
 

@@ -9,8 +9,11 @@ import Retrieval
 /// Prints `docs/conformance-statement.md`; a test compares the two.
 package enum ConformanceStatement {
     package static var markdown: String {
-        [introduction, network, services, storage, transferSyntaxes, query, retrieval, statuses, security]
-            .joined(separator: "\n\n") + "\n"
+        [
+            introduction, network, services, storage, transferSyntaxes, query, retrieval, worklist, performedSteps,
+            statuses, security,
+        ]
+        .joined(separator: "\n\n") + "\n"
     }
 
     private static let introduction = """
@@ -18,7 +21,7 @@ package enum ConformanceStatement {
 
         Written by `phim conformance-statement` from the tables that the server itself uses. Edition: DICOM 2024.
 
-        Phim is a storage SCP, a query/retrieve SCP and, for C-MOVE, C-GET and `phim send`, a storage SCU.
+        Phim is a storage SCP, a query/retrieve SCP, a modality worklist SCP, a performed procedure step SCP and, for C-MOVE, C-GET and `phim send`, a storage SCU.
         """
 
     private static var network: String {
@@ -158,6 +161,13 @@ package enum ConformanceStatement {
             (.moveDestinationUnknown, "C-MOVE", "the destination is no peer"),
             (.subOperationsFailed, "C-MOVE, C-GET", "some sub-operations failed; their UIDs are listed"),
             (.unableToProcess, "C-FIND, C-MOVE, C-GET", "the catalogue failed"),
+            (.duplicateSOPInstance, "N-CREATE", "this performed step is known"),
+            (.noSuchSOPInstance, "N-SET, N-GET", "no such performed step"),
+            (.missingAttribute, "N-CREATE", "an attribute of type 1 is absent; Attribute Identifier List says which"),
+            (.missingAttributeValue, "N-CREATE", "an attribute of type 1 is empty; likewise"),
+            (.invalidAttributeValue, "N-CREATE, N-SET", "a status that is none, or not lawful here"),
+            (.processingFailure, "N-SET", "the step is final (Error ID A710H)"),
+            (.resourceLimitation, "N-CREATE, N-SET", "data set too large, or the records are busy; try again"),
             (.unrecognizedOperation, "all", "a command that does not belong to its context"),
         ]
         func code(_ status: Status) -> String {

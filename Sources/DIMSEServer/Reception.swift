@@ -4,9 +4,10 @@ package import Access
 package import Catalog
 import DICOMCore
 import DICOMNetwork
+package import Encounters
 package import Ingest
 import Logging
-package import Records
+import Records
 package import Retrieval
 import Synchronization
 
@@ -17,16 +18,20 @@ package struct DIMSEServices: Sendable {
     let catalog: CatalogStore
     let records: RecordStore
     let audit: AuditTrail
+    let encounters: Encounters
+    let worklist: WorklistPolicy
 
     package init(
-        ingest: IngestPipeline, retrieval: InstanceRetrieval, catalog: CatalogStore, records: RecordStore,
-        audit: AuditTrail
+        ingest: IngestPipeline, retrieval: InstanceRetrieval, catalog: CatalogStore, encounters: Encounters,
+        worklist: WorklistPolicy, audit: AuditTrail
     ) {
+        self.encounters = encounters
+        self.worklist = worklist
         self.audit = audit
         self.ingest = ingest
         self.retrieval = retrieval
         self.catalog = catalog
-        self.records = records
+        records = encounters.records
     }
 }
 
@@ -170,14 +175,40 @@ final class Reception: AssociationServer {
                 catalog: services.catalog, retrieval: services.retrieval, aeTitle: policy.aeTitle,
                 characterSet: peer?.characterSet ?? policy.characterSet, trail: trail, logger: logger)
             try find.serve(message, model, on: association)
+        case (.cFindRequest, .worklist):
+            let worklist = WorklistSCP(
+                encounters: services.encounters, policy: services.worklist,
+                callingAETitle: association.request.callingAETitle.trimmingSpaces,
+                characterSet: peer?.characterSet ?? policy.characterSet, trail: trail, logger: logger)
+            try worklist.serve(message, on: association)
+        case (_, .performedStep), (_, .performedStepRetrieve):
+            try servePerformedStep(message, service, on: association, peer, trail)
         case (.cMoveRequest, .move(let model)): try retrieve.serveMove(message, model, on: association)
         case (.cGetRequest, .get(let model)): try retrieve.serveGet(message, model, on: association)
-        default:
-            logger.warning("unexpected command", metadata: ["from": "\(association.request.remoteAddress)"])
-            try association.discardDataSet()
-            try association.send(
-                CommandSet(answering: message.command, status: .unrecognizedOperation), on: message.contextID)
+        default: try refuse(message, on: association)
         }
         DIMSEMetrics.served(message.command.field)
+    }
+
+    private func servePerformedStep(
+        _ message: Message, _ service: DIMSEService?, on association: Association, _ peer: KnownPeer?,
+        _ trail: AssociationTrail
+    ) throws(NetworkError) {
+        let steps = PerformedStepSCP(
+            encounters: services.encounters, peer: peer?.name ?? association.request.callingAETitle.trimmingSpaces,
+            trail: trail, logger: logger)
+        switch (message.command.field, service) {
+        case (.nCreateRequest, .performedStep): try steps.create(message, on: association)
+        case (.nSetRequest, .performedStep): try steps.set(message, on: association)
+        case (.nGetRequest, .performedStepRetrieve): try steps.get(message, on: association)
+        default: try refuse(message, on: association)
+        }
+    }
+
+    private func refuse(_ message: Message, on association: Association) throws(NetworkError) {
+        logger.warning("unexpected command", metadata: ["from": "\(association.request.remoteAddress)"])
+        try association.discardDataSet()
+        try association.send(
+            CommandSet(answering: message.command, status: .unrecognizedOperation), on: message.contextID)
     }
 }

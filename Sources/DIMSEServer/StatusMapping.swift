@@ -2,7 +2,9 @@
 
 import Catalog
 import DICOMNetwork
+import Encounters
 import Ingest
+import Records
 import Retrieval
 
 /// A status and the words that go with it in ErrorComment (0000,0902).
@@ -44,6 +46,23 @@ extension Outcome {
         case .full, .corrupt, .newerSchema, .notFound, .withdrawn, .failed:
             self.init(status: .unableToProcess, comment: "Catalogue failed")
         }
+    }
+
+    /// A worklist query that the records do not answer (PS3.4 Table K.4.1-1: A700H, C000H), and a step that they do not
+    /// keep (PS3.7 Section 10.1.5.1.6).
+    init(_ failure: EncounterFailure) {
+        switch failure {
+        case .records(.busy): self.init(status: .outOfResources, comment: "Too busy, try again")
+        case .records(.full): self.init(status: .outOfResources, comment: "Storage is full")
+        case .records: self.init(status: .unableToProcess, comment: "Records failed")
+        case .invalid, .unknown, .outdated, .merged, .conflict, .unlawful:
+            self.init(status: .unableToProcess, comment: failure.sentence)
+        }
+    }
+
+    /// A worklist query that cannot be read (PS3.4 Table K.4.1-1).
+    init(_ fault: WorklistQuery.Fault) {
+        self.init(status: .identifierDoesNotMatch, comment: fault.comment)
     }
 
     /// An identifier that breaks the rules of its information model.

@@ -40,5 +40,6 @@ package struct Desk {
     package var patients: PatientIndex { PatientIndex(records, actor: actor) }
     package var encounters: EncounterDesk { EncounterDesk(records) }
     package var orders: OrderDesk { OrderDesk(records, settings: settings, actor: actor) }
+    package var performedSteps: PerformedStepDesk { PerformedStepDesk(records, orders: orders) }
     package var links: LinkDesk { LinkDesk(records, settings: settings, actor: actor) }
 }

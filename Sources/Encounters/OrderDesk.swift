@@ -98,7 +98,7 @@ package struct OrderDesk {
         // What has no time of its own may be done at once.
         if !isScheduled { details.scheduledAt = LocalTime.text(records.now) }
         if details.orderedAt.isEmpty { details.orderedAt = LocalTime.text(facts.asOf) }
-        try check(details)
+        try check(&details)
         let warning = try duplicate(of: details, patient: patient)
         let state = isScheduled ? ProcedureState.scheduled : .ordered
         let procedure = try records.addProcedure(
@@ -118,7 +118,7 @@ package struct OrderDesk {
         }
         var details = known.details
         facts.amend(&details)
-        try check(details)
+        try check(&details)
         try records.setProcedure(
             known.id, patient: known.patient, encounter: encounter?.id ?? known.encounter, details: details,
             nameKey: Fold.fold(try records.root(of: known.patient).demographics.name), asOf: facts.asOf)
@@ -143,8 +143,9 @@ package struct OrderDesk {
 
     // MARK: Checks
 
-    /// Lengths that worklist attributes can hold (PS3.5 Table 6.2-1).
-    private func check(_ details: ProcedureDetails) throws {
+    /// Lengths that worklist attributes can hold (PS3.5 Table 6.2-1). The time is made as long as all others: worklists
+    /// compare it as text.
+    private func check(_ details: inout ProcedureDetails) throws {
         let limits: [(String, String, Int)] = [
             ("modality", details.modality, 16), ("station AE title", details.stationAETitle, 16),
             ("requested procedure ID", details.requestedProcedureID, 16),
@@ -154,9 +155,10 @@ package struct OrderDesk {
         for (field, value, limit) in limits where value.count > limit {
             throw EncounterFailure.invalid(field: field, reason: "\(limit) characters at most")
         }
-        guard LocalTime.instant(details.scheduledAt) != nil else {
+        guard let instant = LocalTime.instant(details.scheduledAt) else {
             throw EncounterFailure.invalid(field: "scheduled time", reason: "yyyymmdd[HHMM[SS]]")
         }
+        details.scheduledAt = LocalTime.text(instant)
     }
 
     /// The same procedure for the same person at nearly the same time.

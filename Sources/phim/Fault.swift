@@ -4,6 +4,7 @@ import Access
 import Archive
 import ArgumentParser
 import Catalog
+import Encounters
 import Glibc
 import Media
 import Records
@@ -44,6 +45,12 @@ enum Fault {
             case .invalid, .nameTaken, .notFound, .newerSchema: true
             default: false
             }
+        case let error as EncounterFailure:
+            switch error {
+            case .records(let error): isBeforeWork(error)
+            // All or nothing: what is refused has changed nothing.
+            default: true
+            }
         case let error as MediaFailure:
             switch error {
             case .targetNotEmpty, .nothingToExport, .alreadyRunning: true
@@ -57,6 +64,7 @@ enum Fault {
         switch error {
         case let error as CatalogError: words(error)
         case let error as RecordsError: words(error)
+        case let error as EncounterFailure: words(error)
         case let error as AccessFailure: error.words
         case let error as VolumeFailure: words(error)
         default: "\(error)"
@@ -85,6 +93,14 @@ enum Fault {
         case .corrupt: "the records are damaged"
         case .newerSchema(let version): "the records are of a later version of Phim (schema \(version))"
         case .failed(let code): "the records cannot be used: SQLite error \(code)"
+        }
+    }
+
+    private static func words(_ error: EncounterFailure) -> String {
+        switch error {
+        case .records(.notFound): error.sentence
+        case .records(let error): words(error)
+        default: error.sentence
         }
     }
 

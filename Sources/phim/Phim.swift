@@ -24,8 +24,9 @@ struct Phim: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Serve.self, Import.self, Export.self, Find.self, Send.self, Status.self, Top.self, Verify.self,
-            RebuildIndex.self, Delete.self, Conflict.self, PeerCommand.self, AccountCommand.self, TokenCommand.self,
-            AuditCommand.self, ConformanceStatementCommand.self,
+            RebuildIndex.self, Delete.self, Conflict.self, OrderCommand.self, PatientCommand.self, WorklistCommand.self,
+            InboxCommand.self, MessageCommand.self, PeerCommand.self, AccountCommand.self, TokenCommand.self, AuditCommand.self,
+            ConformanceStatementCommand.self,
             Render.self, Transcode.self, CodecWorker.self,
         ])
 

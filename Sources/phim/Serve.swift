@@ -12,7 +12,7 @@ struct Serve: AsyncParsableCommand {
         abstract: "Run the archive until SIGTERM or Ctrl-C.",
         discussion: """
             The first start makes the data directory with a commented configuration file, DIR/phim.yaml.
-            When both listeners are up, one line of JSON goes to standard output with "dicomPort" and "httpPort"; \
+            When the listeners are up, one line of JSON goes to standard output with "dicomPort", "httpPort" and "hl7Port"; \
             logs go to standard error. Port 0 picks a free port.
             SIGTERM lets running work finish and exits within 10 seconds.
             """)
@@ -33,6 +33,9 @@ struct Serve: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Port to listen on for HTTP (8080).", valueName: "port"))
     var httpPort: Int?
+
+    @Option(name: .customLong("hl7-port"), help: ArgumentHelp("Port to listen on for HL7 (none).", valueName: "port"))
+    var hl7Port: Int?
 
     @Option(help: ArgumentHelp("Folder of the OHIF viewer, or none.", valueName: "dir"))
     var ohif: String?
@@ -81,9 +84,13 @@ struct Serve: AsyncParsableCommand {
         if let dicomPort { settings.dicom.port = dicomPort }
         if let httpHost { settings.http.host = httpHost }
         if let httpPort { settings.http.port = httpPort }
+        if let hl7Port { settings.hl7.port = hl7Port }
         if let ohif { settings.http.ohif = ohif }
         try ViewerLocation(settings.http).check()
-        for (name, port) in [("--dicom-port", settings.dicom.port), ("--http-port", settings.http.port)]
+        for (name, port) in [
+            ("--dicom-port", settings.dicom.port), ("--http-port", settings.http.port),
+            ("--hl7-port", settings.hl7.port ?? 0),
+        ]
         where !(0...65_535).contains(port) {
             throw ConfigurationError("\(name): \(port) is not 0 to 65535")
         }

@@ -173,7 +173,25 @@ extension RecordTransaction {
         ).map(PatientRecord.init)
     }
 
+    /// People by a pattern of the folded name, in which `*` and `?` are wild cards; merged rows are left out.
+    package func patients(namePattern: String, limit: Int) throws -> [PatientRecord] {
+        let name = WildcardText.comparison("nameKey", namePattern)
+        return try rows(
+            "SELECT * FROM patient WHERE \(name.text) AND root = id ORDER BY nameKey, id LIMIT ?",
+            [name.argument, limit]
+        ).map(PatientRecord.init)
+    }
+
     // MARK: Identifiers
+
+    /// The rows that hold an identifier's value, merged ones as they are.
+    package func holders(identifierValue value: String) throws -> [PatientRecord] {
+        let select = """
+            SELECT DISTINCT patient.* FROM identifier JOIN patient ON patient.id = identifier.patient
+            WHERE value = ? AND endedAt IS NULL ORDER BY patient.id LIMIT 100
+            """
+        return try rows(select, [value]).map(PatientRecord.init)
+    }
 
     /// The person of an active identifier, as they are seen.
     package func patient(identifiedBy identifier: PatientIdentifier) throws -> PatientRecord? {

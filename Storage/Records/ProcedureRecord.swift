@@ -194,6 +194,20 @@ extension RecordTransaction {
             .map(ProcedureRecord.init)
     }
 
+    /// Procedures of an order number, whoever gave it.
+    package func procedures(placerNumber: String) throws -> [ProcedureRecord] {
+        try rows("SELECT * FROM requestedProcedure WHERE placerNumber = ? ORDER BY id LIMIT 100", [placerNumber])
+            .map(ProcedureRecord.init)
+    }
+
+    /// Procedures of a Scheduled Procedure Step ID, the newest first.
+    package func procedures(scheduledProcedureStepID id: String) throws -> [ProcedureRecord] {
+        let select = """
+            SELECT * FROM requestedProcedure WHERE body ->> '$.scheduledProcedureStepID' = ? ORDER BY id DESC LIMIT 100
+            """
+        return try rows(select, [id]).map(ProcedureRecord.init)
+    }
+
     package func procedures(encounter: Int64) throws -> [ProcedureRecord] {
         try rows("SELECT * FROM requestedProcedure WHERE encounter = ? ORDER BY id LIMIT 1000", [encounter])
             .map(ProcedureRecord.init)

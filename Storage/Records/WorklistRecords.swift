@@ -1,21 +1,29 @@
 // The open procedures, searched as modalities ask (PS3.4 Section K.6.1.2.2).
 
+import Foundation
 import GRDB
 
-/// What a modality narrows its worklist by; empty fields match everything.
+/// What a modality narrows its worklist by; what is empty or nil matches everything. In texts `*` and `?` are wild cards.
 package struct WorklistFilter: Hashable, Sendable {
     package var stationAETitles: [String] = []
     package var modalities: [String] = []
     /// `yyyymmddHHMMSS`, both ends included.
     package var from: String?
     package var through: String?
-    /// Folded, with `*` and `?`.
-    package var namePattern: String?
+    /// Time of day, `HHMMSS`, both ends included.
+    package var timeFrom: String?
+    package var timeThrough: String?
+    /// Pieces that the folded name contains; who asks decides about the whole name.
+    package var nameWords: [String] = []
+    /// Names as they were ordered (`performingPhysicians` lists them); nil for anybody.
+    package var performingPhysicians: [String]?
     package var patientID: String?
     package var accessionNumber: String?
     package var requestedProcedureID: String?
     package var scheduledProcedureStepID: String?
     package var studyInstanceUIDs: [String] = []
+    /// Words of the state machine above this room.
+    package var states: [String] = []
 
     package init() {}
 }
@@ -26,53 +34,192 @@ package struct WorklistRow: Hashable, Sendable {
     package let patient: PatientRecord
     package let identifiers: [PatientIdentifier]
     package let encounter: EncounterRecord?
+    /// The facility of the visit, where it is known by its code.
+    package let facility: FacilityRecord?
+}
+
+/// Where a page of a worklist ended.
+package struct WorklistPosition: Hashable, Sendable {
+    package let scheduledAt: String
+    package let id: Int64
+
+    package init(_ procedure: ProcedureRecord) {
+        scheduledAt = procedure.details.scheduledAt
+        id = procedure.id
+    }
 }
 
 extension RecordTransaction {
+    /// A name in more procedures than this is looked for in the order of time, where it will soon be met.
+    private static let rareName = 500
+
     /// Open procedures that match, the earliest scheduled first.
-    package func worklist(_ filter: WorklistFilter, limit: Int) throws -> [WorklistRow] {
-        var conditions = ["isOpen"]
-        var arguments: [any DatabaseValueConvertible] = []
-        func among(_ column: String, _ values: [String], orEmpty: Bool = false) {
-            if values.isEmpty { return }
-            let places = Array(repeating: "?", count: values.count).joined(separator: ", ")
-            conditions.append("(\(column) IN (\(places))\(orEmpty ? " OR \(column) = ''" : ""))")
-            arguments += values
-        }
-        func compare(_ condition: String, _ value: String?) {
-            guard let value else { return }
-            conditions.append(condition)
-            arguments.append(value)
-        }
-        // A procedure that names no station is for any of its modality.
-        among("stationAETitle", filter.stationAETitles, orEmpty: true)
-        among("modality", filter.modalities)
-        among("studyInstanceUID", filter.studyInstanceUIDs)
-        compare("scheduledAt >= ?", filter.from)
-        compare("scheduledAt <= ?", filter.through)
-        // GLOB uses the index of names for what stands before the first wildcard.
-        compare("nameKey GLOB ?", filter.namePattern)
-        compare("accessionNumber = ?", filter.accessionNumber)
-        compare("body ->> '$.requestedProcedureID' = ?", filter.requestedProcedureID)
-        compare("body ->> '$.scheduledProcedureStepID' = ?", filter.scheduledProcedureStepID)
-        compare(
-            """
-            patient IN (SELECT other.id FROM identifier JOIN patient ON patient.id = identifier.patient
-                JOIN patient other ON other.root = patient.root WHERE value = ? AND endedAt IS NULL)
-            """, filter.patientID)
+    /// - Parameters:
+    ///   - position: where the page before ended.
+    ///   - isNamed: whether a folded name is meant.
+    package func worklist(
+        _ filter: WorklistFilter, after position: WorklistPosition? = nil, limit: Int,
+        isNamed: (String) -> Bool = { _ in true }
+    ) throws -> [WorklistRow] {
+        let conditions = try conditions(filter, after: position)
         let select = """
-            SELECT * FROM requestedProcedure WHERE \(conditions.joined(separator: " AND "))
-            ORDER BY scheduledAt, id LIMIT ?
+            SELECT * FROM requestedProcedure WHERE \(conditions.texts.joined(separator: " AND "))
+            ORDER BY scheduledAt, id
             """
-        arguments.append(limit)
-        return try rows(select, StatementArguments(arguments)).map { try line(ProcedureRecord($0)) }
+        let cursor = try Row.fetchCursor(
+            db.cachedStatement(sql: select), arguments: StatementArguments(conditions.arguments))
+        var found: [ProcedureRecord] = []
+        while found.count < limit, let row = try cursor.next() {
+            if isNamed(row["nameKey"]) { found.append(try ProcedureRecord(row)) }
+        }
+        return try lines(found)
+    }
+
+    /// Everybody who is named as the performer of an open procedure.
+    package func performingPhysicians() throws -> [String] {
+        // One step down the index for each name.
+        let select = """
+            WITH RECURSIVE performer (name) AS (
+                SELECT min(body ->> '$.performingPhysician') FROM requestedProcedure WHERE isOpen
+                UNION ALL
+                SELECT (SELECT min(body ->> '$.performingPhysician') FROM requestedProcedure
+                    WHERE isOpen AND body ->> '$.performingPhysician' > performer.name)
+                FROM performer WHERE performer.name IS NOT NULL)
+            SELECT name FROM performer WHERE name IS NOT NULL
+            """
+        return try rows(select).map { $0["name"] }
     }
 
     /// A procedure with the person and the visit behind it.
     package func line(_ procedure: ProcedureRecord) throws -> WorklistRow {
-        let patient = try root(of: procedure.patient)
-        return WorklistRow(
-            procedure: procedure, patient: patient, identifiers: try identifiers(of: patient),
-            encounter: try procedure.encounter.map { try encounter(id: $0) })
+        guard let line = try lines([procedure]).first else { throw RecordsError.notFound }
+        return line
+    }
+
+    /// Procedures with what is behind them, in a few questions for all.
+    private func lines(_ procedures: [ProcedureRecord]) throws -> [WorklistRow] {
+        func list(_ ids: [Int64]) -> String { "[" + Set(ids).map { "\($0)" }.joined(separator: ",") + "]" }
+        let people = list(procedures.map(\.patient))
+        var persons: [Int64: PatientRecord] = [:]
+        let roots = """
+            SELECT patient.id AS row, person.* FROM patient JOIN patient person ON person.id = patient.root
+            WHERE patient.id IN (SELECT value FROM json_each(?))
+            """
+        for row in try rows(roots, [people]) { persons[row["row"]] = try PatientRecord(row) }
+        var identifiers: [Int64: [PatientIdentifier]] = [:]
+        let known = """
+            SELECT patient.root AS person, identifier.* FROM patient
+                JOIN identifier ON identifier.patient = patient.id
+            WHERE patient.root IN (SELECT value FROM json_each(?)) AND endedAt IS NULL
+            ORDER BY patient.id <> patient.root, identifier.id
+            """
+        for row in try rows(known, [list(persons.values.map(\.id))]) {
+            identifiers[row["person"], default: []].append(PatientIdentifier(row))
+        }
+        var visits: [Int64: EncounterRecord] = [:]
+        let encounters = "SELECT * FROM encounter WHERE id IN (SELECT value FROM json_each(?))"
+        for row in try rows(encounters, [list(procedures.compactMap(\.encounter))]) {
+            visits[row["id"]] = try EncounterRecord(row)
+        }
+        var facilities: [String: FacilityRecord] = [:]
+        return try procedures.map { procedure in
+            guard let person = persons[procedure.patient] else { throw RecordsError.notFound }
+            let visit = procedure.encounter.flatMap { visits[$0] }
+            let code = visit?.details.facility ?? ""
+            let day = String(procedure.details.scheduledAt.prefix(8))
+            if !code.isEmpty, facilities[code + day] == nil {
+                facilities[code + day] = try facility(code: code, on: day)
+            }
+            return WorklistRow(
+                procedure: procedure, patient: person, identifiers: identifiers[person.id] ?? [], encounter: visit,
+                facility: facilities[code + day])
+        }
+    }
+}
+
+// MARK: - Conditions
+
+extension RecordTransaction {
+    private struct Conditions {
+        var texts = ["isOpen"]
+        var arguments: [any DatabaseValueConvertible] = []
+
+        mutating func add(_ text: String, _ arguments: any DatabaseValueConvertible...) {
+            texts.append(text)
+            self.arguments += arguments
+        }
+
+        mutating func match(_ column: String, _ value: String?) {
+            guard let value else { return }
+            let comparison = WildcardText.comparison(column, value)
+            add(comparison.text, comparison.argument)
+        }
+
+        mutating func match(_ column: String, anyOf values: [String], orEmpty: Bool = false) {
+            if values.isEmpty { return }
+            let comparisons = values.map { WildcardText.comparison(column, $0) }
+            let texts = comparisons.map(\.text) + (orEmpty ? ["\(column) = ''"] : [])
+            self.texts.append("(" + texts.joined(separator: " OR ") + ")")
+            arguments += comparisons.map(\.argument)
+        }
+    }
+
+    private func conditions(_ filter: WorklistFilter, after position: WorklistPosition?) throws -> Conditions {
+        var conditions = Conditions()
+        // A procedure that names no station is for any of its modality.
+        conditions.match("stationAETitle", anyOf: filter.stationAETitles, orEmpty: true)
+        conditions.match("modality", anyOf: filter.modalities)
+        conditions.match("studyInstanceUID", anyOf: filter.studyInstanceUIDs)
+        conditions.match("state", anyOf: filter.states)
+        if let position { conditions.add("(scheduledAt, id) > (?, ?)", position.scheduledAt, position.id) }
+        if let from = filter.from { conditions.add("scheduledAt >= ?", from) }
+        if let through = filter.through { conditions.add("scheduledAt <= ?", through) }
+        if let from = filter.timeFrom { conditions.add("substr(scheduledAt, 9) >= ?", from) }
+        if let through = filter.timeThrough { conditions.add("substr(scheduledAt, 9) <= ?", through) }
+        conditions.match("accessionNumber", filter.accessionNumber)
+        conditions.match("body ->> '$.requestedProcedureID'", filter.requestedProcedureID)
+        conditions.match("body ->> '$.scheduledProcedureStepID'", filter.scheduledProcedureStepID)
+        if let performers = filter.performingPhysicians {
+            let names = String(decoding: try JSONEncoder().encode(performers), as: UTF8.self)
+            conditions.add("body ->> '$.performingPhysician' IN (SELECT value FROM json_each(?))", names)
+        }
+        if let patientID = filter.patientID {
+            let comparison = WildcardText.comparison("value", patientID)
+            conditions.add(
+                """
+                patient IN (SELECT other.id FROM identifier JOIN patient ON patient.id = identifier.patient
+                    JOIN patient other ON other.root = patient.root WHERE \(comparison.text) AND endedAt IS NULL)
+                """, comparison.argument)
+        }
+        try addName(filter.nameWords, to: &conditions)
+        return conditions
+    }
+
+    /// A rare name is found by its trigrams, a common one on the way through the days.
+    private func addName(_ words: [String], to conditions: inout Conditions) throws {
+        if words.isEmpty { return }
+        let long = words.filter { $0.unicodeScalars.count >= 3 }
+        if !long.isEmpty {
+            let phrases = long.map { "\"" + $0.replacing("\"", with: "\"\"") + "\"" }.joined(separator: " ")
+            let ids = try rows(
+                "SELECT rowid FROM openProcedure_text WHERE openProcedure_text MATCH ? LIMIT ?",
+                [phrases, Self.rareName + 1]
+            ).map { $0[0] as Int64 }
+            if ids.count <= Self.rareName {
+                let list = "[" + ids.map { "\($0)" }.joined(separator: ",") + "]"
+                conditions.add("id IN (SELECT value FROM json_each(?))", list)
+                return
+            }
+        }
+        for word in words { conditions.add("instr(nameKey, ?) > 0", word) }
+    }
+}
+
+/// Texts in which `*` and `?` are wild cards (PS3.4 Section C.2.2.2.4), as conditions.
+enum WildcardText {
+    static func comparison(_ column: String, _ value: String) -> (text: String, argument: String) {
+        guard value.contains(where: { $0 == "*" || $0 == "?" }) else { return ("\(column) = ?", value) }
+        // GLOB has a third wild card, which DICOM has not.
+        return ("\(column) GLOB ?", value.replacing("[", with: "[[]"))
     }
 }

@@ -1,6 +1,7 @@
 // The state machine is its table: every state meets every step.
 
 import Encounters
+import Foundation
 import Testing
 
 @Suite("Procedure states")
@@ -44,5 +45,19 @@ struct ProcedureStateTests {
     func open() {
         let open = ProcedureState.allCases.filter(\.isOpen)
         #expect(open == [.ordered, .scheduled, .arrived, .inProgress])
+    }
+
+    @Test("docs/worklist.md shows this table")
+    func documented() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let document = try String(contentsOf: root.appending(path: "docs/worklist.md"), encoding: .utf8)
+        func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
+        var lines = [line(["state"] + ProcedureStep.allCases.map(\.rawValue))]
+        lines.append("|" + String(repeating: "---|", count: ProcedureStep.allCases.count + 1))
+        for state in ProcedureState.allCases {
+            lines.append(line([state.rawValue] + ProcedureStep.allCases.map { state.after($0)?.rawValue ?? "–" }))
+        }
+        #expect(document.contains(lines.joined(separator: "\n")), "the table is:\n\(lines.joined(separator: "\n"))")
     }
 }

@@ -1,0 +1,184 @@
+// The worklist with as many open orders as wanted: what a station waits for, without the network.
+
+import ArgumentParser
+import DICOMCore
+import DIMSEServer
+import Encounters
+import Foundation
+import Records
+
+struct WorklistScale: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worklist", abstract: "Fill the records with open orders and ask as stations do.",
+        discussion: "A time is that of the search and of encoding every answer, the first hundred where there are more."
+    )
+
+    @Option(help: "Open orders.") var orders = 100_000
+    @Option(help: "Folder for the records: some 3 KiB per order.") var folder: String
+    @Option(help: "Times that each question is asked.") var rounds = 200
+
+    private struct Outcome: Encodable {
+        let orders: Int
+        let filledPerSecond: Double
+        let questions: [Question]
+    }
+
+    private struct Question: Encodable {
+        let question: String
+        let answers: Int
+        let latency: Latencies?
+        let firstAnswer: Latencies?
+    }
+
+    func validate() throws {
+        guard orders > 0, rounds > 0 else { throw ValidationError("numbers are positive") }
+    }
+
+    func run() throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let path = folder + "/worklist.sqlite"
+        defer { for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) } }
+        let records = try RecordStore(path: path)
+        defer { try? records.close() }
+        let encounters = Encounters(records: records, settings: OrderSettings(issuer: "24001"))
+        let start = ContinuousClock.now
+        try fill(encounters)
+        let filled = Double(orders) / (start.duration(to: .now) / .seconds(1))
+        let questions = try Self.questions.map { try ask(encounters, $0) }
+        try Report.line(Outcome(orders: orders, filledPerSecond: filled, questions: questions))
+    }
+
+    // MARK: - Orders
+
+    private static let stations = [
+        ("CT", "CT1"), ("CT", "CT2"), ("MR", "MR1"), ("DX", "DX1"), ("DX", "DX2"), ("DX", "DX3"), ("US", "US1"),
+        ("US", "US2"), ("US", ""), ("MG", "MG1"),
+    ]
+    /// Orders lie this many days apart from first to last.
+    private static let days = 60
+
+    private func fill(_ encounters: Encounters) throws {
+        for start in stride(from: 0, to: orders, by: 500) {
+            _ = try encounters.change(by: "bench") { desk in
+                for number in start..<min(start + 500, orders) { try enter(number, desk) }
+            }
+        }
+    }
+
+    private func enter(_ number: Int, _ desk: Desk) throws {
+        let identifiers = [
+            try PatientIdentifier(type: "MR", issuer: "24001", value: "BN\(number)"),
+            try PatientIdentifier(type: "NI", issuer: "", value: "0\(10_000_000_000 + number)"),
+        ]
+        let patient = try desk.patients.register(
+            PatientFacts(identifiers: identifiers, asOf: 1) {
+                $0.name = Self.name(number)
+                $0.birthDate = "\(1_930 + number % 90)0\(1 + number % 9)15"
+                $0.sex = number % 2 == 0 ? "M" : "F"
+            })
+        let visit = try desk.encounters.visit(
+            EncounterFacts(issuer: "24001", number: "24001\(number)", asOf: 1) { $0.department = "K01" },
+            patient: patient)
+        let (modality, station) = Self.stations[number % Self.stations.count]
+        let facts = OrderFacts(placer: IssuedNumber(issuer: "HIS", value: "\(number)"), asOf: 1) { details in
+            details.modality = modality
+            details.stationAETitle = station
+            details.scheduledAt = Self.time(number)
+            details.code = Coded(value: "CD\(number % 400)", scheme: "VN-DVKT", meaning: "Chụp \(number % 400)")
+            details.performingPhysician = "KTV \(number % 40)"
+        }
+        _ = try desk.orders.apply(.new, facts, patient: patient, encounter: visit)
+    }
+
+    private static func time(_ number: Int) -> String {
+        let (day, minute) = (number * 7 % days, number * 13 % 600)
+        func two(_ value: Int) -> String { String("0\(value)".suffix(2)) }
+        return "2026\(two(10 + day / 30))\(two(1 + day % 30))\(two(7 + minute / 60))\(two(minute % 60))00"
+    }
+
+    private static let families = [
+        "NGUYỄN", "NGUYỄN", "NGUYỄN", "NGUYỄN", "TRẦN", "TRẦN", "LÊ", "LÊ", "PHẠM", "HOÀNG", "VŨ", "ĐẶNG",
+    ]
+    private static let middles = ["VĂN", "THỊ", "ĐỨC", "MINH", "NGỌC", "HỮU", "THANH", "XUÂN"]
+    private static let given = [
+        "AN", "BÌNH", "CƯỜNG", "DŨNG", "ĐỨC", "HÀ", "HẢI", "HOA", "HÙNG", "HƯƠNG", "KHÁNH", "LAN", "LONG", "MAI", "NAM",
+        "NGA", "PHÚC", "QUÂN", "SƠN", "TÂM", "THẢO", "TUẤN", "VÂN", "YẾN",
+    ]
+
+    private static func name(_ number: Int) -> String {
+        // One of ten thousand has a name that nobody else has.
+        if number % 10_000 == 77 { return "KHỔNG VĂN THẠCH \(number / 10_000)" }
+        let mixed = number &* 2_654_435_761 >> 7
+        return [families[mixed % 12], middles[mixed / 12 % 8], given[mixed / 96 % 24]].joined(separator: " ")
+    }
+
+    // MARK: - Questions
+
+    private typealias Keys = (name: String, root: [Tag: String], step: [Tag: String])
+
+    private static let questions: [Keys] = [
+        ("a station, its day", [:], [.scheduledStationAETitle: "CT1", .scheduledProcedureStepStartDate: "20261015"]),
+        ("a modality, a day", [:], [.modality: "DX", .scheduledProcedureStepStartDate: "20261015"]),
+        ("a modality, a week", [:], [.modality: "MR", .scheduledProcedureStepStartDate: "20261010-20261016"]),
+        ("a modality, all days", [:], [.modality: "MG"]),
+        ("*van duc*, a day", [.patientName: "*van duc*"], [.scheduledProcedureStepStartDate: "20261015"]),
+        ("*van duc*, all days", [.patientName: "*van duc*"], [:]),
+        ("nguyen*, a day", [.patientName: "nguyen*"], [.scheduledProcedureStepStartDate: "20261015"]),
+        ("nguyen*, all days", [.patientName: "nguyen*"], [:]),
+        ("*thach*, all days", [.patientName: "*thach*"], [:]),
+        ("*xyzzy*, all days", [.patientName: "*xyzzy*"], [:]),
+        ("*qx*, all days", [.patientName: "*qx*"], [:]),
+        ("nguyen*, a station", [.patientName: "nguyen*"], [.scheduledStationAETitle: "MG1"]),
+        (
+            "a performer, a day", [:],
+            [
+                .scheduledPerformingPhysicianName: "KTV 7", .scheduledProcedureStepStartDate: "20261015",
+            ]
+        ),
+        ("a patient", [.patientID: "BN4711"], [:]),
+        ("an accession number", [.accessionNumber: "*00471*"], [:]),
+        ("a scheduled step", [:], [.scheduledProcedureStepID: "none"]),
+    ]
+
+    private func ask(_ encounters: Encounters, _ keys: Keys) throws -> Question {
+        let worklist = Worklist(
+            encounters: encounters, policy: WorklistPolicy(issuer: "24001"), callingAETitle: "CT1",
+            characterSet: .ascii)
+        let syntax = TransferSyntax.implicitVRLittleEndian.uid
+        let identifier = Self.identifier(keys)
+        var (times, firstTimes, answers) = ([Double](), [Double](), 0)
+        for _ in 0..<rounds {
+            let start = ContinuousClock.now
+            let query = try WorklistQuery(identifier, transferSyntax: syntax)
+            answers = 0
+            _ = try worklist.forEach(query) { item in
+                _ = worklist.dataSet(item, query, transferSyntax: syntax)
+                answers += 1
+                if answers == 1 { firstTimes.append(start.duration(to: .now) / .milliseconds(1)) }
+                return answers < 100
+            }
+            times.append(start.duration(to: .now) / .milliseconds(1))
+        }
+        return Question(
+            question: keys.name, answers: answers, latency: Latencies(milliseconds: times),
+            firstAnswer: Latencies(milliseconds: firstTimes))
+    }
+
+    /// The keys of a console, with all that it shows.
+    private static func identifier(_ keys: Keys) -> [UInt8] {
+        var writer = DataSetWriter(transferSyntax: .implicitVRLittleEndian, characterSet: .utf8)
+        var step = writer.makeItem()
+        for tag in [
+            Tag.scheduledStationAETitle, .scheduledProcedureStepStartDate, .scheduledProcedureStepStartTime, .modality,
+            .scheduledPerformingPhysicianName, .scheduledProcedureStepDescription, .scheduledProcedureStepID,
+        ] { step.put(tag, keys.step[tag].map { [$0] } ?? []) }
+        step.put(.scheduledProtocolCodeSequence, items: [])
+        for tag in [
+            Tag.patientName, .patientID, .patientBirthDate, .patientSex, .accessionNumber, .studyInstanceUID,
+            .requestedProcedureID, .requestedProcedureDescription, .referringPhysicianName, .admissionID,
+            .patientWeight, .medicalAlerts, .allergies, .pregnancyStatus,
+        ] { writer.put(tag, keys.root[tag].map { [$0] } ?? []) }
+        writer.put(.scheduledProcedureStepSequence, items: [step])
+        return writer.finish()
+    }
+}

@@ -1,0 +1,62 @@
+// The conformance statement's part about worklists and performed procedure steps.
+
+import DICOMCore
+import Encounters
+
+extension ConformanceStatement {
+    static var worklist: String {
+        let keys = WorklistItem.returnKeys
+        let rows = keys.map { row in
+            "| \(row.sequence.map { ($0.keyword ?? "") + " > " } ?? "")\(row.tag.keyword ?? "") | `\(row.tag)` | "
+                + "\(matching(row.tag, in: row.sequence)) |"
+        }
+        return """
+            ## Modality worklist
+
+            One answer for each open step: ordered, scheduled, arrived or in progress. Universal matching of the station \
+            is what it says: a caller that asks for no station gets the steps of all, unless `hospital.worklistOwnStation` \
+            is set. A step that names no station is for any of its modality, and is answered with the AE title that was \
+            asked for, or the caller's.
+
+            Keys without a mark below are returned and not matched; a value given for one is told of by FF01H. Keys that \
+            are not listed are returned without a value. A sequence of zero length, or with an empty item, is answered \
+            with all of its attributes; otherwise with those that its item names. Ranges of start date and start time \
+            together are one span, from the first day's time to the last day's. Person names match as in queries. A value \
+            that is no date or time where one is asked for is refused with A900H. Values are cut to the length of their \
+            VR.
+
+            | attribute | tag | matching |
+            |---|---|---|
+            \(rows.joined(separator: "\n"))
+            """
+    }
+
+    private static func matching(_ tag: Tag, in sequence: Tag?) -> String {
+        let isMatched =
+            sequence == .scheduledProcedureStepSequence
+            ? WorklistQuery.matchedInStep.contains(tag) : sequence == nil && WorklistQuery.matched.contains(tag)
+        guard isMatched else { return "" }
+        return switch DataDictionary.vr(of: tag) {
+        case .PN: "person name, wildcard"
+        case .UI: "single value, list of UID"
+        case .DA, .TM: "single value, range"
+        default:
+            tag == .modality || tag == .scheduledStationAETitle
+                ? "single value, wildcard, any of several values" : "single value, wildcard"
+        }
+    }
+
+    static var performedSteps: String {
+        let settled = PerformedStep.settled.sorted().compactMap(\.keyword).joined(separator: ", ")
+        return """
+            ## Modality performed procedure step
+
+            N-CREATE needs the attributes of type 1 and the status IN PROGRESS; without a SOP Instance UID one is given. \
+            What is of type 2 may be absent. N-SET changes every attribute but these, which keep their first value: \
+            \(settled). After COMPLETED or DISCONTINUED nothing changes any more. Success is sent after the report is on \
+            stable storage. The report is kept whole, character sets converted to UTF-8. It moves the procedure that it \
+            names by Study Instance UID, Accession Number or Scheduled Procedure Step ID; one that names none, or one \
+            whose state does not allow the step, is kept all the same. N-GET gives the attributes that it names, or all.
+            """
+    }
+}

@@ -1,0 +1,205 @@
+// phim patient: who is who.
+
+import Access
+import Archive
+import ArgumentParser
+import DICOMCore
+import Encounters
+import Foundation
+import Records
+
+struct PatientCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "patient",
+        abstract: "Find and show patients; merge two rows of one person, and take a merge back.",
+        discussion: "A patient is named by any identifier: patient code, citizen number, insurance card.",
+        subcommands: [Find.self, Show.self, Merge.self, Unmerge.self])
+}
+
+extension PatientCommand {
+    struct Find: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Find patients by an identifier or a part of the name.",
+            discussion: "Marks and case do not count: \"van duc\" finds Nguyễn Văn Đức.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "An identifier, or a part of a name.") var text: String
+        @Option(help: "At most this many.") var limit: Int = 100
+
+        func run() throws {
+            let reports = try options.withArchive { archive in
+                archive.noteOperator(.search, detail: "patients")
+                return try archive.encounters.look { records in
+                    let known = try records.patients(identifierValue: text, type: nil, issuer: nil)
+                    let key = Fold.fold(text)
+                    let pattern = Wildcard.isPattern(key) ? key : "*\(key)*"
+                    let found = known.isEmpty ? try records.patients(namePattern: pattern, limit: limit) : known
+                    return try found.map { PatientReport($0, try records.identifiers(of: $0)) }
+                }
+            }
+            if output.json { return try Terminal.printJSON(reports) }
+            guard !reports.isEmpty else { return Terminal.note("Nobody found.") }
+            Terminal.print(PatientReport.table(reports))
+            if reports.count == limit { Terminal.note("There may be more: --limit \(limit) was reached.") }
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show a patient: identifiers, visits, and what was done to the identity.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "Any identifier of the patient.") var patient: String
+
+        struct Report: Encodable {
+            let patient: PatientReport
+            let visits: [Visit]
+            let history: [Event]
+        }
+
+        struct Visit: Encodable {
+            let number: String
+            let status: String
+            let startedAt: String
+        }
+
+        struct Event: Encodable {
+            let at: String
+            let kind: String
+            let by: String
+            let reason: String
+            let isUndone: Bool
+        }
+
+        func run() throws {
+            let report = try options.withArchive { archive in
+                archive.noteOperator(.search, detail: "patient")
+                return try archive.encounters.look { records in
+                    let root = try records.root(of: try records.row(named: patient).id)
+                    return Report(
+                        patient: PatientReport(root, try records.identifiers(of: root)),
+                        visits: try records.encounters(of: root, limit: 100).map {
+                            Visit(
+                                number: $0.number, status: $0.status.rawValue, startedAt: $0.details.startedAt)
+                        },
+                        history: try records.events(ofPatient: root.id).map {
+                            Event(
+                                at: LocalTime.text($0.at), kind: $0.kind, by: $0.actor, reason: $0.reason,
+                                isUndone: $0.undoneAt != nil)
+                        })
+                }
+            }
+            if output.json { return try Terminal.printJSON(report) }
+            Terminal.print(report.patient.text)
+            for visit in report.visits {
+                Terminal.print("  visit \(visit.number)  \(visit.status)  \(visit.startedAt)")
+            }
+            for event in report.history {
+                Terminal.print(
+                    "  \(event.at)  \(event.kind)\(event.isUndone ? " (undone)" : "")  by \(event.by): \(event.reason)")
+            }
+        }
+    }
+
+    struct Merge: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say that two rows are one person; the second survives.",
+            discussion: "Visits, orders and studies are shown under the survivor. phim patient unmerge takes it back.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "An identifier of the row that goes.") var prior: String
+        @Argument(help: "An identifier of the row that stays.") var survivor: String
+        @Option(help: "Why.") var reason: String
+
+        func run() throws {
+            let report = try options.withArchive { archive in
+                let report = try archive.encounters.change(by: Author.terminal.account) { desk in
+                    let prior = try desk.records.row(named: prior)
+                    let survivor = try desk.records.root(of: try desk.records.row(named: survivor).id)
+                    try desk.patients.merge(prior.id, into: survivor.id, reason: reason)
+                    return PatientReport(survivor, try desk.records.identifiers(of: survivor))
+                }
+                archive.noteOperator(.administer, detail: "patients merged")
+                return report
+            }
+            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+        }
+    }
+
+    struct Unmerge: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Take a merge back: the row is a person again.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "An identifier of the row that was merged away.") var patient: String
+
+        func run() throws {
+            let report = try options.withArchive { archive in
+                let report = try archive.encounters.change(by: Author.terminal.account) { desk in
+                    let row = try desk.records.row(named: patient)
+                    try desk.patients.unmerge(row.id)
+                    let own = try desk.records.patient(id: row.id)
+                    return PatientReport(own, try desk.records.identifiers(of: own))
+                }
+                archive.noteOperator(.administer, detail: "patients unmerged")
+                return report
+            }
+            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+        }
+    }
+}
+
+/// A person as they are printed.
+struct PatientReport: Encodable {
+    struct Identifier: Encodable {
+        let type: String
+        let issuer: String
+        let value: String
+    }
+
+    let number: Int64
+    let name: String
+    let birthDate: String
+    let sex: String
+    let identifiers: [Identifier]
+
+    init(_ patient: PatientRecord, _ identifiers: [PatientIdentifier]) {
+        number = patient.id
+        name = patient.demographics.name
+        birthDate = patient.demographics.birthDate
+        sex = patient.demographics.sex
+        self.identifiers = identifiers.map { Identifier(type: $0.type, issuer: $0.issuer, value: $0.value) }
+    }
+
+    static func table(_ reports: [PatientReport]) -> String {
+        Terminal.table(
+            ["NAME", "BORN", "SEX", "IDENTIFIERS"],
+            reports.map {
+                [
+                    $0.name, $0.birthDate, $0.sex,
+                    $0.identifiers.map { "\($0.type) \($0.value)" }.joined(separator: ", "),
+                ]
+            })
+    }
+
+    var text: String {
+        let lines = identifiers.map { "  \($0.type) \($0.value)\($0.issuer.isEmpty ? "" : " of \($0.issuer)")" }
+        return (["\(name)  \(birthDate)  \(sex)"] + lines).joined(separator: "\n")
+    }
+}
+
+extension RecordTransaction {
+    /// The row that somebody means by an identifier: of merged rows the one that holds it.
+    func row(named identifier: String) throws -> PatientRecord {
+        let found = try holders(identifierValue: identifier)
+        guard let first = found.first else { throw EncounterFailure.unknown(what: "patient") }
+        guard found.count == 1 else {
+            throw EncounterFailure.conflict(
+                reason: "Several patients have this identifier; name one by another (phim patient find)")
+        }
+        return first
+    }
+}
