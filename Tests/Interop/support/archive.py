@@ -29,7 +29,7 @@ class Archive:
         self.log = self.data.parent / (self.data.name + ".log")
         self.prefix = list(prefix)  # e.g. a network namespace to run in
         self.process = None
-        self.dicom_port = self.http_port = None
+        self.dicom_port = self.http_port = self.hl7_port = None
         self._tokens = {}
         if config is not None:
             # JSON is a subset of YAML, so the configuration needs no writer of its own.
@@ -62,6 +62,7 @@ class Archive:
             line += piece
         ready = json.loads(line.splitlines()[0])
         self.dicom_port, self.http_port = ready["dicomPort"], ready["httpPort"]
+        self.hl7_port = ready.get("hl7Port")
         return ready
 
     @property
