@@ -157,6 +157,13 @@ let package = Package(
             ]),
         room("Interop", ["HL7", "DICOMCore", "Records", "Encounters", crypto, logging]),
         room(
+            "Interop",
+            [
+                "HL7", nio, nioPosix, lifecycle, logging, metrics,
+                .product(name: "NIOExtras", package: "swift-nio-extras"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
+            ]),
+        room(
             "Portal",
             [
                 "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb", "CZlib",
@@ -197,6 +204,12 @@ let package = Package(
 
         tests("DICOMCoreTests", ["DICOMCore"]),
         tests("HL7Tests", ["HL7"]),
+        tests(
+            "InteropTests",
+            [
+                "HL7", "Interop", nio, nioPosix, lifecycle, logging,
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]),
         tests("DICOMNetworkTests", ["DICOMNetwork", "DICOMToolkit"]),
         tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore", "Encounters", "Records"]),
         tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),

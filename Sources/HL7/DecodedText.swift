@@ -56,10 +56,9 @@ package struct DecodedText: Hashable, Sendable {
         encoding = reading.encoding
         confidence = reading.confidence
         // Undeclared UTF-8 and Latin-1 contradict nothing.
+        let isUndeclared = name == nil && (reading.encoding == .utf8 || reading.encoding == .latin1)
         isRepaired =
-            reading.isReencoded
-            || (reading.encoding != .ascii
-                && (name == nil ? reading.encoding != .utf8 && reading.confidence < 1 : reading.encoding != set))
+            reading.isReencoded || (reading.encoding != .ascii && !isUndeclared && reading.encoding != set)
         original = bytes
     }
 

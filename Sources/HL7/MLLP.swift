@@ -22,8 +22,9 @@ package struct MLLPDecoder: Sendable {
     /// What came out of a piece.
     package enum Event: Hashable, Sendable {
         case frame([UInt8])
-        /// The frame that arrives is larger than the limit; what is left of it is passed over.
-        case tooLarge
+        /// The frame that arrives is larger than the limit; what follows of it is passed over. Its beginning tells whose
+        /// message it is.
+        case tooLarge(beginning: [UInt8])
     }
 
     private enum State {
@@ -47,8 +48,11 @@ package struct MLLPDecoder: Sendable {
     /// Whether a frame has begun and not ended.
     package var isInside: Bool { state != .between }
 
+    /// Bytes kept of the frame that arrives.
+    package var heldBytes: Int { frame.count }
+
     /// Takes the next piece of the stream.
-    package mutating func append(_ piece: some Sequence<UInt8>) -> [Event] {
+    package mutating func append(_ piece: [UInt8]) -> [Event] {
         var events: [Event] = []
         for byte in piece { take(byte, &events) }
         return events
@@ -94,9 +98,9 @@ package struct MLLPDecoder: Sendable {
 
     private mutating func keep(_ byte: UInt8, _ events: inout [Event]) {
         guard frame.count < limit else {
+            events.append(.tooLarge(beginning: Array(frame.prefix(4096))))
             frame = []
             state = .skipping
-            events.append(.tooLarge)
             return
         }
         frame.append(byte)

@@ -4,7 +4,7 @@ import Dispatch
 import Foundation
 package import Logging
 import NIOCore
-import NIOSSL
+package import NIOSSL
 import Synchronization
 
 /// A certificate that cannot be used; the text says why and names the file, never its contents.
@@ -57,7 +57,7 @@ package final class TLSCertificate: Sendable {
     deinit { timer.withLock { $0.cancel() } }
 
     /// Settings of the listener: TLS 1.2 and later (RFC 9325), and the certificate of the moment for every handshake.
-    var configuration: TLSConfiguration {
+    package var configuration: TLSConfiguration {
         let pair = state.withLock { $0.pair }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: pair.chain.map { .certificate($0) }, privateKey: .privateKey(pair.key))

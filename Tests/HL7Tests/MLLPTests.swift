@@ -11,7 +11,7 @@ import Testing
         var decoder = MLLPDecoder(limit: 100)
         var events: [MLLPDecoder.Event] = []
         for start in stride(from: 0, to: stream.count, by: size) {
-            events += decoder.append(stream[start..<min(stream.count, start + size)])
+            events += decoder.append(Array(stream[start..<min(stream.count, start + size)]))
         }
         #expect(events == messages.map { .frame($0) })
         #expect(decoder.strayBytes == 0)
@@ -35,7 +35,11 @@ import Testing
         events += decoder.append(MLLP.frame(Array("123\u{1C}4".utf8)))
         events += decoder.append(MLLP.frame(Array("1234\u{1C}\u{1C}".utf8)))
         events += decoder.append(MLLP.frame([0x39]))
-        #expect(events == [.tooLarge, .frame(Array("1234".utf8)), .tooLarge, .tooLarge, .frame([0x39])])
+        #expect(
+            events == [
+                .tooLarge(beginning: Array("1234".utf8)), .frame(Array("1234".utf8)),
+                .tooLarge(beginning: Array("123\u{1C}".utf8)), .tooLarge(beginning: Array("1234".utf8)), .frame([0x39]),
+            ])
     }
 
     @Test("a sender that leaves out the last byte")
