@@ -155,11 +155,10 @@ let package = Package(
                 "DICOMCore", "DICOMImaging", "Catalog", "Ingest", "Retrieval", "Access", "Web", "CArchive",
                 crypto, hummingbird, httpTypes, nio, logging,
             ]),
-        room("Interop", ["HL7", "DICOMCore", "Records", "Encounters", crypto, logging]),
         room(
             "Interop",
             [
-                "HL7", nio, nioPosix, lifecycle, logging, metrics,
+                "HL7", "DICOMCore", "Records", "Encounters", crypto, nio, nioPosix, lifecycle, logging, metrics,
                 .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
             ]),

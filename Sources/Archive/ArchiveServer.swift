@@ -6,8 +6,10 @@ import Catalog
 import DICOMNetwork
 import DICOMweb
 import DIMSEServer
+import Encounters
 import Foundation
 import Ingest
+import Interop
 import Logging
 import Metrics
 import Portal

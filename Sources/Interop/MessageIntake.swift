@@ -46,21 +46,8 @@ package struct MessageIntake: Sendable {
     /// A message that was accepted before, byte by byte, is answered as it was and not applied again; one that was
     /// refused is tried anew.
     /// - Parameter peer: who is connected; part of the name under which the message is kept.
-    package func receive(_ bytes: [UInt8], from peer: String) -> Acknowledgement {
-        let digest = Array(SHA256.hash(data: bytes))
-        do throws(HL7Failure) {
-            let (message, text) = try Message.read(bytes)
-            return take(message, text, digest, from: peer)
-        } catch {
-            let answer = Acknowledgement(error)
-            let isKept = keep(bytes, digest, MessageHeading(source: peer), "unread", .reject, "\(error)")
-            logger.warning("a message cannot be read", metadata: ["where": "\(error.location?.description ?? "")"])
-            return Acknowledgement(answer.decision, isStored: isKept, issues: answer.issues)
-        }
-    }
-
-    private func take(_ message: Message, _ text: DecodedText, _ digest: [UInt8], from peer: String) -> Acknowledgement
-    {
+    package func receive(_ message: Message, _ text: DecodedText, from peer: String) -> Acknowledgement {
+        let digest = Array(SHA256.hash(data: text.original))
         let heading = MessageHeading(message, peer: peer)
         do throws(EncounterFailure) {
             let known = try encounters.look { records in
