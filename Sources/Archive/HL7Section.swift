@@ -27,7 +27,8 @@ package struct HL7Section: Decodable, Sendable, Equatable {
         tls = try values.decodeIfPresent(TLSSection.self, forKey: .tls)
         allowedAddresses = try values.decodeIfPresent([String].self, forKey: .allowedAddresses) ?? allowedAddresses
         for address in allowedAddresses where AddressRange(address) == nil {
-            throw ConfigurationError("hl7.allowedAddresses: \(address) is no address and no network such as 10.1.0.0/16")
+            throw ConfigurationError(
+                "hl7.allowedAddresses: \(address) is no address and no network such as 10.1.0.0/16")
         }
         maxConnections = try values.integer(.maxConnections, 1...10_000, maxConnections, "hl7")
         idleTimeout = try values.integer(.idleTimeout, 1...86_400, idleTimeout, "hl7")

@@ -38,8 +38,11 @@ extension ArchiveServer {
         let work = BlockingWork(threads: 4)
         return MessageDoor(
             receive: { received in
-                let answer = try? await work.run { intake.receive(received.message, received.text, from: received.peer) }
-                return answer ?? Acknowledgement(.reject, isStored: false, text: "The archive is stopping; send again later")
+                let answer = try? await work.run {
+                    intake.receive(received.message, received.text, from: received.peer)
+                }
+                return answer
+                    ?? Acknowledgement(.reject, isStored: false, text: "The archive is stopping; send again later")
             },
             keep: { unreadable in
                 _ = try? await work.run { intake.keep(unreadable.bytes, unreadable.failure, from: unreadable.peer) }

@@ -69,7 +69,9 @@ extension InboxCommand {
                 return try archive.encounters.look { records in
                     Report(
                         studyInstanceUID: study,
-                        candidates: try StudyLinking(records).candidates(facts).map { try CandidateReport($0, records) },
+                        candidates: try StudyLinking(records).candidates(facts).map {
+                            try CandidateReport($0, records)
+                        },
                         links: try records.links(ofStudy: study).map { try LinkReport($0, records) })
                 }
             }

@@ -75,7 +75,9 @@ extension MessageCommand {
 
         func run() throws {
             let repaired = try file.map { path in
-                guard let data = FileManager.default.contents(atPath: path) else { throw CannotBegin("no file \(path)") }
+                guard let data = FileManager.default.contents(atPath: path) else {
+                    throw CannotBegin("no file \(path)")
+                }
                 // Editors end lines as they like; segments end with a carriage return.
                 let text = String(decoding: data, as: UTF8.self)
                 return Array(text.split(whereSeparator: \.isNewline).map { $0 + "\r" }.joined().utf8)
@@ -86,7 +88,11 @@ extension MessageCommand {
                 archive.noteOperator(.administer, detail: "message \(number) applied again")
                 return MessageReport(try archive.encounters.look { try $0.message(id: number) })
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print("\(report.code)  \(report.reason)") }
+            if output.json {
+                try Terminal.printJSON(report)
+            } else {
+                Terminal.print("\(report.code)  \(report.reason)")
+            }
             if report.code != "AA" { throw ExitStatus.incomplete }
         }
     }

@@ -117,8 +117,9 @@ struct WorklistSCPTests {
                 keys.put(.requestedProcedureCodeSequence, items: [])
                 keys.put(.otherPatientIDsSequence, items: [])
                 for tag in [
-                    Tag.patientID, .issuerOfPatientID, .admissionID, .institutionName, .currentPatientLocation,
-                    .pregnancyStatus, .allergies, .patientWeight, .patientAge, .patientBirthDate,
+                    DICOMCore.Tag.patientID, .issuerOfPatientID, .admissionID, .institutionName,
+                    .currentPatientLocation, .pregnancyStatus, .allergies, .patientWeight, .patientAge,
+                    .patientBirthDate,
                     .requestedProcedureDescription,
                 ] { keys.putEmpty(tag) }
                 keys.put(.issuerOfAccessionNumberSequence, items: [])
@@ -189,8 +190,8 @@ struct WorklistSCPTests {
             ([:], [.scheduledProcedureStepStatus: "SCHEDULED"], 2),
             ([:], [.scheduledProcedureStepStatus: "ARRIVED"], 0),
             ([:], [.scheduledPerformingPhysicianName: "*lan*"], 0),
-        ] as [([Tag: String], [Tag: String], Int)])
-    func matching(keys: [Tag: String], step: [Tag: String], count: Int) throws {
+        ] as [([DICOMCore.Tag: String], [DICOMCore.Tag: String], Int)])
+    func matching(keys: [DICOMCore.Tag: String], step: [DICOMCore.Tag: String], count: Int) throws {
         let hospital = try Hospital()
         try hospital.order("1", name: "NGUYỄN VĂN ĐỨC")
         try hospital.order("2", name: "LÊ THỊ HOA", visit: "V2", station: "CT2")
@@ -264,8 +265,8 @@ struct WorklistSCPTests {
 
     @Test(
         "A value for a key that is not matched is told of (FF01H)",
-        arguments: [(Tag.patientSex, true), (.patientName, false), (.requestedProcedureDescription, true)])
-    func ignoredKeys(tag: Tag, isIgnored: Bool) throws {
+        arguments: [(DICOMCore.Tag.patientSex, true), (.patientName, false), (.requestedProcedureDescription, true)])
+    func ignoredKeys(tag: DICOMCore.Tag, isIgnored: Bool) throws {
         var keys = DataSetWriter(transferSyntax: .explicitVRLittleEndian, characterSet: .utf8)
         keys.put(tag, "M")
         let query = try WorklistQuery(keys.finish(), transferSyntax: TransferSyntax.explicitVRLittleEndian.uid)

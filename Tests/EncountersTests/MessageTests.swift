@@ -58,11 +58,11 @@ struct MessageTests {
     func admissionAndOrder() throws {
         let cards = "~024080001234^^^^NI~DN4010112345678^^^^HC"
         #expect(
-            send(Wire.message("ADT^A01", "1", Wire.pid("BN1", more: cards), Wire.pv1("24001.2026.00077"))).decision
+            try send(Wire.message("ADT^A01", "1", Wire.pid("BN1", more: cards), Wire.pv1("24001.2026.00077"))).decision
                 == .accept)
         let order = Wire.order("NW", "O1")
         #expect(
-            send(Wire.message("ORM^O01", "2", Wire.pid("BN1"), Wire.pv1("24001.2026.00077"), order[0], order[1]))
+            try send(Wire.message("ORM^O01", "2", Wire.pid("BN1"), Wire.pv1("24001.2026.00077"), order[0], order[1]))
                 .decision == .accept)
         let line = try #require(try hospital.look { try $0.worklist(WorklistFilter(), limit: 10) }.first)
         #expect(line.patient.demographics.name == "NGUYỄN VĂN ĐỨC")
@@ -149,7 +149,7 @@ struct MessageTests {
     @Test("Two admissions in the wrong order: the older one is refused")
     func wrongOrder() throws {
         #expect(
-            send(Wire.message("ADT^A03", "2", at: "20261121120000", Wire.pid("BN1"), Wire.pv1("V1"))).decision
+            try send(Wire.message("ADT^A03", "2", at: "20261121120000", Wire.pid("BN1"), Wire.pv1("V1"))).decision
                 == .accept)
         let late = try send(Wire.message("ADT^A01", "1", at: "20261121080000", Wire.pid("BN1"), Wire.pv1("V1")))
         #expect(late.decision == .error && late.issues.first?.location == Location("PV1", 19))
@@ -161,7 +161,7 @@ struct MessageTests {
         _ = try send(Wire.message("ADT^A04", "1", Wire.pid("BN1"), Wire.pv1("V1")))
         _ = try send(Wire.message("ADT^A04", "2", Wire.pid("BN2"), Wire.pv1("V2")))
         #expect(
-            send(Wire.message("ADT^A40", "3", at: "20261121090000", Wire.pid("BN1"), "MRG|BN2^^^24001^MR")).decision
+            try send(Wire.message("ADT^A40", "3", at: "20261121090000", Wire.pid("BN1"), "MRG|BN2^^^24001^MR")).decision
                 == .accept)
         let order = Wire.order("NW", "O1")
         let answer = try send(Wire.message("ORM^O01", "4", at: "20261121091000", Wire.pid("BN2"), order[0], order[1]))
@@ -190,10 +190,10 @@ struct MessageTests {
         _ = try send(Wire.message("ADT^A04", "0", Wire.pid("BN1"), Wire.pv1("V1")))
         let cancel = Wire.order("CA", "O1")
         #expect(
-            send(Wire.message("ORM^O01", "9", at: "20261121100000", Wire.pid("BN1"), cancel[0], cancel[1])).decision
+            try send(Wire.message("ORM^O01", "9", at: "20261121100000", Wire.pid("BN1"), cancel[0], cancel[1])).decision
                 == .error)
         #expect(
-            send(Wire.message("ORM^O01", "8", at: "20261121090000", Wire.pid("BN1"), order[0], order[1])).decision
+            try send(Wire.message("ORM^O01", "8", at: "20261121090000", Wire.pid("BN1"), order[0], order[1])).decision
                 == .accept)
         let kept = try #require(try hospital.look { try $0.messages(refusedOnly: true, limit: 1) }.first)
         #expect(try desk.replay(kept.id, by: "ktv").decision == .accept)
@@ -228,7 +228,8 @@ struct MessageTests {
         _ = try hospital.encounters.change(by: "rule") { try $0.links.arrived(study) }
         let order = Wire.order("NW", "O1", accession: "ACC7")
         #expect(
-            send(Wire.message("ORM^O01", "1", Wire.pid("BN1"), Wire.pv1("V1"), order[0], order[1])).decision == .accept)
+            try send(Wire.message("ORM^O01", "1", Wire.pid("BN1"), Wire.pv1("V1"), order[0], order[1])).decision
+                == .accept)
         let link = try #require(try hospital.look { try $0.link(ofStudy: "2.25.7") })
         #expect(link.method == .accession && link.target.encounter != nil)
         #expect(link.actor == "HL7 HIS|24001")

@@ -100,7 +100,7 @@ struct PatientIndexTests {
         #expect(try hospital.look { try $0.identifiers(of: first) }.map(\.value) == ["BN1", "BN2"])
         // Found in the worklist under the surviving name.
         var filter = WorklistFilter()
-        filter.namePattern = "NGUYEN VAN DUC"
+        filter.nameWords = ["NGUYEN VAN DUC"]
         let line = try #require(try hospital.look { try $0.worklist(filter, limit: 10) }.first)
         #expect(line.patient.id == first.id)
         #expect(throws: EncounterFailure.merged) {

@@ -9,7 +9,7 @@ import Testing
 struct PerformedStepTests {
     /// The data set of an N-CREATE, for scheduled steps given as study, accession number and step ID.
     private func begun(
-        _ steps: [(String, String, String)], without missing: Tag? = nil, status: String = "IN PROGRESS",
+        _ steps: [(String, String, String)], without missing: DICOMCore.Tag? = nil, status: String = "IN PROGRESS",
         characterSet: OutputCharacterSet = .utf8
     ) throws -> PerformedStep {
         var writer = DataSetWriter(transferSyntax: .implicitVRLittleEndian, characterSet: characterSet)
@@ -21,7 +21,7 @@ struct PerformedStepTests {
             return item
         }
         writer.put(.scheduledStepAttributesSequence, items: items)
-        let rest: [(Tag, String)] = [
+        let rest: [(DICOMCore.Tag, String)] = [
             (.performedProcedureStepID, "PPS1"), (.performedStationAETitle, "CT1"),
             (.performedProcedureStepStartDate, "20261121"), (.performedProcedureStepStartTime, "091500"),
             (.performedProcedureStepStatus, status), (.modality, "CT"), (.patientName, "NGUYỄN VĂN ĐỨC"),
@@ -31,7 +31,7 @@ struct PerformedStepTests {
         return try PerformedStep(writer.finish(), transferSyntax: TransferSyntax.implicitVRLittleEndian.uid)
     }
 
-    private func change(_ status: String?, _ more: [(Tag, String)] = []) throws -> PerformedStep {
+    private func change(_ status: String?, _ more: [(DICOMCore.Tag, String)] = []) throws -> PerformedStep {
         var writer = DataSetWriter(transferSyntax: .explicitVRLittleEndian, characterSet: .utf8)
         if let status { writer.put(.performedProcedureStepStatus, status) }
         for (tag, value) in more { writer.put(tag, value) }
@@ -61,7 +61,7 @@ struct PerformedStepTests {
         // Who the patient is was settled when it began.
         #expect(read.dataSet.string(.patientID) == nil)
         #expect(throws: PerformedStepFault.final) {
-            try hospital.change { try $0.performedSteps.set("1.2.3", try change(nil)) }.get()
+            try hospital.change { try $0.performedSteps.set("1.2.3", try change("IN PROGRESS")) }.get()
         }
         #expect(throws: PerformedStepFault.duplicate) {
             try hospital.change { try $0.performedSteps.create("1.2.3", step, peer: "ct1") }.get()
@@ -115,10 +115,10 @@ struct PerformedStepTests {
     @Test(
         "Type 1 of Table F.7.2-1 is demanded, and nothing is kept without it",
         arguments: [
-            Tag.performedProcedureStepID, .performedStationAETitle, .performedProcedureStepStartDate,
+            DICOMCore.Tag.performedProcedureStepID, .performedStationAETitle, .performedProcedureStepStartDate,
             .performedProcedureStepStartTime, .performedProcedureStepStatus, .modality,
         ])
-    func missing(tag: Tag) throws {
+    func missing(tag: DICOMCore.Tag) throws {
         let hospital = try Hospital()
         let step = try begun([("1.9", "", "")], without: tag)
         #expect(throws: PerformedStepFault.missing([tag])) {

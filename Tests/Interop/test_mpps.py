@@ -46,6 +46,7 @@ def begun(study, accession="", step="", **changes):
 
 def ended(status="COMPLETED", images=2, **values):
     dataset = Dataset()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.PerformedProcedureStepStatus = status
     dataset.PerformedProcedureStepEndDate, dataset.PerformedProcedureStepEndTime = "20261121", "094500"
     series = Dataset()
@@ -80,6 +81,7 @@ def test_completed(shared_archive, order, modality):
     assert create(modality, begun(order["studyInstanceUID"]), instance).Status == 0
     assert state(shared_archive, order) == "in-progress"
     progress = Dataset()
+    progress.SpecificCharacterSet = "ISO_IR 192"
     progress.PerformedProcedureStepDescription = "CT sọ não"
     assert change(modality, progress, instance).Status == 0
     end = ended(TotalNumberOfExposures=12, ImageAndFluoroscopyAreaDoseProduct=1.5)
