@@ -149,11 +149,7 @@ struct CatalogScale: ParsableCommand {
         var processor: Double { processorSeconds * 1e6 / Double(instances) }
     }
 
-    private static var threadSeconds: Double {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
+    private static var threadSeconds: Double { Report.threadSeconds }
 
     // MARK: - Search
 

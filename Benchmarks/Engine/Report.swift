@@ -33,6 +33,13 @@ enum Report {
         try FileHandle.standardOutput.write(contentsOf: bytes)
     }
 
+    /// Processor seconds of the calling thread.
+    static var threadSeconds: Double {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
     /// Processor seconds of this process, user and system.
     static var processorSeconds: Double {
         var usage = rusage()

@@ -27,6 +27,8 @@ struct WorklistScale: ParsableCommand {
         let question: String
         let answers: Int
         let latency: Latencies?
+        /// Of the asking thread alone, whatever else the machine does.
+        let processor: Latencies?
         let firstAnswer: Latencies?
     }
 
@@ -91,7 +93,8 @@ struct WorklistScale: ParsableCommand {
     }
 
     private static func time(_ number: Int) -> String {
-        let (day, minute) = (number * 7 % days, number * 13 % 600)
+        let mixed = number &* 40_503 >> 4
+        let (day, minute) = (mixed % days, mixed / days % 600)
         func two(_ value: Int) -> String { String("0\(value)".suffix(2)) }
         return "2026\(two(10 + day / 30))\(two(1 + day % 30))\(two(7 + minute / 60))\(two(minute % 60))00"
     }
@@ -146,9 +149,9 @@ struct WorklistScale: ParsableCommand {
             characterSet: .ascii)
         let syntax = TransferSyntax.implicitVRLittleEndian.uid
         let identifier = Self.identifier(keys)
-        var (times, firstTimes, answers) = ([Double](), [Double](), 0)
+        var (times, processorTimes, firstTimes, answers) = ([Double](), [Double](), [Double](), 0)
         for _ in 0..<rounds {
-            let start = ContinuousClock.now
+            let (start, processor) = (ContinuousClock.now, Report.threadSeconds)
             let query = try WorklistQuery(identifier, transferSyntax: syntax)
             answers = 0
             _ = try worklist.forEach(query) { item in
@@ -158,10 +161,11 @@ struct WorklistScale: ParsableCommand {
                 return answers < 100
             }
             times.append(start.duration(to: .now) / .milliseconds(1))
+            processorTimes.append((Report.threadSeconds - processor) * 1_000)
         }
         return Question(
             question: keys.name, answers: answers, latency: Latencies(milliseconds: times),
-            firstAnswer: Latencies(milliseconds: firstTimes))
+            processor: Latencies(milliseconds: processorTimes), firstAnswer: Latencies(milliseconds: firstTimes))
     }
 
     /// The keys of a console, with all that it shows.

@@ -62,7 +62,9 @@ enum Body {
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
+    private static let decoder = JSONDecoder()
+
     static func value<Value: Decodable>(_ text: String, as type: Value.Type = Value.self) throws -> Value {
-        try JSONDecoder().decode(type, from: Data(text.utf8))
+        try decoder.decode(type, from: Data(text.utf8))
     }
 }

@@ -12,7 +12,7 @@ package struct Worklist: Sendable {
     let characterSet: OutputCharacterSet
 
     /// Lines per view of the records: a slow station holds no transaction open.
-    private static let page = 100
+    private static let page = 50
 
     package init(
         encounters: Encounters, policy: WorklistPolicy, callingAETitle: String, characterSet: OutputCharacterSet
