@@ -93,7 +93,8 @@ struct WorklistScale: ParsableCommand {
     }
 
     private static func time(_ number: Int) -> String {
-        let mixed = number &* 40_503 >> 4
+        // Days, stations and names go their own ways.
+        let mixed = Int(UInt64(number) &* 0x9E37_79B9_7F4A_7C15 >> 40)
         let (day, minute) = (mixed % days, mixed / days % 600)
         func two(_ value: Int) -> String { String("0\(value)".suffix(2)) }
         return "2026\(two(10 + day / 30))\(two(1 + day % 30))\(two(7 + minute / 60))\(two(minute % 60))00"

@@ -102,7 +102,8 @@ struct Peers {
             // What the first version knew: these tables, and of a peer all but its priority.
             let tables = try String.fetchAll(db, sql: "SELECT name FROM sqlite_master WHERE type = 'table'")
             for table in tables where !["peer", "knock", "decision"].contains(table) && !table.hasPrefix("sqlite_") {
-                try db.execute(sql: "DROP TABLE \(table)")
+                // A table of words takes its own tables with it.
+                try db.execute(sql: "DROP TABLE IF EXISTS \(table)")
             }
             try db.execute(sql: "ALTER TABLE peer DROP COLUMN priority; PRAGMA user_version = 1")
         }
