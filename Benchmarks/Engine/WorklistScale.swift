@@ -94,7 +94,7 @@ struct WorklistScale: ParsableCommand {
 
     private static func time(_ number: Int) -> String {
         // Days, stations and names go their own ways.
-        let mixed = Int(UInt64(number) &* 0x9E37_79B9_7F4A_7C15 >> 40)
+        let mixed = Int((UInt64(number) &* 0x9E37_79B9_7F4A_7C15) >> 40)
         let (day, minute) = (mixed % days, mixed / days % 600)
         func two(_ value: Int) -> String { String("0\(value)".suffix(2)) }
         return "2026\(two(10 + day / 30))\(two(1 + day % 30))\(two(7 + minute / 60))\(two(minute % 60))00"
@@ -112,7 +112,7 @@ struct WorklistScale: ParsableCommand {
     private static func name(_ number: Int) -> String {
         // One of ten thousand has a name that nobody else has.
         if number % 10_000 == 77 { return "KHỔNG VĂN THẠCH \(number / 10_000)" }
-        let mixed = number &* 2_654_435_761 >> 7
+        let mixed = Int((UInt64(number) &* 0xD6E8_FEB8_6659_FD93) >> 40)
         return [families[mixed % 12], middles[mixed / 12 % 8], given[mixed / 96 % 24]].joined(separator: " ")
     }
 
