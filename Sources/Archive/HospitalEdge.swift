@@ -1,5 +1,6 @@
 // The hospital's side of a running archive: its messages come in, and studies find their orders.
 
+import Access
 import Encounters
 import Foundation
 import HL7
@@ -32,17 +33,23 @@ extension ArchiveServer {
         }
     }
 
-    /// Messages are applied on threads of their own, several connections at a time.
+    /// Messages are applied on threads of their own, several connections at a time. They are kept themselves, whole: the
+    /// audit trail names only who sent what kind. While it cannot be written nothing is taken.
     private func messageDoor() -> MessageDoor {
         let intake = MessageIntake(encounters: archive.encounters, logger: logger)
         let work = BlockingWork(threads: 4)
+        let audit = archive.audit
+        let later = "The archive cannot take messages now; send again later"
         return MessageDoor(
             receive: { received in
-                let answer = try? await work.run {
-                    intake.receive(received.message, received.text, from: received.peer)
-                }
-                return answer
-                    ?? Acknowledgement(.reject, isStored: false, text: "The archive is stopping; send again later")
+                guard audit.isAccepting else { return Acknowledgement(.reject, isStored: false, text: later) }
+                let message = received.message
+                audit.note(
+                    AuditEvent(
+                        .store, account: "hl7:" + (message.sendingApplication?.namespace ?? ""), credential: nil,
+                        address: received.peer, detail: "\(message.code)^\(message.trigger)"))
+                let answer = try? await work.run { intake.receive(message, received.text, from: received.peer) }
+                return answer ?? Acknowledgement(.reject, isStored: false, text: later)
             },
             keep: { unreadable in
                 _ = try? await work.run { intake.keep(unreadable.bytes, unreadable.failure, from: unreadable.peer) }

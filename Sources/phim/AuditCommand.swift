@@ -67,7 +67,11 @@ extension AuditCommand {
 
         @OptionGroup var options: ArchiveOptions
         @OptionGroup var output: OutputOptions
-        @Option(help: "Only of this account; dicom:NAME for a peer or an AE title, operator:NAME for the command line.")
+        @Option(
+            help: """
+                Only of this account; dicom:NAME for a peer or an AE title, hl7:NAME for a hospital's system, operator:NAME \
+                for the command line.
+                """)
         var account: String?
         @Option(help: "Only of this Study Instance UID.") var study: String?
         @Option(help: ArgumentHelp("Only of this kind: \(AuditCommand.kinds).", valueName: "kind"))
