@@ -28,10 +28,17 @@ package final class StudyFollower: Sendable {
     /// Follows on a thread of its own until `stop`.
     package func start() {
         let thread = Thread { [self] in
+            var isFailing = false
             while stopping.wait(timeout: .now() + Self.beat) == .timedOut {
-                do throws(EncounterFailure) { try catchUp() } catch {
-                    // What cannot be read or written now may be later; nothing is skipped.
-                    logger.error("studies cannot be linked now", metadata: ["why": "\(error.sentence)"])
+                do throws(EncounterFailure) {
+                    try catchUp()
+                    isFailing = false
+                } catch {
+                    // What cannot be read or written now may be later; nothing is skipped. It is said once.
+                    if !isFailing {
+                        logger.error("studies cannot be linked now", metadata: ["why": "\(error.sentence)"])
+                    }
+                    isFailing = true
                 }
             }
         }
@@ -95,10 +102,7 @@ package final class StudyFollower: Sendable {
     }
 
     private func read<Value>(_ body: () throws(CatalogError) -> Value) throws(EncounterFailure) -> Value {
-        do throws(CatalogError) { return try body() } catch {
-            logger.error("the catalogue cannot be followed", metadata: ["failure": "\(error)"])
-            throw .records(error == .busy ? .busy : .failed(code: -1))
-        }
+        do throws(CatalogError) { return try body() } catch { throw .records(error == .busy ? .busy : .corrupt) }
     }
 }
 
