@@ -63,6 +63,10 @@ package struct ArchiveServer: Sendable {
         let ahead = metadataAhead(sources.dicomweb.imaging)
         ahead.start()
         defer { ahead.stop() }
+        do { try await Self.offThePool { [archive] in try archive.follower.begin() } } catch {
+            // A full disk is no reason not to show what is there.
+            logger.error("studies cannot be linked now", metadata: ["why": "\(error)"])
+        }
         archive.follower.start()
         defer { archive.follower.stop() }
         let group = ServiceGroup(

@@ -47,7 +47,7 @@ extension ArchiveServer {
                 audit.note(
                     AuditEvent(
                         .store, account: "hl7:" + (message.sendingApplication?.namespace ?? ""), credential: nil,
-                        address: received.peer, detail: "\(message.code)^\(message.trigger)"))
+                        address: received.peer, detail: "messages"))
                 let answer = try? await work.run { intake.receive(message, received.text, from: received.peer) }
                 return answer ?? Acknowledgement(.reject, isStored: false, text: later)
             },

@@ -25,6 +25,14 @@ package final class StudyFollower: Sendable {
         self.logger = logger
     }
 
+    /// Marks the place from which an archive knows of orders: what it was filled with before is left alone. To be called
+    /// before the first image can come.
+    package func begin() throws(EncounterFailure) {
+        guard try encounters.look({ try $0.position(ofFollower: Self.name) }) == nil else { return }
+        let last = try read { () throws(CatalogError) in try catalog.changeBounds() }.last
+        try encounters.change(by: "rule") { try $0.records.setPosition(last, ofFollower: Self.name) }
+    }
+
     /// Follows on a thread of its own until `stop`.
     package func start() {
         let thread = Thread { [self] in
@@ -52,18 +60,14 @@ package final class StudyFollower: Sendable {
     /// Links what came since the last time. Each batch and the place up to which it reads are one transaction: after a
     /// crash nothing is skipped, and what is done twice is the same.
     ///
-    /// An archive that was filled before it knew of orders begins with what comes from now on. A catalogue that was
-    /// made anew counts its changes anew; then everything is looked at again.
+    /// A catalogue that was made anew counts its changes anew; then everything is looked at again.
     /// - Returns: How many studies were looked at.
     @discardableResult
     package func catchUp() throws(EncounterFailure) -> Int {
         var studies = 0
         while true {
             let bounds = try read { () throws(CatalogError) in try catalog.changeBounds() }
-            guard let known = try encounters.look({ try $0.position(ofFollower: Self.name) }) else {
-                try encounters.change(by: "rule") { try $0.records.setPosition(bounds.last, ofFollower: Self.name) }
-                return studies
-            }
+            let known = try encounters.look { try $0.position(ofFollower: Self.name) } ?? bounds.last
             let position = known > bounds.last ? 0 : known
             let changes = try read { () throws(CatalogError) in
                 try catalog.changes(after: position, limit: Self.batch)

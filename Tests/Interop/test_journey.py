@@ -98,7 +98,7 @@ def test_from_admission_to_images(archive, tmp_path):
     assert link["by"] == "rule" and link["reason"]
     assert archive.json("inbox", "list") == []
     kept = archive.json("audit", "find", "--account", "hl7:HIS")
-    assert {row["detail"] for row in kept} == {"ADT^A01", "ORM^O01"}
+    assert [row["kind"] for row in kept] == ["store"]
 
 
 def test_cancelled_before_it_began(archive, tmp_path):
