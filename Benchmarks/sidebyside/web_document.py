@@ -103,8 +103,9 @@ def _thin_line(results):
         return None
     rows = [[row["line"], row["frames"], _spread(row["rounds"], "seconds", "{:.2f}")] for row in results["thin line"]]
     return ("## OHIF over a line\n\nSeconds from opening the long series to the first image on the screen, in headless "
-            "Chromium on this machine; the viewer's own files are in the browser's cache. The line is shaped by "
-            "`tc netem`.\n\n" + document.table(["line", "frames are sent", "seconds"], rows))
+            "Chromium on this machine; the viewer's own files are in the browser's cache. The line is a proxy "
+            "that keeps to rate, delay and loss as TCP does; 120 seconds mean: not within two minutes.\n\n"
+            + document.table(["line", "frames are sent", "seconds"], rows))
 
 
 def _ratios(results):
