@@ -195,17 +195,5 @@ extension RecordStore {
             name TEXT PRIMARY KEY,
             sequence INTEGER NOT NULL
         ) WITHOUT ROWID;
-
-        -- Since v0004: what others are to be told, written with what it tells of; gone only when it was taken.
-        CREATE TABLE notice (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            destination TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
-            body TEXT NOT NULL,
-            createdAt INTEGER NOT NULL, dueAt INTEGER NOT NULL,
-            attempts INTEGER NOT NULL DEFAULT 0, failure TEXT,
-            deliveredAt INTEGER,
-            UNIQUE (destination, kind, subject)
-        );
-        CREATE INDEX notice_due ON notice (dueAt) WHERE deliveredAt IS NULL;
         """
 }
