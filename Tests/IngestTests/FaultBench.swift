@@ -184,10 +184,20 @@ final class FaultBench {
         try? archive.volumes.finishSealing()
         let left = [place, catalogPlace]
         let copies = left.map { $0.appendingPathExtension("crashed") }
-        for (old, new) in zip(left, copies) { try FileManager.default.copyItem(at: old, to: new) }
+        for (old, new) in zip(left, copies) { try Self.copy(old, to: new) }
         close()
         for old in left { try? FileManager.default.removeItem(at: old) }
         (place, catalogPlace) = (copies[0], copies[1])
+    }
+
+    /// A file that background work takes away while the folder is read ends the copy: then once more.
+    private static func copy(_ old: URL, to new: URL) throws {
+        for _ in 0..<50 {
+            do { return try FileManager.default.copyItem(at: old, to: new) } catch {
+                try? FileManager.default.removeItem(at: new)
+            }
+        }
+        try FileManager.default.copyItem(at: old, to: new)
     }
 
     private func visible() throws -> Set<String> {
