@@ -64,7 +64,7 @@ struct PatientSegments {
             (PatientIdentifier.citizen, segment.text(19)), (PatientIdentifier.insurance, message["IN1", 36].text),
         ]
         for case (let type, let value?) in more {
-            if let found = try? PatientIdentifier(type: type, issuer: Self.issuers[type] ?? "", value: value),
+            if let found = try? PatientIdentifier(type: type, issuer: "", value: value),
                 !identifiers.contains(where: { $0.type == type })
             {
                 identifiers.append(found)
@@ -80,9 +80,6 @@ struct PatientSegments {
         return (PatientFacts(identifiers: codes + others, asOf: asOf, amend: amend), warnings)
     }
 
-    /// Namespaces of numbers that the country gives out.
-    static let issuers = [PatientIdentifier.citizen: "VN-CCCD", PatientIdentifier.insurance: "VN-BHYT"]
-
     /// HL7 Table 0203 and what is written here in its place.
     private static let types: [String: String] = [
         "": PatientIdentifier.medicalRecord, "MR": PatientIdentifier.medicalRecord,
@@ -96,7 +93,7 @@ struct PatientSegments {
         let word = (id.identifierType ?? "").uppercased()
         let type = Self.types[word] ?? word
         let given = id.assigningAuthority?.namespace ?? id.assigningAuthority?.universalID ?? ""
-        let issuer = Self.issuers[type] ?? (given.isEmpty ? settings.issuer : given)
+        let issuer = given.isEmpty ? settings.issuer : given
         return try PatientIdentifier(
             type: type, issuer: issuer, value: id.id, validFrom: id.effective?.date ?? "",
             validUntil: id.expiration?.date ?? "")

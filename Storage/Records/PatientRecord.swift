@@ -42,6 +42,15 @@ package struct PatientIdentifier: Codable, Hashable, Sendable {
     package static let insurance = "HC"
     package static let passport = "PPN"
 
+    /// Namespaces of the numbers that the country gives out: the same for every way in, whatever a sender writes.
+    private static func countryIssuer(_ type: String, _ value: String) -> String? {
+        switch type {
+        case citizen: value.count == 12 ? "VN-CCCD" : "VN-CMND"
+        case insurance: "VN-BHYT"
+        default: nil
+        }
+    }
+
     /// Checks what can be checked; identifiers are texts, leading zeros count.
     package init(
         type: String, issuer: String, value: String, validFrom: String = "", validUntil: String = ""
@@ -61,7 +70,7 @@ package struct PatientIdentifier: Codable, Hashable, Sendable {
                     ? "12 digits (or the 9 of an old card)" : "2 letters and 13 digits, or 10 digits")
         }
         self.type = type
-        self.issuer = issuer.trimmingCharacters(in: .whitespaces)
+        self.issuer = Self.countryIssuer(type, value) ?? issuer.trimmingCharacters(in: .whitespaces)
         self.value = value
         self.validFrom = validFrom
         self.validUntil = validUntil

@@ -141,6 +141,18 @@ struct PatientIndexTests {
         #expect(try hospital.look { try $0.patient(identifiedBy: Hospital.code("BN9")) }?.id == patient.id)
     }
 
+    @Test("A citizen number and an insurance card are the same whoever sent them")
+    func countryNumbers() throws {
+        for (type, value, issuer) in [
+            (PatientIdentifier.citizen, "024080001234", "VN-CCCD"),
+            (PatientIdentifier.insurance, "DN4010112345678", "VN-BHYT"),
+        ] {
+            let forms = try ["", "24001", "HIS"].map { try PatientIdentifier(type: type, issuer: $0, value: value) }
+            #expect(Set(forms).count == 1 && forms[0].issuer == issuer)
+        }
+        #expect(try Hospital.code("1").issuer == "24001")
+    }
+
     @Test("Identifiers are checked by their kind")
     func forms() {
         func isRight(_ type: String, _ value: String) -> Bool {

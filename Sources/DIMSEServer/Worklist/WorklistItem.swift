@@ -149,7 +149,7 @@ package struct WorklistItem: Sendable {
         let own = patientCode
         tree.set(.patientName, person.name)
         tree.set(.patientID, own?.value ?? "")
-        tree.set(.issuerOfPatientID, own.map(Self.namespace) ?? "")
+        tree.set(.issuerOfPatientID, own?.issuer ?? "")
         let others = row.identifiers.filter { $0 != own }
         tree.set(.otherPatientIDs, others.map(\.value))
         tree.set(
@@ -157,7 +157,7 @@ package struct WorklistItem: Sendable {
             items: others.map { identifier in
                 var item = AttributeTree()
                 item.set(.patientID, identifier.value)
-                item.set(.issuerOfPatientID, Self.namespace(identifier))
+                item.set(.issuerOfPatientID, identifier.issuer)
                 item.set(.typeOfPatientID, "TEXT")
                 return item
             })
@@ -185,15 +185,6 @@ package struct WorklistItem: Sendable {
         let codes = row.identifiers.filter { $0.type == PatientIdentifier.medicalRecord }
         return codes.first { $0.issuer == policy.issuer } ?? codes.first
             ?? row.identifiers.first { $0.type != PatientIdentifier.citizen } ?? row.identifiers.first
-    }
-
-    /// Who vouches for an identifier; national ones have names that modalities can tell apart.
-    static func namespace(_ identifier: PatientIdentifier) -> String {
-        switch identifier.type {
-        case PatientIdentifier.citizen: identifier.value.count == 12 ? "VN-CCCD" : "VN-CMND"
-        case PatientIdentifier.insurance: "VN-BHYT"
-        default: identifier.issuer
-        }
     }
 
     /// Code Sequence Macro (PS3.3 Table 8.8-1a); a scheme is demanded there, 99 marks a local one.
