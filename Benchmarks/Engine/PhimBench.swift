@@ -8,6 +8,6 @@ import ArgumentParser
         abstract: "Senders, receivers and disk rates for Benchmarks/side-by-side.",
         subcommands: [
             Receive.self, Send.self, InProcess.self, Disk.self, CatalogScale.self, StudyList.self, WorklistScale.self,
-            MemoryServer.self,
+            LinkScale.self, MemoryServer.self,
         ])
 }

@@ -71,10 +71,10 @@ class Timed:
         return json.loads(out)
 
 
-def engine(*arguments):
+def engine(*arguments, limit=LIMIT):
     """Runs `phim-bench` to its end; what it printed."""
     done = subprocess.run([str(part) for part in (servers.ENGINE, *arguments)], env=servers.PLAIN,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT)
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=limit)
     if done.returncode:
         raise SystemExit(f"phim-bench {arguments[0]} exited {done.returncode}: {done.stderr.decode()[:1000]}")
     return json.loads(done.stdout)

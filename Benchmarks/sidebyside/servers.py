@@ -59,10 +59,14 @@ class Phim(Server):
     name, label = "phim", "Phim, senders as installed"
     durability = "synced (fdatasync, one for all that wait) and enrolled"
 
+    def __init__(self, folder, options=()):
+        super().__init__(folder)
+        self.options = options
+
     def start(self):
         self.archive = Archive(self.folder / "archive")
-        self.archive.start()
-        self.process, self.port = self.archive.process, self.archive.dicom_port
+        self.archive.start(*self.options)
+        self.process, self.port, self.hl7_port = self.archive.process, self.archive.dicom_port, self.archive.hl7_port
 
     def stored(self):
         return self.archive.json("status")["instances"]

@@ -13,6 +13,9 @@ package struct AttributeTree: Sendable, Hashable {
 
     package init() {}
 
+    /// Room for so many attributes.
+    init(capacity: Int) { values.reserveCapacity(capacity) }
+
     /// One value; an empty one leaves the attribute there without a value.
     package mutating func set(_ tag: Tag, _ value: String) { values[tag] = .text(value.isEmpty ? [] : [value]) }
 
@@ -99,6 +102,11 @@ enum FittedText {
 
     /// Without control characters and without the backslash, which separates values; cut where it is too long.
     static func fitted(_ text: String, _ vr: VR) -> String {
+        let limit = limit(vr)
+        // Most values need nothing.
+        if text.utf8.count <= limit ?? .max, text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) && $0 != 0x5C }) {
+            return text
+        }
         let isLong = vr == .ST || vr == .LT || vr == .UT
         var scalars = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
@@ -110,7 +118,7 @@ enum FittedText {
             }
         }
         let clean = String(scalars)
-        guard let limit = limit(vr) else { return clean }
+        guard let limit else { return clean }
         guard vr == .PN else { return clean.count > limit ? String(clean.prefix(limit)) : clean }
         // Each component group by itself (PS3.5 Section 6.2.1).
         return clean.split(separator: "=", omittingEmptySubsequences: false).map { $0.prefix(limit) }

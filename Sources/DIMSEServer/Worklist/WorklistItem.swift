@@ -43,7 +43,7 @@ package struct WorklistItem: Sendable {
 
     /// Every return key of Table K.6-1 that is known here.
     package var attributes: AttributeTree {
-        var tree = AttributeTree()
+        var tree = AttributeTree(capacity: 64)
         addRequest(to: &tree)
         addService(to: &tree)
         addVisit(to: &tree)
@@ -74,7 +74,7 @@ package struct WorklistItem: Sendable {
 
     /// Scheduled Procedure Step.
     private var step: AttributeTree {
-        var step = AttributeTree()
+        var step = AttributeTree(capacity: 16)
         step.set(.scheduledStationAETitle, details.stationAETitle.isEmpty ? station : details.stationAETitle)
         step.set(.scheduledProcedureStepStartDate, String(details.scheduledAt.prefix(8)))
         step.set(.scheduledProcedureStepStartTime, String(details.scheduledAt.dropFirst(8)))
