@@ -46,6 +46,7 @@ package struct ArchiveServer: Sendable {
         let replayed = try await Self.offThePool { [archive] in try archive.catchUp() }
         if replayed > 0 { logger.notice("enrolled what the volumes held", metadata: ["instances": "\(replayed)"]) }
 
+        Thread { [archive] in archive.ingest.warm() }.start()
         archive.volumes.prepare()
         refreshSeals()
         archive.folder.clearScratch()

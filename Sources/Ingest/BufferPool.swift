@@ -34,6 +34,15 @@ final class BufferPool: Sendable {
         }
     }
 
+    /// Has so many buffers ready, for the first objects of so many senders.
+    func warm(_ count: Int) {
+        for _ in 0..<count {
+            let buffer = EntryBuffer()
+            buffer.warm()
+            give(buffer)
+        }
+    }
+
     /// Takes back a buffer whose object has come to its end.
     func give(_ buffer: EntryBuffer) {
         remove(buffer.count)

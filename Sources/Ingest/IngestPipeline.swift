@@ -28,6 +28,9 @@ package final class IngestPipeline: Sendable {
         line = CommitLine(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
     }
 
+    /// Takes the memory of the first objects ahead of them, for sixteen senders: 2 MiB each, some 100 ms of processor time.
+    package func warm() { memory.warm(16) }
+
     /// Opens the way in for one object.
     package func begin(_ origin: Origin) -> Arrival {
         // Looked up now, while the sender is busy sending: it waits for our answer when it has sent all.

@@ -41,6 +41,13 @@ import Glibc
     /// Adds bytes to the body.
     package func append(_ bytes: Span<UInt8>) { unsafe bytes.withUnsafeBytes { unsafe append($0) } }
 
+    /// Takes its first huge page and touches it: the system clears fresh pages at less than a disk's pace, and what fills
+    /// the buffer then need not wait for that.
+    package func warm() {
+        reserve(Self.smallCapacity)
+        _ = unsafe memory.map { unsafe memset($0 + Self.headerRoom + count, 0, capacity - Self.headerRoom - count) }
+    }
+
     /// Forgets all bytes; the memory is kept.
     package func removeAll() { count = 0 }
 

@@ -9,6 +9,17 @@ import Volumes
 
 @Suite("A volume is a tar archive", .enabled(if: Tar.isInstalled, "needs /usr/bin/tar"))
 struct FormatTests {
+    @Test("Memory that was taken ahead is empty, and what was there stays")
+    func warmBuffer() {
+        let fresh = EntryBuffer()
+        fresh.warm()
+        #expect(fresh.count == 0 && fresh.capacity >= 2 << 20)
+        let filled = EntryBuffer(Array(1...200))
+        filled.warm()
+        filled.append([201, 202].span)
+        #expect(filled.prefix(300) == Array(1...202))
+    }
+
     @Test(
         "tar lists and extracts what was appended, byte for byte", arguments: [0, 1, 511, 512, 513, 70_000, 1_300_000])
     func extraction(length: Int) throws {
