@@ -46,6 +46,7 @@ struct InProcess: ParsableCommand {
         try place.create()
         let archive = try OpenArchive(place, configuration: Configuration(), logger: logger)
         defer { archive.close() }
+        archive.ingest.warm()
         for number in 0..<warmUp {
             var object = samples[number % samples.count]
             try object.renew(self.samples.firstNumber - warmUp + number)
