@@ -32,8 +32,9 @@ package struct PerformedStepDesk {
         let procedures = try procedures(of: step)
         let study = step.scheduled.first?.studyInstanceUID ?? ""
         try records.addPerformedStep(
-            sopInstanceUID: uid, procedure: procedures.first?.id, studyInstanceUID: study,
-            status: PerformedStepStatus.inProgress.rawValue, peer: peer, dataSet: step.encoded())
+            sopInstanceUID: uid, studyInstanceUID: study, status: PerformedStepStatus.inProgress.rawValue, peer: peer,
+            dataSet: step.encoded())
+        try records.addProcedures(procedures.map(\.id), toPerformedStep: uid)
         return .success(try carryOn(uid, study, procedures, .inProgress, reason: "the modality began"))
     }
 
@@ -50,6 +51,7 @@ package struct PerformedStepDesk {
         } catch { return .failure(error) }
         try records.setPerformedStep(uid, status: status.rawValue, dataSet: step.dataSet.bytes)
         let procedures = try procedures(of: step)
+        try records.addProcedures(procedures.map(\.id), toPerformedStep: uid)
         guard status.isFinal else {
             return .success(
                 PerformedStepOutcome(

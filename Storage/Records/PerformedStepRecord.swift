@@ -6,8 +6,6 @@ import GRDB
 /// One performed procedure step.
 package struct PerformedStepRecord: Hashable, Sendable {
     package let sopInstanceUID: String
-    /// The procedure it belongs to, where one is known.
-    package let procedure: Int64?
     package let studyInstanceUID: String
     /// IN PROGRESS, COMPLETED or DISCONTINUED (0040,0252).
     package let status: String
@@ -19,7 +17,6 @@ package struct PerformedStepRecord: Hashable, Sendable {
 
     init(_ row: Row) {
         sopInstanceUID = row["sopInstanceUID"]
-        procedure = row["procedure"]
         studyInstanceUID = row["studyInstanceUID"]
         status = row["status"]
         peer = row["peer"]
@@ -31,15 +28,22 @@ package struct PerformedStepRecord: Hashable, Sendable {
 
 extension RecordTransaction {
     package func addPerformedStep(
-        sopInstanceUID: String, procedure: Int64?, studyInstanceUID: String, status: String, peer: String,
-        dataSet: [UInt8]
+        sopInstanceUID: String, studyInstanceUID: String, status: String, peer: String, dataSet: [UInt8]
     ) throws {
         try run(
             """
-            INSERT INTO performedStep (sopInstanceUID, procedure, studyInstanceUID, status, peer, dataSet, createdAt,
-                updatedAt)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            """, [sopInstanceUID, procedure, studyInstanceUID, status, peer, Data(dataSet), now, now])
+            INSERT INTO performedStep (sopInstanceUID, studyInstanceUID, status, peer, dataSet, createdAt, updatedAt)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """, [sopInstanceUID, studyInstanceUID, status, peer, Data(dataSet), now, now])
+    }
+
+    /// Says that a step is, also, the work of these procedures.
+    package func addProcedures(_ ids: [Int64], toPerformedStep uid: String) throws {
+        for id in ids {
+            try run(
+                "INSERT INTO performedStepProcedure (procedure, performedStep) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                [id, uid])
+        }
     }
 
     package func setPerformedStep(_ sopInstanceUID: String, status: String, dataSet: [UInt8]) throws {
@@ -53,7 +57,11 @@ extension RecordTransaction {
     }
 
     package func performedSteps(procedure: Int64) throws -> [PerformedStepRecord] {
-        try rows("SELECT * FROM performedStep WHERE procedure = ? ORDER BY createdAt", [procedure])
-            .map(PerformedStepRecord.init)
+        let select = """
+            SELECT performedStep.* FROM performedStepProcedure
+                JOIN performedStep ON sopInstanceUID = performedStepProcedure.performedStep
+            WHERE procedure = ? ORDER BY createdAt
+            """
+        return try rows(select, [procedure]).map(PerformedStepRecord.init)
     }
 }

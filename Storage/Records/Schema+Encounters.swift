@@ -134,14 +134,18 @@ extension RecordStore {
         -- Since v0004: what modalities reported of their work (PS3.4 Annex F.7), as they said it.
         CREATE TABLE performedStep (
             sopInstanceUID TEXT PRIMARY KEY,
-            procedure INTEGER REFERENCES requestedProcedure (id),
             studyInstanceUID TEXT NOT NULL,
             status TEXT NOT NULL,
             peer TEXT NOT NULL,
             dataSet BLOB NOT NULL,  -- Explicit VR Little Endian, all N-SETs applied
             createdAt INTEGER NOT NULL, updatedAt INTEGER NOT NULL
         );
-        CREATE INDEX performedStep_by_procedure ON performedStep (procedure);
+        -- One step may be the work of several procedures (PS3.4 F.7.1).
+        CREATE TABLE performedStepProcedure (
+            procedure INTEGER NOT NULL REFERENCES requestedProcedure (id),
+            performedStep TEXT NOT NULL REFERENCES performedStep (sopInstanceUID),
+            PRIMARY KEY (procedure, performedStep)
+        ) WITHOUT ROWID;
         CREATE INDEX performedStep_by_study ON performedStep (studyInstanceUID);
 
         -- Since v0004: every message as it came, with what was answered.

@@ -55,7 +55,7 @@ struct PerformedStepTests {
         #expect(try state(hospital, order) == .completed)
         let kept = try #require(try hospital.look { try $0.performedStep("1.2.3") })
         let read = try PerformedStep(stored: kept.dataSet)
-        #expect(kept.status == "COMPLETED" && kept.procedure == order.id && kept.peer == "ct1")
+        #expect(kept.status == "COMPLETED" && kept.peer == "ct1")
         #expect(read.dose.map(\.value) == ["12"])
         #expect(read.dataSet.string(.patientName) == "NGUYỄN VĂN ĐỨC")
         // Who the patient is was settled when it began.
@@ -98,6 +98,27 @@ struct PerformedStepTests {
         #expect(try find([("1.9", "", "")]) == [])
         // A group case.
         #expect(try find([("1.9", "A1", ""), ("1.9", "A2", ""), ("1.9", "A2", "")]) == [first.id, second.id])
+    }
+
+    @Test("One step for two procedures stands with both; each is done when its last step is")
+    func groupCase() throws {
+        let hospital = try Hospital()
+        let first = try hospital.order("O1", patient: "BN1", accession: "A1")
+        let second = try hospital.order("O2", patient: "BN1", accession: "A2")
+        let both = try begun([("1.9", "A1", ""), ("1.9", "A2", "")])
+        let more = try begun([("1.9", "A2", "")])
+        _ = try hospital.change { try $0.performedSteps.create("1.2.3", both, peer: "ct1") }.get()
+        _ = try hospital.change { try $0.performedSteps.create("1.2.4", more, peer: "ct1") }.get()
+        func steps(_ order: ProcedureRecord) throws -> [String] {
+            try hospital.look { try $0.performedSteps(procedure: order.id) }.map(\.sopInstanceUID)
+        }
+        #expect(try steps(first) == ["1.2.3"])
+        #expect(try Set(steps(second)) == ["1.2.3", "1.2.4"])
+        _ = try hospital.change { try $0.performedSteps.set("1.2.4", try change("COMPLETED")) }.get()
+        #expect(try state(hospital, second) == .inProgress)
+        _ = try hospital.change { try $0.performedSteps.set("1.2.3", try change("DISCONTINUED")) }.get()
+        #expect(try state(hospital, first) == .arrived)
+        #expect(try state(hospital, second) == .completed)
     }
 
     @Test("What a modality reports of a cancelled order is kept, and the order stays as it is")
