@@ -156,6 +156,9 @@ let package = Package(
                 crypto, hummingbird, httpTypes, nio, logging,
             ]),
         room(
+            "FHIR",
+            ["DICOMCore", "Catalog", "Records", "Encounters", "Access", "Web", crypto, hummingbird, httpTypes]),
+        room(
             "Interop",
             [
                 "HL7", "DICOMCore", "Records", "Encounters", crypto, nio, nioPosix, lifecycle, logging, metrics,
@@ -165,7 +168,7 @@ let package = Package(
         room(
             "Portal",
             [
-                "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb", "CZlib",
+                "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb", "FHIR", "CZlib",
                 crypto, hummingbird, hummingbirdCore, nio, lifecycle, logging, metrics,
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
@@ -179,7 +182,8 @@ let package = Package(
             "Archive",
             [
                 "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer",
-                "Access", "Encounters", "HL7", "Interop", "Web", "DICOMweb", "Portal", "Telemetry", "CLinux", "Yams",
+                "Access", "Encounters", "HL7", "Interop", "Web", "DICOMweb", "FHIR", "Portal", "Telemetry", "CLinux",
+                "Yams",
                 lifecycle, signals, logging,
                 metrics,
             ]),
@@ -214,6 +218,7 @@ let package = Package(
         tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),
         tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore", grdb]),
         tests("EncountersTests", ["Encounters", "Interop", "HL7", "Records", "DICOMCore", logging]),
+        tests("FHIRTests", ["FHIR"]),
         tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", "FaultInjection", crypto, logging]),
         tests(
             "MediaTests",

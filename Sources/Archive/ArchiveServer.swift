@@ -7,6 +7,7 @@ import DICOMNetwork
 import DICOMweb
 import DIMSEServer
 import Encounters
+import FHIR
 import Foundation
 import Ingest
 import Interop
@@ -257,6 +258,9 @@ package struct ArchiveServer: Sendable {
                 events: EventFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer, work: work,
                 logger: logger),
             dicomweb: dicomweb,
+            fhir: FHIRServices(
+                catalog: archive.catalog, encounters: archive.encounters, address: dicomweb.address, work: work,
+                version: Version.current, dicomwebPrefix: dicomweb.prefix),
             crossOrigin: crossOrigin,
             access: try accessServices(), hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {

@@ -2,6 +2,7 @@
 
 package import DICOMweb
 import Dispatch
+package import FHIR
 package import Hummingbird
 package import Logging
 package import Web
@@ -19,18 +20,20 @@ package struct WebServerSources: Sendable {
     package let readiness: @Sendable () -> Readiness
     package let metrics: @Sendable () -> String
     package let dicomweb: DICOMwebServices
+    package let fhir: FHIRServices
     package let crossOrigin: CrossOriginPolicy
     package let access: AccessServices
     /// Whether anybody may read the metrics, not only this machine and who has a token.
     package let hasOpenMetrics: Bool
 
     package init(
-        portal: PortalServices, dicomweb: DICOMwebServices, crossOrigin: CrossOriginPolicy, access: AccessServices,
-        hasOpenMetrics: Bool,
+        portal: PortalServices, dicomweb: DICOMwebServices, fhir: FHIRServices, crossOrigin: CrossOriginPolicy,
+        access: AccessServices, hasOpenMetrics: Bool,
         readiness: @escaping @Sendable () -> Readiness, metrics: @escaping @Sendable () -> String
     ) {
         self.portal = portal
         self.dicomweb = dicomweb
+        self.fhir = fhir
         self.crossOrigin = crossOrigin
         self.access = access
         self.hasOpenMetrics = hasOpenMetrics
@@ -72,12 +75,14 @@ package enum WebServer {
         if isEncrypted { router.add(middleware: StrictTransport()) }
         router.add(middleware: CrossOrigin(sources.crossOrigin))
         router.add(middleware: Capabilities(prefix: sources.dicomweb.prefix))
+        router.add(middleware: FHIROutcomes())
         router.add(
             middleware: Authentication(
                 access: sources.access.access, policy: sources.access.authentication, openID: sources.access.openID))
         AccessEdge.addRoutes(to: router, services: sources.access)
         DICOMwebEdge.addRoutes(to: router.group("dicom-web"), services: sources.dicomweb)
         DICOMwebEdge.addWADOURI(to: router.group(), services: sources.dicomweb)
+        FHIREdge.addRoutes(to: router, services: sources.fhir)
         PortalEdge.addRoutes(to: router, services: sources.portal)
         router.get("/health/live") { _, _ in
             content("alive\n", type: "text/plain; charset=utf-8")

@@ -54,12 +54,21 @@ struct MatchCompiler {
         addConfinements()
     }
 
-    /// Filters on items of sequences, and the studies that the query is confined to.
+    /// Filters on items of sequences, the studies that the query is confined to, and where the page before ended.
     private mutating func addConfinements() {
         for (attribute, key) in query.itemFilters.sorted(by: { $0.key.ordinal < $1.key.ordinal }) {
             if key != .universal { add(condition(attribute, key), at: attribute.level) }
         }
         if let studies = query.studies { add(.any(of: studies.sorted(), in: "study.uid"), at: .study) }
+        if let after = query.after {
+            // A study that is gone meanwhile leaves its time behind: nothing is passed over.
+            let last = "coalesce((SELECT id FROM study WHERE uid = ?), 9223372036854775807)"
+            let key = TimeRange.normalized(after.studyTime) ?? ""
+            add(
+                SQLCondition(
+                    "(study.studyDate, study.studyTimeKey, study.id) < (?, ?, \(last))",
+                    [after.studyDate.sql, key.sql, after.studyInstanceUID.sql]), at: .study)
+        }
     }
 
     private mutating func add(_ condition: SQLCondition, at level: QueryLevel) {

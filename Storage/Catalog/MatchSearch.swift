@@ -54,7 +54,7 @@ struct MatchSearch {
     /// The number of all entities of the level when nothing restricts the query.
     private func everything() throws -> Int? {
         let isRestricted = query.filters.values.contains { $0 != .universal } || !query.itemFilters.isEmpty
-        guard !isRestricted, query.studies == nil else { return nil }
+        guard !isRestricted, query.studies == nil, query.after == nil else { return nil }
         let columns = ["patients", "studies", "series", "instances"]
         return try db.first("SELECT \(columns[query.level.rawValue]) FROM total")?[0]
     }

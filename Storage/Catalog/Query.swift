@@ -67,6 +67,20 @@ package struct SortKey: Hashable, Sendable {
     }
 }
 
+/// A study's place in the order that studies have anyhow, from the newest.
+package struct StudyPosition: Hashable, Sendable {
+    package let studyDate: String
+    package let studyTime: String
+    package let studyInstanceUID: String
+
+    /// - Parameters: Values as the study has them.
+    package init(studyDate: String, studyTime: String, studyInstanceUID: String) {
+        self.studyDate = studyDate
+        self.studyTime = studyTime
+        self.studyInstanceUID = studyInstanceUID
+    }
+}
+
 /// A query at one level. Filters may name attributes of any level: those above restrict the ancestors, those below
 /// ask that some descendant matches. The caller drops what its model and negotiation do not allow.
 package struct Query: Sendable {
@@ -76,6 +90,8 @@ package struct Query: Sendable {
     package var itemFilters: [Attribute: MatchingKey] = [:]
     /// Nothing outside these Study Instance UIDs is found; nil for no such limit.
     package var studies: Set<String>?
+    /// Only studies behind this one in the order that studies have anyhow: pages that stay true while studies come.
+    package var after: StudyPosition?
     /// Attributes of this level and above that the matches are ordered by, before the order that they have anyhow.
     package var order: [SortKey] = []
     /// Attributes wanted back; none means all that the catalogue has at this level and above.

@@ -94,6 +94,7 @@ package struct PatientRecord: Hashable, Sendable {
     package let demographics: Demographics
     /// When the demographics were true, microseconds since 1970.
     package let asOf: Int64
+    package let updatedAt: Int64
 
     init(_ row: Row) throws {
         id = row["id"]
@@ -101,6 +102,7 @@ package struct PatientRecord: Hashable, Sendable {
         mergedInto = row["mergedInto"]
         demographics = try Body.value(row["body"])
         asOf = row["asOf"]
+        updatedAt = row["updatedAt"]
     }
 }
 

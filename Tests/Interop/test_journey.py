@@ -8,7 +8,9 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from support import dcmtk, hospital, peers, synthetic
+from support.fhir import Client, number
 from support.synthetic import EXPLICIT
+from test_fhir_studies import images
 
 STEP = "1.2.840.10008.3.1.2.3.3"
 VISIT = "24001.2026.11.21.000077/KCB-NGOAI-TRU/K01"
@@ -97,6 +99,16 @@ def test_from_admission_to_images(archive, tmp_path):
     assert (link["visit"], link["method"], link["score"]) == (VISIT, "studyInstanceUID", 1)
     assert link["by"] == "rule" and link["reason"]
     assert archive.json("inbox", "list") == []
+
+    # What the EMR sees of it, and the images themselves.
+    client = Client(archive)
+    stay, = client.search(f"Encounter?identifier={VISIT}")
+    found, = client.search(f"ImagingStudy?encounter={stay['id']}")
+    request, = client.search(f"ServiceRequest?encounter={stay['id']}")
+    assert (found["id"], request["status"]) == (item.StudyInstanceUID, "completed")
+    assert found["basedOn"] == [{"reference": f"ServiceRequest/{request['id']}"}]
+    assert number(found, "ACSN") == item.AccessionNumber
+    assert images(client, found) == sorted(study.instances)
     kept = archive.json("audit", "find", "--account", "hl7:HIS")
     assert [row["kind"] for row in kept] == ["store"]
 
@@ -110,6 +122,8 @@ def test_cancelled_before_it_began(archive, tmp_path):
         assert len(worklist(archive, tmp_path / "worklist")) == 1
         assert engine.send(hospital.message("ORM^O01", hospital.pid("BN1"), *hospital.order("CA", "O1")))[0] == "AA"
     assert not worklist(archive, tmp_path / "worklist")
+    request, = Client(archive).search("ServiceRequest?identifier=O1")
+    assert request["status"] == "revoked"
     refused = archive.json("message", "list", "--refused")
     assert [message["code"] for message in refused] == ["AE"]
 
@@ -129,7 +143,12 @@ def test_merged_while_the_images_were_made(archive, tmp_path):
     dcmtk.run("storescu", *dcmtk.peer(archive), *study.files)
     link = eventually(lambda: links(archive, item.StudyInstanceUID))[0]
     assert link["patientName"] == "NGUYỄN VĂN ĐỨC"
+    client = Client(archive)
+    survivor, = client.search("Patient?identifier=BN1")
+    assert [found["id"] for found in client.search(f"ImagingStudy?patient={survivor['id']}")] == [item.StudyInstanceUID]
     archive.run("patient", "unmerge", "BN7")
+    assert client.search(f"ImagingStudy?patient={survivor['id']}") == []
+    assert [found["id"] for found in client.search("ImagingStudy?patient.identifier=BN7")] == [item.StudyInstanceUID]
     assert links(archive, item.StudyInstanceUID)[0]["patientName"] == "NGUYEN VAN DUC"
 
 

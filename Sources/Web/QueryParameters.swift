@@ -1,20 +1,19 @@
 // The query of a URL as names and values, read strictly (RFC 3986 Section 3.4, PS3.18 Section 8.2).
 
 import Hummingbird
-package import Web
 
 /// The parameters of a request, in the order in which they came.
 package struct QueryParameters: Sendable {
-    struct Parameter: Sendable, Equatable {
-        let name: String
-        let value: String
+    package struct Parameter: Sendable, Equatable {
+        package let name: String
+        package let value: String
     }
 
-    let all: [Parameter]
+    package let all: [Parameter]
 
     /// Longest query in bytes: a list of five hundred UIDs fits.
-    static let longest = 32_768
-    static let most = 256
+    package static let longest = 32_768
+    package static let most = 256
 
     /// - Throws: 414 for a query that is too long, 400 for too many parameters and for text that is none.
     package init(_ query: String) throws(Problem) {
@@ -70,11 +69,11 @@ package struct QueryParameters: Sendable {
 }
 
 extension Problem {
-    static let badEncoding = Problem(
+    package static let badEncoding = Problem(
         .badRequest, "The query is not percent-encoded UTF-8 text without control characters.")
 
     /// What came as a name, safe to show: the beginning of it, printable ASCII alone.
-    static func shown(_ name: String) -> String {
+    package static func shown(_ name: String) -> String {
         let kept = name.unicodeScalars.prefix(64).map { (0x21...0x7E).contains($0.value) ? Character($0) : "?" }
         return String(kept)
     }

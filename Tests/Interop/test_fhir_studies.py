@@ -1,0 +1,138 @@
+"""FHIR R4: studies, whose they are, and the way to their images; and what each caller may see."""
+
+import io
+
+import pydicom
+import pytest
+from support import dcmtk, synthetic
+from support.accounts import add_account, eventually
+from support.fhir import Client, matches, number, study_uid
+from test_fhir import one_order
+
+
+@pytest.fixture
+def archive(make_archive):
+    return make_archive({"hospital": {"facility": "24001", "accessionPrefix": "BG"}}).start()
+
+
+@pytest.fixture
+def client(archive):
+    return Client(archive)
+
+
+def store(archive, folder, uid=None, **values):
+    if uid:
+        values["StudyInstanceUID"] = uid
+    study = synthetic.study(folder, **{"PatientID": "BN1", "PatientName": "NGUYEN VAN DUC",
+                                       "PatientBirthDate": "19800215", "AccessionNumber": "", **values})
+    dcmtk.run("storescu", *dcmtk.peer(archive), *study.files)
+    return study
+
+
+def images(client, study):
+    """SOP Instance UIDs of what WADO-RS gives, the way that the resource says."""
+    reference, = study["endpoint"]
+    endpoint = client.get(reference["reference"])
+    assert endpoint["connectionType"]["code"] == "dicom-wado-rs"
+    answer = client.http.get(f"{endpoint['address']}/studies/{study['id']}", timeout=30,
+                             headers={"Accept": 'multipart/related; type="application/dicom"'})
+    assert answer.status_code == 200
+    boundary = answer.headers["Content-Type"].split("boundary=")[1].strip('"').split(";")[0].strip('"')
+    parts = answer.content.split(b"--" + boundary.encode())[1:-1]
+    return sorted(str(pydicom.dcmread(io.BytesIO(part.split(b"\r\n\r\n", 1)[1])).SOPInstanceUID) for part in parts)
+
+
+def test_a_linked_study_is_the_patients(archive, client, tmp_path):
+    _, person, stay, request = one_order(client)
+    uid = study_uid(request)
+    sent = store(archive, tmp_path, uid, series=2, instances=2, modalities=("CT", "SR"))
+    found, = eventually(lambda: client.search(f"ImagingStudy?encounter={stay['id']}"))
+    assert found["id"] == uid
+    assert found["subject"] == {"reference": f"Patient/{person['id']}"}
+    assert found["encounter"] == {"reference": f"Encounter/{stay['id']}"}
+    assert found["basedOn"] == [{"reference": f"ServiceRequest/{request['id']}"}]
+    assert (found["numberOfSeries"], found["numberOfInstances"]) == (2, 4)
+    assert {coding["code"] for coding in found["modality"]} == {"CT", "SR"}
+    assert found["started"] == "2024-03-15T10:15:00+07:00"
+    assert number(found, "ACSN") == number(request, "ACSN")
+    assert all("instance" not in series for series in found["series"])
+    whole = client.get(f"ImagingStudy/{uid}")
+    assert whole["meta"] == found["meta"]
+    listed = [instance["uid"] for series in whole["series"] for instance in series["instance"]]
+    assert sorted(listed) == images(client, whole) == sorted(sent.instances)
+
+    for query in (f"patient={person['id']}", f"subject=Patient/{person['id']}", "patient.identifier=BN1",
+                  "subject:identifier=urn:phim:24001:patient|BN1", f"basedon=ServiceRequest/{request['id']}",
+                  f"identifier=urn:dicom:uid|urn:oid:{uid}", f"identifier={number(request, 'ACSN')}",
+                  f"accession={number(request, 'ACSN')}", "started=2024-03-15", "started=ge2024-03-15T10:15:00%2B07:00",
+                  "started=lt2024-03-16&modality=CT", f"modality=SR&_id={uid}", f"series={sent.series[0]}",
+                  "started=ge2024-03&started=le2024-03-15", "status=available"):
+        assert [study["id"] for study in client.search(f"ImagingStudy?{query}")] == [uid], query
+    for query in ("patient=999", "encounter=999", "modality=MR", "started=2024-03-14", "accession=X",
+                  "started=gt2024-03-15T10:15:00%2B07:00", "status=cancelled", "identifier=urn:phim:OTHER:accession|A"):
+        assert client.search(f"ImagingStudy?{query}") == [], query
+    bundle = client.get(f"ImagingStudy?_id={uid}&_include=*")
+    assert {item["resourceType"] for item in matches(bundle, "include")} \
+        == {"Patient", "Encounter", "ServiceRequest", "Endpoint"}
+    bundle = client.get(f"Encounter?_id={stay['id']}&_revinclude=ImagingStudy:encounter")
+    assert [item["id"] for item in matches(bundle, "include")] == [uid]
+
+
+def test_a_study_that_nobody_linked_says_who_its_images_name(archive, client, tmp_path):
+    sent = store(archive, tmp_path, PatientID="KHACH", PatientName="Trần^Thị^Lan", AccessionNumber="ACC9", instances=1)
+    found, = client.search("ImagingStudy?patient.identifier=urn:phim:24001:patient|KHACH")
+    assert found["id"] == sent.uid and "basedOn" not in found and "encounter" not in found
+    assert found["subject"]["display"] == "Trần Thị Lan"
+    assert found["subject"]["identifier"]["value"] == "KHACH"
+    assert len(client.search("ImagingStudy?accession=ACC9")) == 1
+    nameless = store(archive, tmp_path / "b", PatientID="", PatientName="", StudyDate="", StudyTime="", instances=1)
+    found = client.get(f"ImagingStudy/{nameless.uid}")
+    assert found["subject"]["display"] == "unknown" and "started" not in found
+
+
+def test_pages_of_studies_stay_true(archive, client, tmp_path):
+    def one(day, time="101500"):
+        return store(archive, tmp_path, instances=1, StudyDate=day, StudyTime=time).uid
+
+    known = [one(day) for day in ("20240101", "20240102", "20240102", "20240103", "")]
+    first = client.get("ImagingStudy?_count=2&_sort=-started")
+    assert first["total"] == 5
+    one("20240104")
+    seen, bundle = matches(first), first
+    while following := [link["url"] for link in bundle["link"] if link["relation"] == "next"]:
+        bundle = client.get(following[0])
+        seen += matches(bundle)
+    assert len(seen) == 5 and {study["id"] for study in seen} == set(known)
+    assert client.get("ImagingStudy?_summary=count")["total"] == 6
+
+
+def test_who_may_see_one_study_sees_what_belongs_to_it(archive, client, tmp_path):
+    _, person, stay, request = one_order(client)
+    others = [resource["id"] for resource in one_order(client, "BN2", "V2", "O2", "TRẦN THỊ LAN")[1:]]
+    uid = study_uid(request)
+    store(archive, tmp_path, uid, instances=1)
+    alien = store(archive, tmp_path / "b", PatientID="BN9", PatientName="KHAC", instances=1).uid
+    eventually(lambda: client.search(f"ImagingStudy?encounter={stay['id']}"))
+    add_account(archive, "doctor", "referring-physician")
+    doctor = Client(archive, account="doctor")
+    for kind in ("Patient", "Encounter", "ServiceRequest", "ImagingStudy"):
+        assert doctor.search(kind) == [], kind
+    grant = {"account": "doctor"}
+    assert client.http.post(f"{archive.url}/api/v1/studies/{uid}/grants", json=grant).status_code == 204
+    for kind, known, hidden in zip(("Patient", "Encounter", "ServiceRequest", "ImagingStudy"),
+                                   (person["id"], stay["id"], request["id"], uid), [*others, alien]):
+        assert [resource["id"] for resource in eventually(lambda kind=kind: doctor.search(kind))] == [known]
+        assert doctor.get(f"{kind}/{known}")["id"] == known
+        doctor.refused("GET", f"{kind}/{hidden}", 404)
+        assert doctor.search(f"{kind}?_id={hidden}") == []
+    bundle = doctor.get(f"Patient?_id={person['id']}&_revinclude=*")
+    assert len(matches(bundle, "include")) == 3
+    assert images(doctor, doctor.get(f"ImagingStudy/{uid}"))
+    doctor.refused("POST", "Patient", 403, body=person)
+    doctor.refused("PUT", f"ServiceRequest/{request['id']}", 403, body=request)
+    doctor.http.headers.pop("Authorization")
+    for method, path in (("GET", "Patient"), ("GET", f"Patient/{person['id']}"), ("POST", "Patient")):
+        assert doctor.refused(method, path, 401, **({"body": person} if method == "POST" else {}))["code"] == "login"
+    assert doctor.get("metadata")["status"] == "active"
+    kinds = {(row["kind"], row["detail"]) for row in archive.json("audit", "find", "--account", "doctor")}
+    assert ("search", "FHIR Patient") in kinds or ("search", "") in kinds
