@@ -71,6 +71,10 @@ package struct ArchiveServer: Sendable {
         }
         archive.follower.start()
         defer { archive.follower.stop() }
+        let commitments = CommitmentReporter(
+            services: dimseServices, policy: AdmissionPolicy(configuration: archive.configuration), logger: logger)
+        commitments.start()
+        defer { commitments.stop() }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
@@ -106,14 +110,18 @@ package struct ArchiveServer: Sendable {
         throw ArchiveError.inUse("\(archive.folder.path): a server is running here already")
     }
 
+    private var dimseServices: DIMSEServices {
+        DIMSEServices(
+            ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
+            encounters: archive.encounters, worklist: archive.worklistPolicy, audit: archive.audit)
+    }
+
     private func dimseListener() throws(ArchiveError) -> DIMSEListener {
         let dicom = archive.configuration.dicom
         do throws(NetworkError) {
             return try DIMSEListener(
                 host: dicom.host, port: dicom.port,
-                services: DIMSEServices(
-                    ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
-                    encounters: archive.encounters, worklist: archive.worklistPolicy, audit: archive.audit),
+                services: dimseServices,
                 policy: AdmissionPolicy(configuration: archive.configuration),
                 options: ListenerOptions(
                     maxPDU: UInt32(dicom.maxPDU), maxAssociations: dicom.maxAssociations,

@@ -130,6 +130,9 @@ package final class Association {
 
     // MARK: Looking ahead
 
+    /// Whether the peer has said something that was not read yet, or is gone. Does not wait.
+    package var hasIncoming: Bool { held != nil || layer.isReadable }
+
     /// Whether the peer wants operation `messageID` cancelled (or is leaving). Does not wait for anything to come.
     package func pollCancel(_ messageID: UInt16) throws(NetworkError) -> Bool {
         while held == nil, announced == nil, layer.isReadable {

@@ -46,6 +46,17 @@ extension ConformanceStatement {
         }
     }
 
+    static let commitment = """
+        ## Storage commitment
+
+        Push model. A request is kept before it is answered. Every instance is then read again and digested; one whose bytes \
+        are what was received is committed to, others fail with 0112H (not here), 0119H (another SOP class) or 0110H \
+        (cannot be read as it was). A caller that stays silent on its association for a second after that is told there. \
+        Otherwise, and until it answers with success or a warning, the report goes to the peer's address on associations of \
+        our own, with the role of SCP proposed; the time between attempts doubles from two seconds to a quarter of an hour, \
+        and a restart begins anew. The same Transaction UID asked again by the same caller is verified and reported again.
+        """
+
     static var performedSteps: String {
         let settled = PerformedStep.settled.sorted().compactMap(\.keyword).joined(separator: ", ")
         return """

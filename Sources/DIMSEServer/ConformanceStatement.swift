@@ -11,6 +11,7 @@ package enum ConformanceStatement {
     package static var markdown: String {
         [
             introduction, network, services, storage, transferSyntaxes, query, retrieval, worklist, performedSteps,
+            commitment,
             statuses, security,
         ]
         .joined(separator: "\n\n") + "\n"
@@ -21,7 +22,7 @@ package enum ConformanceStatement {
 
         Written by `phim conformance-statement` from the tables that the server itself uses. Edition: DICOM 2024.
 
-        Phim is a storage SCP, a query/retrieve SCP, a modality worklist SCP, a performed procedure step SCP and, for C-MOVE, C-GET and `phim send`, a storage SCU.
+        Phim is a storage SCP, a query/retrieve SCP, a modality worklist SCP, a performed procedure step SCP, a storage commitment SCP and, for C-MOVE, C-GET and `phim send`, a storage SCU.
         """
 
     private static var network: String {
@@ -162,7 +163,9 @@ package enum ConformanceStatement {
             (.subOperationsFailed, "C-MOVE, C-GET", "some sub-operations failed; their UIDs are listed"),
             (.unableToProcess, "C-FIND, C-MOVE, C-GET", "the catalogue failed"),
             (.duplicateSOPInstance, "N-CREATE", "this performed step is known"),
-            (.noSuchSOPInstance, "N-SET, N-GET", "no such performed step"),
+            (.noSuchSOPInstance, "N-SET, N-GET, N-ACTION", "no such performed step; not the instance of the class"),
+            (.noSuchActionType, "N-ACTION", "only Request Storage Commitment is known"),
+            (.invalidArgumentValue, "N-ACTION", "no Transaction UID, or no references; Error Comment says which"),
             (.missingAttribute, "N-CREATE", "an attribute of type 1 is absent; Attribute Identifier List says which"),
             (.missingAttributeValue, "N-CREATE", "an attribute of type 1 is empty; likewise"),
             (.invalidAttributeValue, "N-CREATE, N-SET", "a status that is none, or not lawful here"),

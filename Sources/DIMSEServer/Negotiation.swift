@@ -46,7 +46,7 @@ enum Negotiation {
             case .find, .move, .get:
                 ExtendedNegotiation(
                     sopClassUID: item.sopClassUID, information: QueryAgreement.answer(to: item.information))
-            case .verification, .storage, .worklist, .performedStep, .performedStepRetrieve, nil: nil
+            case .verification, .storage, .worklist, .performedStep, .performedStepRetrieve, .commitment, nil: nil
             }
         }
         return .accept(contexts, extendedNegotiation: extended)
@@ -55,7 +55,7 @@ enum Negotiation {
     private static func transferSyntax(for service: DIMSEService, among proposed: [String]) -> String? {
         switch service {
         case .storage: ServiceTable.storageSyntax(among: proposed)
-        case .verification, .find, .move, .get, .worklist, .performedStep, .performedStepRetrieve:
+        case .verification, .find, .move, .get, .worklist, .performedStep, .performedStepRetrieve, .commitment:
             ServiceTable.messageTransferSyntaxes.map(\.uid).first { proposed.contains($0) }
         }
     }

@@ -183,6 +183,11 @@ final class Reception: AssociationServer {
             try worklist.serve(message, on: association)
         case (_, .performedStep), (_, .performedStepRetrieve):
             try servePerformedStep(message, service, on: association, peer, trail)
+        case (.nActionRequest, .commitment):
+            let commitment = CommitmentSCP(
+                desk: CommitmentDesk(services, aeTitle: policy.aeTitle),
+                callingAETitle: association.request.callingAETitle.trimmingSpaces, trail: trail, logger: logger)
+            try commitment.serve(message, on: association)
         case (.cMoveRequest, .move(let model)): try retrieve.serveMove(message, model, on: association)
         case (.cGetRequest, .get(let model)): try retrieve.serveGet(message, model, on: association)
         default: try refuse(message, on: association)

@@ -17,11 +17,12 @@ package enum DIMSEService: Sendable, Equatable {
     case worklist
     case performedStep
     case performedStepRetrieve
+    case commitment
 }
 
 /// The services by SOP class.
 package enum ServiceTable {
-    /// Every SOP class that is not storage (PS3.4 Annexes A, C, F and K).
+    /// Every SOP class that is not storage (PS3.4 Annexes A, C, F, J and K).
     package static let services: [(uid: String, name: String, service: DIMSEService)] = [
         ("1.2.840.10008.1.1", "Verification", .verification),
         ("1.2.840.10008.5.1.4.1.2.1.1", "Patient Root Query/Retrieve Information Model - FIND", .find(.patientRoot)),
@@ -33,6 +34,7 @@ package enum ServiceTable {
         ("1.2.840.10008.5.1.4.31", "Modality Worklist Information Model - FIND", .worklist),
         ("1.2.840.10008.3.1.2.3.3", "Modality Performed Procedure Step", .performedStep),
         ("1.2.840.10008.3.1.2.3.4", "Modality Performed Procedure Step Retrieve", .performedStepRetrieve),
+        (StorageCommitment.sopClassUID, "Storage Commitment Push Model", .commitment),
     ]
 
     private static let byUID = Dictionary(uniqueKeysWithValues: services.map { ($0.uid, $0.service) })

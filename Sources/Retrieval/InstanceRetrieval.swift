@@ -59,4 +59,17 @@ package struct StoredObject: Sendable {
             throw .unreadable(reason: "\(error)")
         }
     }
+
+    /// Whether the bytes are still those that were received: all are read, and digested again.
+    package func isWhole() throws(RetrievalFailure) -> Bool {
+        do throws(VolumeFailure) {
+            return try volumes.verify(instance.place, digest: instance.digest)
+        } catch {
+            switch error {
+            case .erased: throw .absent
+            case .corrupt, .notFound: return false
+            case .noSpace, .io, .invalidEntry, .closed: throw .unreadable(reason: "\(error)")
+            }
+        }
+    }
 }

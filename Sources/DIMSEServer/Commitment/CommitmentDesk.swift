@@ -1,0 +1,75 @@
+// Looks after what was promised: every byte is read again before anything is called committed (PS3.4 Section J.3).
+
+import Catalog
+import DICOMCore
+import DICOMNetwork
+import Foundation
+import Records
+import Retrieval
+
+/// What the two ways of reporting share. Calls block.
+struct CommitmentDesk: Sendable {
+    let catalog: CatalogStore
+    let retrieval: InstanceRetrieval
+    let records: RecordStore
+    /// Our own title, under which the instances can be retrieved.
+    let aeTitle: String
+
+    /// Reads every instance that a request names, and keeps what was found as the report, to be sent at `nextAt`.
+    func verify(_ record: CommitmentRecord, nextAt: Int64) throws -> [UInt8] {
+        let request = try CommitmentRequest(
+            record.request, transferSyntax: TransferSyntax.explicitVRLittleEndian.uid)
+        var committed: [CommitmentReference] = []
+        var failed: [(reference: CommitmentReference, reason: CommitmentFailure)] = []
+        for reference in request.references {
+            if let reason = try failure(of: reference) {
+                failed.append((reference, reason))
+            } else {
+                committed.append(reference)
+            }
+        }
+        let report = CommitmentReport(
+            transactionUID: request.transactionUID, retrieveAETitle: aeTitle, committed: committed, failed: failed
+        ).encoded()
+        try records.setReport(report, ofCommitment: record.id, nextAt: nextAt)
+        return report
+    }
+
+    /// Why an instance cannot be committed to; nil when its bytes are what came, on stable storage.
+    private func failure(of reference: CommitmentReference) throws(CatalogError) -> CommitmentFailure? {
+        guard let instance = try catalog.primary(sopInstanceUID: reference.sopInstanceUID) else {
+            return .noSuchInstance
+        }
+        guard instance.sopClassUID == reference.sopClassUID else { return .classInstanceConflict }
+        do throws(RetrievalFailure) {
+            return try retrieval.stored(instance).isWhole() ? nil : .processing
+        } catch {
+            return error == .absent ? .noSuchInstance : .processing
+        }
+    }
+
+    /// Sends a report as N-EVENT-REPORT and waits for the answer (PS3.7 Section 10.1.1).
+    /// - Returns: The peer's status; with success it has the report.
+    func send(
+        _ report: [UInt8], on association: Association, _ context: NegotiatedContext
+    ) throws(NetworkError) -> Status {
+        guard let header = try? HeaderReader.read(report, transferSyntax: .explicitVRLittleEndian) else {
+            throw .failed("the report cannot be read")
+        }
+        let dataSet = header.dataSet
+        var writer = DataSetWriter(
+            transferSyntax: TransferSyntax(context.transferSyntax), characterSet: .ascii)
+        for element in dataSet.elements { writer.put(element, from: dataSet) }
+        var command = CommandSet(.nEventReportRequest)
+        command.messageID = association.nextMessageID()
+        command.affectedSOPClassUID = StorageCommitment.sopClassUID
+        command.affectedSOPInstanceUID = StorageCommitment.sopInstanceUID
+        // 1: all is safe; 2: something is not (PS3.4 Section J.3.3.1).
+        command.eventTypeID = dataSet[.failedSOPSequence] == nil ? 1 : 2
+        try association.send(command, on: context.id, dataSet: writer.finish())
+        var cancelled = false
+        let answer = try association.response(to: command.messageID, cancelled: &cancelled).command
+        try association.discardDataSet()
+        return answer.status
+    }
+}

@@ -1,0 +1,110 @@
+// Reports of storage commitment on associations of our own, again and again until each is acknowledged.
+
+import Catalog
+import DICOMCore
+import DICOMNetwork
+import Foundation
+package import Logging
+import Records
+import Synchronization
+
+/// Sends what is due, on a thread of its own.
+package final class CommitmentReporter: Sendable {
+    private static let beat = DispatchTimeInterval.seconds(1)
+    private static let batch = 100
+    /// The time to the next attempt doubles from here up to there.
+    static let delays: ClosedRange<Int64> = 2_000_000...900_000_000
+    /// What was acknowledged is kept for as long.
+    private static let kept: Int64 = 30 * 86_400_000_000
+
+    private let desk: CommitmentDesk
+    private let callers: Callers
+    private let logger: Logger
+    private let stopping = DispatchSemaphore(value: 0)
+
+    package init(services: DIMSEServices, policy: AdmissionPolicy, logger: Logger) {
+        desk = CommitmentDesk(services, aeTitle: policy.aeTitle)
+        callers = Callers(policy: policy, records: services.records)
+        self.logger = logger
+    }
+
+    /// Begins with everything that nobody acknowledged before the last end.
+    package func start() {
+        let thread = Thread { [self] in
+            try? desk.records.hastenCommitments()
+            while stopping.wait(timeout: .now() + Self.beat) == .timedOut { reportDue() }
+        }
+        thread.name = "phim-commitment"
+        thread.start()
+    }
+
+    /// Ends the thread, after the report that it is at.
+    package func stop() { stopping.signal() }
+
+    /// Sends every report that is due, all of one peer over one association.
+    func reportDue() {
+        guard let due = try? desk.records.dueCommitments(limit: Self.batch), !due.isEmpty else { return }
+        for (aeTitle, records) in Dictionary(grouping: due, by: \.aeTitle) { report(records, to: aeTitle) }
+        try? desk.records.pruneCommitments(before: desk.records.now() - Self.kept)
+    }
+
+    private func report(_ due: [CommitmentRecord], to aeTitle: String) {
+        do throws(NetworkError) {
+            guard let peer = callers.destination(aeTitle: aeTitle) else {
+                throw .unreachable("no peer with this AE title has an address")
+            }
+            // We are the SCP on an association that we request (PS3.4 Section J.2).
+            let context = ProposedContext(
+                id: 1, abstractSyntax: StorageCommitment.sopClassUID,
+                transferSyntaxes: ServiceTable.messageTransferSyntaxes.map(\.uid), scuRole: false, scpRole: true)
+            let association = try AssociationRequestor.connect(
+                host: peer.host, port: peer.port, callingAETitle: desk.aeTitle, calledAETitle: peer.aeTitle,
+                contexts: [context])
+            defer { association.abort() }
+            guard let accepted = association.contexts[context.id] else {
+                throw .refused("the peer takes no reports of storage commitment")
+            }
+            for record in due { try report(record, on: association, accepted) }
+            try association.release()
+        } catch {
+            for record in due { postpone(record, error.words) }
+        }
+    }
+
+    private func report(
+        _ record: CommitmentRecord, on association: Association, _ context: NegotiatedContext
+    ) throws(NetworkError) {
+        guard let report = record.report ?? (try? desk.verify(record, nextAt: record.nextAt)) else {
+            return postpone(record, "instances cannot be verified now")
+        }
+        let status = try desk.send(report, on: association, context)
+        guard status.isSuccess || status.isWarning else { return postpone(record, "the peer answered \(status)") }
+        try? desk.records.setAcknowledged(commitment: record.id)
+    }
+
+    private func postpone(_ record: CommitmentRecord, _ why: String) {
+        // Those that were acknowledged before the association broke are not told again.
+        guard (try? desk.records.isOpen(commitment: record.id)) ?? true else { return }
+        if record.attempts == 0 {
+            logger.notice(
+                "a report of storage commitment is not acknowledged; it is sent again",
+                metadata: ["to": "\(record.aeTitle)", "why": "\(why)"])
+        }
+        let delay = Self.delay(afterAttempts: record.attempts)
+        let jitter = Int64.random(in: 0...delay / 5)
+        try? desk.records.setUnreported(
+            commitment: record.id, failure: why, nextAt: desk.records.now() + delay + jitter)
+    }
+
+    /// Microseconds.
+    static func delay(afterAttempts attempts: Int) -> Int64 {
+        min(delays.upperBound, delays.lowerBound << Int64(min(attempts, 20)))
+    }
+}
+
+extension CommitmentDesk {
+    init(_ services: DIMSEServices, aeTitle: String) {
+        self.init(
+            catalog: services.catalog, retrieval: services.retrieval, records: services.records, aeTitle: aeTitle)
+    }
+}

@@ -1,0 +1,82 @@
+// phim commitment: what modalities asked to be sure of, and whether they have been told.
+
+import Access
+import Archive
+import ArgumentParser
+import Encounters
+import Foundation
+import Records
+
+struct CommitmentCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "commitment",
+        abstract: "Storage commitments that modalities asked for, and their reports.",
+        subcommands: [List.self, Drop.self])
+}
+
+extension CommitmentCommand {
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List commitments, the newest first.",
+            discussion: "A report is sent again until it is acknowledged, at most every quarter of an hour.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Flag(help: "Only those whose report is not acknowledged.") var open = false
+        @Option(help: "At most this many.") var limit: Int = 100
+
+        func run() throws {
+            let commitments = try options.withArchive { archive in
+                try archive.records.commitments(isOpen: open, limit: limit).map(CommitmentLine.init)
+            }
+            if output.json { return try Terminal.printJSON(commitments) }
+            Terminal.print(
+                Terminal.table(
+                    ["NUMBER", "ASKED", "BY", "TRANSACTION", "STATE", "ATTEMPTS", "WHY"],
+                    commitments.map {
+                        ["\($0.number)", $0.at, $0.aeTitle, $0.transactionUID, $0.state, "\($0.attempts)", $0.failure]
+                    }))
+        }
+    }
+
+    struct Drop: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Forget a commitment: its report is not sent any more.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "Number of the commitment.") var number: Int64
+
+        func run() throws {
+            try options.withArchive { archive in
+                guard try archive.records.removeCommitment(number) else {
+                    throw CannotBegin("no commitment \(number)")
+                }
+                archive.noteOperator(.administer, detail: "commitment \(number) dropped")
+            }
+            if output.json { try Terminal.printJSON(["dropped": number]) } else { Terminal.print("dropped \(number)") }
+        }
+    }
+}
+
+/// A commitment as it is listed.
+private struct CommitmentLine: Encodable {
+    let number: Int64
+    let at: String
+    let aeTitle: String
+    let transactionUID: String
+    /// asked, verified or acknowledged.
+    let state: String
+    let attempts: Int
+    let failure: String
+
+    init(_ record: CommitmentRecord) {
+        number = record.id
+        at = LocalTime.text(record.requestedAt)
+        aeTitle = record.aeTitle
+        transactionUID = record.transactionUID
+        state = record.acknowledgedAt != nil ? "acknowledged" : record.report != nil ? "verified" : "asked"
+        attempts = record.attempts
+        failure = record.failure
+    }
+}
