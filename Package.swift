@@ -157,7 +157,10 @@ let package = Package(
             ]),
         room(
             "FHIR",
-            ["DICOMCore", "Catalog", "Records", "Encounters", "Access", "Web", crypto, hummingbird, httpTypes]),
+            [
+                "DICOMCore", "Catalog", "Records", "Retrieval", "Encounters", "Access", "Web", crypto, hummingbird,
+                httpTypes,
+            ]),
         room(
             "Interop",
             [

@@ -267,8 +267,8 @@ package struct ArchiveServer: Sendable {
                 logger: logger),
             dicomweb: dicomweb,
             fhir: FHIRServices(
-                catalog: archive.catalog, encounters: archive.encounters, address: dicomweb.address, work: work,
-                version: Version.current, dicomwebPrefix: dicomweb.prefix),
+                catalog: archive.catalog, retrieval: archive.retrieval, encounters: archive.encounters,
+                address: dicomweb.address, work: work, version: Version.current, dicomwebPrefix: dicomweb.prefix),
             crossOrigin: crossOrigin,
             access: try accessServices(), hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {

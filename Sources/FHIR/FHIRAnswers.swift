@@ -75,7 +75,8 @@ struct FHIRAnswers: Sendable {
         _ records: RecordTransaction, _ services: FHIRServices, _ dicomweb: String, scope: RecordScope?
     ) -> ResourceReader {
         ResourceReader(
-            records: records, catalog: services.catalog, site: services.encounters.settings.issuer, dicomweb: dicomweb,
+            records: records, catalog: services.catalog, retrieval: services.retrieval,
+            site: services.encounters.settings.issuer, dicomweb: dicomweb,
             scope: scope)
     }
 

@@ -6,11 +6,13 @@ package import Encounters
 import Foundation
 package import Hummingbird
 import Records
+package import Retrieval
 package import Web
 
 /// What the routes need of the archive.
 package struct FHIRServices: Sendable {
     package let catalog: CatalogStore
+    package let retrieval: InstanceRetrieval
     package let encounters: Encounters
     /// How callers reach this server.
     package let address: PublicAddress
@@ -23,10 +25,11 @@ package struct FHIRServices: Sendable {
     let started: Int64
 
     package init(
-        catalog: CatalogStore, encounters: Encounters, address: PublicAddress, work: BlockingWork, version: String,
-        dicomwebPrefix: String
+        catalog: CatalogStore, retrieval: InstanceRetrieval, encounters: Encounters, address: PublicAddress,
+        work: BlockingWork, version: String, dicomwebPrefix: String
     ) {
         self.catalog = catalog
+        self.retrieval = retrieval
         self.encounters = encounters
         self.address = address
         self.work = work

@@ -42,7 +42,7 @@ struct ResourceDefinition: Sendable {
 
     static func of(_ type: String) -> ResourceDefinition? { all.first { $0.type == type } }
 
-    static let all = [patient, encounter, serviceRequest, imagingStudy, endpoint]
+    static let all = [patient, encounter, serviceRequest, imagingStudy, diagnosticReport, endpoint]
 
     private static let id = SearchParameter("_id", .token, "The id of the resource.")
     private static let everything: [Interaction] = [.read, .search, .create, .update]
@@ -115,7 +115,21 @@ struct ResourceDefinition: Sendable {
             "ImagingStudy:patient", "ImagingStudy:subject", "ImagingStudy:encounter", "ImagingStudy:basedon",
             "ImagingStudy:endpoint",
         ],
-        revincludes: [], sorts: ["-started"])
+        revincludes: ["DiagnosticReport:imaging-study"], sorts: ["-started"])
+
+    private static let diagnosticReport = ResourceDefinition(
+        type: "DiagnosticReport", interactions: [.read, .search],
+        parameters: [id] + person + [
+            SearchParameter("identifier", .token, "The UID of the document."),
+            SearchParameter("encounter", .reference, "The visit that its study is linked to."),
+            SearchParameter("based-on", .reference, "The order that its study is linked to."),
+            SearchParameter("imaging-study", .reference, "The study that it is stored in."),
+        ],
+        includes: [
+            "DiagnosticReport:patient", "DiagnosticReport:subject", "DiagnosticReport:encounter",
+            "DiagnosticReport:based-on", "DiagnosticReport:imaging-study",
+        ],
+        revincludes: [], sorts: [])
 
     private static let endpoint = ResourceDefinition(
         type: "Endpoint", interactions: [.read, .search],

@@ -4,11 +4,13 @@ import Catalog
 import DICOMCore
 import Foundation
 import Records
+import Retrieval
 
 /// Reads resources within one view of the records.
 struct ResourceReader {
     let records: RecordTransaction
     let catalog: CatalogStore
+    let retrieval: InstanceRetrieval
     /// The facility whose numbers are meant where none is named.
     let site: String
     /// The base of DICOMweb.
@@ -21,6 +23,7 @@ struct ResourceReader {
     func resource(_ type: String, _ id: String, isWhole: Bool = false) throws -> Resource? {
         switch type {
         case "ImagingStudy": return try studies([id], isWhole: isWhole).first.map(Resource.imagingStudy)
+        case "DiagnosticReport": return try report(id).map(Resource.diagnosticReport)
         case "Endpoint": return Endpoint.all(address: dicomweb).first { $0.id == id }.map(Resource.endpoint)
         default: break
         }
@@ -105,7 +108,7 @@ struct ResourceReader {
     }
 
     /// Where a study is linked to.
-    private func place(ofStudy uid: String) throws -> StudyPlace? {
+    func place(ofStudy uid: String) throws -> StudyPlace? {
         guard let target = try records.link(ofStudy: uid)?.target else { return nil }
         return StudyPlace(
             patient: try records.patient(id: target.patient).root, encounter: target.encounter,

@@ -20,7 +20,7 @@ struct ResourceSearch {
     let query: SearchQuery
 
     /// Further than this is not counted unless the caller asks for the exact number.
-    static let mostCounted = 10_000
+    static let mostCounted = 1_000
 
     var records: RecordTransaction { reader.records }
 
@@ -42,6 +42,7 @@ struct ResourceSearch {
                 (.serviceRequest(try reader.serviceRequest($0)), $0.id)
             }
         case "ImagingStudy": return try StudySearch(search: self).page()
+        case "DiagnosticReport": return try ReportSearch(search: self).page()
         default: return try endpoints()
         }
     }

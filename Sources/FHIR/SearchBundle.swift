@@ -70,7 +70,7 @@ struct SearchBundle {
     private func referring(to resources: [Resource], _ wish: String) throws -> [Resource] {
         let parts = wish.split(separator: ":").map(String.init)
         let ids = Set(resources.compactMap(\.id).compactMap(Int64.init))
-        if ids.isEmpty { return [] }
+        if ids.isEmpty, parts[0] != "DiagnosticReport" { return [] }
         let (records, reader) = (search.records, search.reader)
         let page = RecordPage(limit: Self.mostIncluded)
         switch parts[0] {
@@ -84,6 +84,9 @@ struct SearchBundle {
             if parts[1] == "encounter" { filter.encounters = [ids] } else { filter.people = [ids] }
             if let scope = reader.scope { filter.ids = [scope.procedures] }
             return try records.procedures(filter, page: page).map { .serviceRequest(try reader.serviceRequest($0)) }
+        case "DiagnosticReport":
+            let reports = try reader.reports(ofStudies: resources.compactMap(\.id), limit: Self.mostIncluded + 1)
+            return reports.map(Resource.diagnosticReport)
         default:
             let links = try ids.flatMap { id in
                 switch parts[1] {
@@ -112,7 +115,14 @@ extension Resource {
                 case "endpoint": study.endpoint ?? []
                 default: [study.subject]
                 }
-            case .patient, .diagnosticReport, .endpoint, .outcome: []
+            case .diagnosticReport(let report):
+                switch parameter {
+                case "encounter": [report.encounter]
+                case "based-on": report.basedOn ?? []
+                case "imaging-study": report.imagingStudy ?? []
+                default: [report.subject]
+                }
+            case .patient, .endpoint, .outcome: []
             }
         return references.compactMap { $0?.reference }
     }

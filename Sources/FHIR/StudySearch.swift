@@ -62,17 +62,8 @@ struct StudySearch {
         for term in search.query.terms {
             switch term.name {
             case "_id": narrow(Set(try term.codes()))
-            case "patient", "subject": narrow(try studies(ofPeople: search.people(term)))
-            case "patient.identifier", "subject.identifier":
-                narrow(try studies(ofPeople: search.people(term)).union(unlinked(search.keys(term, .patient))))
-            case "encounter":
-                narrow(
-                    try uids(ResourceSearch.numbers(term.ids(of: "Encounter"))) { try records.links(encounter: $0) })
-            case "basedon", "based-on":
-                narrow(
-                    try uids(ResourceSearch.numbers(term.ids(of: "ServiceRequest"))) {
-                        try records.links(procedure: $0)
-                    })
+            case "patient", "subject", "patient.identifier", "subject.identifier", "encounter", "basedon", "based-on":
+                narrow(try studies(meantBy: term))
             case "identifier": narrow(try identified(term))
             case "accession": narrow(try studies(ofAccessions: search.keys(term, .accession)))
             case "started": try span.narrow(term)
@@ -87,7 +78,19 @@ struct StudySearch {
         return query
     }
 
-    private static func plainUID(_ code: String) -> String {
+    /// Studies of a person, a visit or an order.
+    func studies(meantBy term: SearchTerm) throws -> Set<String> {
+        switch term.name {
+        case "patient", "subject": try studies(ofPeople: search.people(term))
+        case "encounter":
+            try uids(ResourceSearch.numbers(term.ids(of: "Encounter"))) { try records.links(encounter: $0) }
+        case "basedon", "based-on":
+            try uids(ResourceSearch.numbers(term.ids(of: "ServiceRequest"))) { try records.links(procedure: $0) }
+        default: try studies(ofPeople: search.people(term)).union(unlinked(search.keys(term, .patient)))
+        }
+    }
+
+    static func plainUID(_ code: String) -> String {
         code.hasPrefix("urn:oid:") ? String(code.dropFirst(8)) : code
     }
 

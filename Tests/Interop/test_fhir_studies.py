@@ -4,10 +4,14 @@ import io
 
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from support import dcmtk, synthetic
 from support.accounts import add_account, eventually
 from support.fhir import Client, matches, number, study_uid
 from test_fhir import one_order
+
+
+BASIC_TEXT, PDF = "1.2.840.10008.5.1.4.1.1.88.11", "1.2.840.10008.5.1.4.1.1.104.1"
 
 
 @pytest.fixture
@@ -88,6 +92,71 @@ def test_a_study_that_nobody_linked_says_who_its_images_name(archive, client, tm
     nameless = store(archive, tmp_path / "b", PatientID="", PatientName="", StudyDate="", StudyTime="", instances=1)
     found = client.get(f"ImagingStudy/{nameless.uid}")
     assert found["subject"]["display"] == "unknown" and "started" not in found
+
+
+def document(uid, sop_class, series, **values):
+    """A document of a study, as a reporting system stores it."""
+    made = Dataset()
+    made.SpecificCharacterSet = "ISO_IR 192"
+    made.SOPClassUID, made.SOPInstanceUID = sop_class, synthetic.uid()
+    made.StudyInstanceUID, made.SeriesInstanceUID = uid, series
+    made.PatientID, made.PatientName, made.StudyDate, made.StudyTime = "BN1", "NGUYEN VAN DUC", "20240315", "101500"
+    made.ContentDate, made.ContentTime = "20240315", "113000"
+    for keyword, value in values.items():
+        setattr(made, keyword, value)
+    return made
+
+
+def test_stored_documents_are_reports(archive, client, tmp_path):
+    _, person, stay, request = one_order(client)
+    uid = study_uid(request)
+    store(archive, tmp_path, uid, instances=1)
+    title = Dataset()
+    title.CodeValue, title.CodingSchemeDesignator, title.CodeMeaning = "18748-4", "LN", "Diagnostic imaging report"
+    structured = {"Modality": "SR", "ConceptNameCodeSequence": [title], "ValueType": "CONTAINER"}
+    pdf = b"%PDF-1.4 made up"
+    made = [
+        document(uid, BASIC_TEXT, synthetic.uid(), **structured, CompletionFlag="COMPLETE", VerificationFlag="VERIFIED"),
+        document(uid, BASIC_TEXT, synthetic.uid(), **structured, CompletionFlag="PARTIAL",
+                 VerificationFlag="UNVERIFIED"),
+        document(uid, PDF, synthetic.uid(), Modality="DOC", SeriesDescription="Kết quả", EncapsulatedDocument=pdf,
+                 MIMETypeOfEncapsulatedDocument="application/pdf"),
+        # What a scanner counted is no report.
+        document(uid, "1.2.840.10008.5.1.4.1.1.88.67", synthetic.uid(), **structured, CompletionFlag="COMPLETE"),
+    ]
+    files = [synthetic.write(tmp_path / f"document-{place}.dcm", dataset) for place, dataset in enumerate(made)]
+    dcmtk.run("storescu", "-R", *dcmtk.peer(archive), *files)
+    eventually(lambda: client.search(f"ImagingStudy?encounter={stay['id']}"))
+    assert client.refused("GET", "DiagnosticReport", 400)["code"] == "too-costly"
+    known = {str(dataset.SOPInstanceUID): dataset for dataset in made[:3]}
+    for query in (f"patient={person['id']}", f"encounter={stay['id']}", f"based-on=ServiceRequest/{request['id']}",
+                  f"imaging-study=ImagingStudy/{uid}", "patient.identifier=BN1", "_count=1&patient.identifier=BN1"):
+        found = client.search(f"DiagnosticReport?{query}")
+        assert {report["id"] for report in found} == set(known), query
+    status = {report["id"]: report["status"] for report in found}
+    assert [status[str(dataset.SOPInstanceUID)] for dataset in made[:3]] == ["final", "partial", "unknown"]
+    report = client.get(f"DiagnosticReport/{made[0].SOPInstanceUID}")
+    assert report["code"]["coding"] == [
+        {"system": "http://loinc.org", "code": "18748-4", "display": "Diagnostic imaging report"}]
+    assert report["subject"] == {"reference": f"Patient/{person['id']}"}
+    assert report["imagingStudy"] == [{"reference": f"ImagingStudy/{uid}"}]
+    assert report["effectiveDateTime"] == "2024-03-15T11:30:00+07:00"
+    form, = client.get(f"DiagnosticReport/{made[2].SOPInstanceUID}")["presentedForm"]
+    answer = client.http.get(form["url"], headers={"Accept": form["contentType"]}, timeout=30)
+    assert (answer.status_code, answer.content[:16]) == (200, pdf)
+    form, = report["presentedForm"]
+    answer = client.http.get(form["url"], headers={"Accept": form["contentType"]}, timeout=30)
+    assert answer.status_code == 200 and str(made[0].SOPInstanceUID).encode() in answer.content
+    client.refused("GET", f"DiagnosticReport/{made[3].SOPInstanceUID}", 404)
+    bundle = client.get(f"ImagingStudy?_id={uid}&_revinclude=*")
+    assert {item["id"] for item in matches(bundle, "include")} == set(known)
+    bundle = client.get(f"DiagnosticReport?identifier={made[0].SOPInstanceUID}&_include=*")
+    assert {item["resourceType"] for item in matches(bundle, "include")} \
+        == {"Patient", "Encounter", "ServiceRequest", "ImagingStudy"}
+    add_account(archive, "doctor", "referring-physician")
+    doctor = Client(archive, account="doctor")
+    assert doctor.search("DiagnosticReport?patient.identifier=BN1") == []
+    doctor.refused("GET", f"DiagnosticReport/{made[0].SOPInstanceUID}", 404)
 
 
 def test_pages_of_studies_stay_true(archive, client, tmp_path):
