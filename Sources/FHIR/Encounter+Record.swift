@@ -89,10 +89,14 @@ extension Encounter {
     ) throws -> EncounterFacts {
         try Unread.refuse(implicitRules, modifierExtension, at: root)
         let said = try details(at: root)
+        // Classes that FHIR has no code for stay as they were.
+        let isClassed = self.class?.code != Coding.unknown.code
         return EncounterFacts(issuer: number.issuer, number: number.value, asOf: asOf) { known in
+            let patientClass = known.patientClass
             for path in Self.texts where isWhole || !said[keyPath: path].isEmpty {
                 known[keyPath: path] = said[keyPath: path]
             }
+            if !isClassed { known.patientClass = patientClass }
             // A place is said as a whole.
             if isWhole || !said.department.isEmpty {
                 known.department = said.department

@@ -136,6 +136,9 @@ package struct FHIROutcomes: RouterMiddleware {
             throw FHIRFault(failure)
         } catch let error as any HTTPResponseError {
             throw unrouted(request, error)
+        } catch {
+            // What went wrong inside is for the log, which has the status; the caller learns no more.
+            throw FHIRFault(.internalServerError, "exception", "The request could not be answered.")
         }
     }
 

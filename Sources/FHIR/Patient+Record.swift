@@ -85,9 +85,6 @@ extension Patient {
         guard active != false else {
             throw FHIRFault.value(root + ".active", "Patients are not made inactive here; merge them by HL7 ADT^A40.")
         }
-        guard link == nil else {
-            throw FHIRFault.value(root + ".link", "Patients are merged by HL7 ADT^A40.")
-        }
         let identifiers = try (identifier ?? []).enumerated().filter { $1.use != "old" }.map {
             try Self.identifier($1, site: site, at: "\(root).identifier[\($0)]")
         }

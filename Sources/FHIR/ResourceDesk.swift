@@ -111,6 +111,11 @@ struct ResourceDesk {
     private func register(_ patient: Patient, as id: Int64? = nil, at root: String) throws -> WrittenResource {
         let facts = try patient.facts(site: site, asOf: records.now, isWhole: id != nil, at: root)
         return try Self.at(root + ".identifier") {
+            let current = try id.flatMap { try reader.patient($0) }
+            // What was read may be sent back as it is.
+            guard patient.link == nil || patient.link == current?.link else {
+                throw FHIRFault.value(root + ".link", "Patients are merged by HL7 ADT^A40.")
+            }
             let owners = Set(try facts.identifiers.compactMap { try records.owner(of: $0) })
             let record = try desk.patients.register(facts)
             if let id {
@@ -157,7 +162,7 @@ struct ResourceDesk {
             throw FHIRFault(.conflict, "conflict", "The number of an order stays.", at: root + ".identifier")
         }
         let known = try records.procedure(placer: placer)
-        let control = try request.control(isKnown: known != nil, at: root)
+        let control = try request.control(known: known, at: root)
         let patient = try person(request.subject, at: root + ".subject")
         let visit = try request.encounter.map { try self.visit($0, of: patient, at: root + ".encounter") }
         let facts = try request.facts(placer: placer, asOf: records.now, isWhole: id != nil, at: root)

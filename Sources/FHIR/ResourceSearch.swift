@@ -96,7 +96,7 @@ struct ResourceSearch {
             switch term.name {
             case "_id": filter.ids.append(try Self.numbers(term.codes()))
             case "identifier": filter.identifiers.append(try identifiers(term))
-            case "name", "family", "given": filter.names.append(term.names())
+            case "name", "family", "given": filter.names.append(try term.names())
             case "birthdate": filter.birthDates.append(try term.spans())
             case "gender":
                 let sexes = ["male": "M", "female": "F", "other": "O", "unknown": ""]

@@ -202,9 +202,10 @@ extension SearchTerm {
         }
     }
 
-    func names() -> [NameKey] {
-        values.map(SearchQuery.plain).map { text in
+    func names() throws -> [NameKey] {
+        try values.map(SearchQuery.plain).map { text in
             let folded = Fold.fold(text)
+            guard !folded.isEmpty else { throw FHIRFault.search("\(name) needs a letter.") }
             let words = folded.split(separator: " ").map(String.init)
             return switch (name, modifier) {
             case ("family", "exact"): .begins(folded + " ")

@@ -72,7 +72,7 @@ extension ServiceRequest {
     // MARK: What a sender says
 
     /// What is to be done with the order.
-    func control(isKnown: Bool, at root: String = "ServiceRequest") throws -> OrderControl {
+    func control(known: ProcedureRecord?, at root: String = "ServiceRequest") throws -> OrderControl {
         guard intent?.hasSuffix("order") ?? false else {
             throw FHIRFault.value(root + ".intent", "Only orders are taken here.")
         }
@@ -80,9 +80,12 @@ extension ServiceRequest {
             throw FHIRFault.value(root + ".doNotPerform", "An order not to do something is not understood here.")
         }
         switch status {
-        case "active": return isKnown ? .change : .new
+        case "active": return known == nil ? .new : .change
         case "revoked", "entered-in-error": return .cancel
-        case "completed": return .status
+        case "completed":
+            // What is done stays done, reported or not.
+            let isDone = known.map { Self.status(of: ProcedureState(word: $0.state)) == "completed" } ?? false
+            return isDone ? .change : .status
         default:
             throw FHIRFault.value(
                 root + ".status", "An order is active, revoked, entered-in-error or completed.")

@@ -1,6 +1,7 @@
 """FHIR R4: a hospital without an HL7 engine sends its orders, and everybody finds what is known."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import fhir, hospital
@@ -157,6 +158,51 @@ def test_bad_input_changes_nothing_and_is_told(archive, client):
     for raw, kind, status in ((b"{", fhir.TYPE, 400), (b"[" * 100_000, fhir.TYPE, 400), (b"\xff\xfe", fhir.TYPE, 400),
                               (b"<Patient/>", "application/fhir+xml", 415), (b" " * (5 << 20), fhir.TYPE, 413)):
         client.refused("POST", "Patient", status, data=raw, headers={"Content-Type": kind})
+    archive.assert_healthy()
+
+
+def test_what_was_read_may_be_sent_back(archive, client):
+    with hospital.Engine(archive.hl7_port) as engine:
+        born = hospital.pid("BN1", more="~012345678901^^^VN^NI")
+        for kind, more in (("ADT^A01", ()), ("ORM^O01", hospital.order("NW", "O1"))):
+            assert engine.send(hospital.message(kind, born, hospital.pv1("V1"), *more))[0] == "AA"
+        client.post("Patient", patient("BN7"))
+        assert engine.send(hospital.message("ADT^A40", hospital.pid("BN1"), "MRG|BN7^^^24001^MR"))[0] == "AA"
+    for kind in ("Patient", "Encounter", "ServiceRequest"):
+        before, = client.search(f"{kind}?{'identifier=BN1' if kind == 'Patient' else 'patient.identifier=BN1'}")
+        after = client.put(f"{kind}/{before['id']}", before)
+        assert after["meta"]["versionId"] == before["meta"]["versionId"], kind
+        before["meta"] = after["meta"]
+        assert after == before
+    survivor, = client.search("Patient?identifier=BN1")
+    survivor["link"][0]["other"]["reference"] = "Patient/1000"
+    assert client.refused("PUT", f"Patient/{survivor['id']}", 422, body=survivor)["expression"] == ["Patient.link"]
+
+
+def test_the_same_order_from_many_at_once_is_one(archive, client):
+    def send(_):
+        one_order(Client(archive))
+        return True
+
+    archive.token()
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(send, range(24)))
+    assert len(client.search("Patient")) == len(client.search("Encounter")) == len(client.search("ServiceRequest")) == 1
+
+
+def test_too_much_is_refused(archive, client):
+    many = transaction(*[entry(patient(f"BN{place}")) for place in range(501)])
+    assert client.refused("POST", "", 413, body=many)["code"] == "too-long"
+    client.refused("POST", "", 400, body=transaction(kind="history"))
+    client.refused("POST", "", 400, body={"resourceType": "Bundle", "type": "transaction", "entry": [{}]})
+    deleting = transaction(entry(patient(), method="DELETE", url="Patient/1"))
+    client.refused("POST", "", 400, body=deleting)
+    client.refused("POST", "Patient/_search", 413, data={"_id": "1," * 20_000})
+    for query in ("name=^", "family==", "name=%00", "name=%FF", "birthdate=2026-02-30", "birthdate=gele2026"):
+        client.refused("GET", "Patient?" + query, 400)
+    for query in ("name=%22*%25_'--", "identifier=' OR 1=1", "_id=9223372036854775808,-1,x", "patient=1"):
+        client.call("GET", "Patient?" + query, 400 if query.startswith("patient") else 200)
+    assert client.search("Patient") == []
     archive.assert_healthy()
 
 
