@@ -1,4 +1,4 @@
-// One study opened to others: a grant to an account, or a link for whoever holds it.
+// Images opened to others: a grant of a study to an account, or a link for whoever holds it.
 
 package import Records
 
@@ -45,10 +45,10 @@ extension AccessControl {
         return link
     }
 
-    /// Makes a link to one study, vouched for by an account that may share.
+    /// Makes a link, vouched for by an account that may open what it leads to.
     /// - Parameter seconds: how long it can be opened, and how long a session from it lasts at most.
     package func makeLink(
-        study: String, seconds: Int, mostUses: Int?, account name: String, by author: Author
+        to subject: LinkSubject, seconds: Int, mostUses: Int?, account name: String, by author: Author
     ) throws(AccessFailure) -> NewLink {
         guard (60...policy.longestLink).contains(seconds) else {
             throw .invalid(field: "seconds", reason: "from 60 to \(policy.longestLink)")
@@ -57,13 +57,16 @@ extension AccessControl {
             throw .invalid(field: "mostUses", reason: "from 1 to 1000000")
         }
         let account = try account(named: name)
-        guard Rules.rights(of: Role.set(account.roles)).contains(.share) else { throw .notCovered }
+        guard Rules.rights(of: Role.set(account.roles)).contains(Rules.right(toOpen: subject)) else {
+            throw .notCovered
+        }
         let secret = Secret.make()
         let expiresAt = now + Int64(seconds) * 1_000_000
-        try audit.record(author.event(.share, study: study, "link for \(seconds) s"))
+        try audit.record(
+            author.event(.share, study: subject.studyInstanceUID, "link to \(subject.words) for \(seconds) s"))
         let id = try AccessFailure.wrap {
             try records.addLink(
-                digest: Secret.digest(secret.text), studyInstanceUID: study, account: account.id, expiresAt: expiresAt,
+                digest: Secret.digest(secret.text), subject: subject, account: account.id, expiresAt: expiresAt,
                 mostUses: mostUses)
         }
         return NewLink(id: id, secret: secret.text, expiresAt: expiresAt)
@@ -72,8 +75,19 @@ extension AccessControl {
     /// Ends a link and every session that it began.
     package func revokeLink(_ id: Int64, by author: Author) throws(AccessFailure) {
         let link = try link(id)
-        try change("link \(id) revoked", kind: .share, study: link.studyInstanceUID, author) {
+        try change("link \(id) revoked", kind: .share, study: link.subject.studyInstanceUID, author) {
             try self.records.revokeLink(id: id)
+        }
+    }
+}
+
+extension LinkSubject {
+    /// As the audit trail shows it: of visits and orders the number of their row.
+    var words: String {
+        switch self {
+        case .study: "the study"
+        case .encounter(let id): "visit \(id)"
+        case .procedure(let id): "order \(id)"
         }
     }
 }

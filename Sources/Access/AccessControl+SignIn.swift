@@ -1,7 +1,7 @@
 // Sessions of browsers: begun with a password, a link or an identity, ended by signing out or by time.
 
 import Logging
-import Records
+package import Records
 
 /// A session that has just begun; the secret is told once.
 package struct NewSession: Sendable {
@@ -121,10 +121,10 @@ extension AccessControl {
         }
     }
 
-    /// Opens a link: counts the use and begins a session limited to its study. Blocks.
+    /// Opens a link: counts the use and begins a session limited to what it leads to. Blocks.
     package func open(
         link text: String, from address: String
-    ) throws(AccessFailure) -> (session: NewSession, studyInstanceUID: String) {
+    ) throws(AccessFailure) -> (session: NewSession, subject: LinkSubject) {
         let found = try AccessFailure.wrap { try records.link(digest: Secret.digest(text)) }
         guard let found else {
             audit.note(AuditEvent(.refused, account: "", credential: nil, address: address, detail: "link: unknown"))
@@ -135,10 +135,12 @@ extension AccessControl {
             audit.note(
                 AuditEvent(
                     .refused, account: found.accountName, credential: .link(found.id), address: address,
-                    studyInstanceUID: found.studyInstanceUID, detail: "link: at its end"))
+                    studyInstanceUID: found.subject.studyInstanceUID, detail: "link: at its end"))
             throw .notFound
         }
-        guard let account, !account.isDisabled, Rules.rights(of: Role.set(account.roles)).contains(.share) else {
+        guard let account, !account.isDisabled,
+            Rules.rights(of: Role.set(account.roles)).contains(Rules.right(toOpen: found.subject))
+        else {
             try refuse()
         }
         guard try AccessFailure.wrap({ try records.useLink(id: found.id) }) else { try refuse() }
@@ -152,9 +154,9 @@ extension AccessControl {
         try audit.record(
             AuditEvent(
                 .signIn, account: account.name, credential: .link(found.id), address: address,
-                studyInstanceUID: found.studyInstanceUID, detail: "link"))
+                studyInstanceUID: found.subject.studyInstanceUID, detail: "link"))
         let session = NewSession(
             secret: secret.text, account: account.name, roles: [], mustChangePassword: false, expiresAt: expiresAt)
-        return (session, found.studyInstanceUID)
+        return (session, found.subject)
     }
 }

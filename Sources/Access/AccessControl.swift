@@ -87,11 +87,12 @@ package final class AccessControl: Sendable {
                 expiresAt: session.expiresAt, lastUsedAt: isUse ? now : lastUsedAt, idle: idle)
         }
         guard let link = try records.link(id: number), link.revokedAt == nil, now < link.expiresAt,
-            Rules.rights(of: Role.set(account.roles)).contains(.share)
+            Rules.rights(of: Role.set(account.roles)).contains(Rules.right(toOpen: link.subject))
         else { return nil }
         return VerifiedCredential(
             account: account.name, accountID: account.id, roles: [], credential: .link(link.id),
-            scope: .only([link.studyInstanceUID]), mustChangePassword: false, session: session.id,
+            scope: .only(try records.studies(openedBy: link.subject)), subject: link.subject,
+            mustChangePassword: false, session: session.id,
             expiresAt: min(session.expiresAt, link.expiresAt), verifiedAt: now,
             lastUsedAt: isUse ? now : lastUsedAt, idle: idle)
     }

@@ -11,14 +11,16 @@ package struct AuditEvent: Sendable, Hashable {
     /// What was done; `read` covers every form of a study's contents.
     package enum Kind: String, Sendable, Hashable, CaseIterable {
         case search, read, store, delete, share, signIn, signOut, refused, administer, export
+        /// Patients, visits and orders: read; entered and changed; said to belong together.
+        case readOrders, register, reconcile
         /// The oldest rows were cut because of their age.
         case cut
 
         /// Whether many alike in a short time become one row with a count.
         var isGathered: Bool {
             switch self {
-            case .search, .read, .store, .refused, .export: true
-            case .delete, .share, .signIn, .signOut, .administer, .cut: false
+            case .search, .read, .store, .refused, .export, .readOrders: true
+            case .delete, .share, .signIn, .signOut, .administer, .cut, .register, .reconcile: false
             }
         }
     }

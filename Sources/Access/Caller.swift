@@ -1,5 +1,7 @@
 // Who asks, with what credential, for which studies: the value that every edge hands to the rules.
 
+package import Records
+
 /// What a person or a program may be here. One account may have several.
 package enum Role: String, Sendable, Hashable, CaseIterable, Codable {
     /// Accounts, configuration, deletion, the audit trail.
@@ -10,8 +12,10 @@ package enum Role: String, Sendable, Hashable, CaseIterable, Codable {
     case technician
     /// Reads the studies that were granted, no other.
     case referringPhysician = "referring-physician"
-    /// A program of the hospital, such as the EMR: searches, reads and stores.
+    /// A program of the hospital, such as the EMR: searches, reads and stores, and enters patients, visits and orders.
     case integration
+    /// The person at the registration desk: patients, visits and orders, no images.
+    case clerk
 }
 
 /// What is asked for; the rules say which role may.
@@ -30,6 +34,14 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
     case administer
     /// Read the audit trail.
     case readAudit
+    /// Read patients, visits and orders; of those limited to single studies only what these belong to.
+    case readOrders
+    /// Enter and change patients, visits and orders.
+    case register
+    /// Decide what belongs together: a study and its order, two rows of one person.
+    case reconcile
+    /// Open the images of one visit or one order to whoever holds a link.
+    case invite
 }
 
 /// The studies that a caller may see.
@@ -50,7 +62,7 @@ package enum StudyScope: Sendable, Hashable {
 package enum Credential: Sendable, Hashable {
     case session(Int64)
     case token(Int64)
-    /// A link to exactly one study.
+    /// A link to one study, one visit or one order.
     case link(Int64)
     /// A token of the identity provider; the number is the account's.
     case identityToken(Int64)
@@ -81,6 +93,8 @@ package struct Caller: Sendable {
     package let roles: Set<Role>
     package let credential: Credential
     package let scope: StudyScope
+    /// What a link opens; its studies are in the scope. Nil for everybody else.
+    package let subject: LinkSubject?
     /// Numeric address that the request came from.
     package let address: String
     /// The session behind the request, also of a link; nil for tokens.
@@ -90,13 +104,14 @@ package struct Caller: Sendable {
 
     package init(
         account: String, accountID: Int64 = 0, roles: Set<Role>, credential: Credential, scope: StudyScope,
-        address: String, session: Int64? = nil, mustChangePassword: Bool = false
+        subject: LinkSubject? = nil, address: String, session: Int64? = nil, mustChangePassword: Bool = false
     ) {
         self.account = account
         self.accountID = accountID
         self.roles = roles
         self.credential = credential
         self.scope = scope
+        self.subject = subject
         self.address = address
         self.session = session
         self.mustChangePassword = mustChangePassword

@@ -1,5 +1,6 @@
 // Credentials verified a moment ago: a request for a frame asks no table.
 
+import Records
 import Synchronization
 
 /// What a request presents.
@@ -36,6 +37,8 @@ struct VerifiedCredential: Sendable {
     let roles: Set<Role>
     let credential: Credential
     let scope: StudyScope
+    /// What a link opens.
+    var subject: LinkSubject?
     let mustChangePassword: Bool
     /// Of the session behind it, a link's as well.
     let session: Int64?
@@ -56,7 +59,7 @@ struct VerifiedCredential: Sendable {
     func caller(from address: String) -> Caller {
         Caller(
             account: account, accountID: accountID, roles: roles, credential: credential, scope: scope,
-            address: address, session: session, mustChangePassword: mustChangePassword)
+            subject: subject, address: address, session: session, mustChangePassword: mustChangePassword)
     }
 }
 

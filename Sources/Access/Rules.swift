@@ -1,5 +1,7 @@
 // Which role may do what: the one table, and the decision made from it.
 
+package import Records
+
 /// Why a caller may not.
 package enum AccessDenied: Error, Sendable, Hashable {
     /// No role of the caller has this right.
@@ -15,17 +17,26 @@ package enum Rules {
     /// Rights by role.
     package static let table: [Role: Set<Action>] = [
         .administrator: Set(Action.allCases),
-        .radiologist: [.search, .read, .store, .share],
-        .technician: [.search, .read, .store],
-        .referringPhysician: [.search, .read],
-        .integration: [.search, .read, .store],
+        .radiologist: [.search, .read, .store, .share, .readOrders, .register, .reconcile, .invite],
+        .technician: [.search, .read, .store, .readOrders, .register, .reconcile],
+        .referringPhysician: [.search, .read, .readOrders],
+        .integration: [.search, .read, .store, .readOrders, .register, .invite],
+        .clerk: [.readOrders, .register],
     ]
 
     /// Roles that see every study; the others see what was granted.
-    package static let seeingAll: Set<Role> = [.administrator, .radiologist, .technician, .integration]
+    package static let seeingAll: Set<Role> = [.administrator, .radiologist, .technician, .integration, .clerk]
 
-    /// What the holder of a link may do with its study.
-    package static let linkRights: Set<Action> = [.search, .read]
+    /// What the holder of a link may do with what it opens.
+    package static let linkRights: Set<Action> = [.search, .read, .readOrders]
+
+    /// The right that a link stands on: it is worth nothing once who made it has it no more.
+    package static func right(toOpen subject: LinkSubject) -> Action {
+        switch subject {
+        case .study: .share
+        case .encounter, .procedure: .invite
+        }
+    }
 
     package static func rights(of roles: Set<Role>) -> Set<Action> {
         roles.reduce(into: []) { $0.formUnion(table[$1] ?? []) }

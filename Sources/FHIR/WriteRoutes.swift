@@ -43,7 +43,7 @@ struct WriteRoutes: Sendable {
         _ type: String, _ request: Request, _ context: WebRequestContext,
         _ body: @escaping @Sendable (ResourceDesk, Resource) throws -> WrittenResource
     ) async throws -> Response {
-        let caller = try context.authorized(.store, detail: "FHIR " + type)
+        let caller = try context.authorized(.register, detail: "FHIR " + type)
         _ = try FHIRFormat.accepted(request, format: nil)
         let resource = try await FHIRFormat.body(Resource.self, named: type, of: request)
         guard resource.type == type else {
@@ -71,7 +71,7 @@ struct WriteRoutes: Sendable {
     // MARK: Bundles
 
     private func transact(_ request: Request, _ context: WebRequestContext) async throws -> Response {
-        let caller = try context.authorized(.store, detail: "FHIR Bundle")
+        let caller = try context.authorized(.register, detail: "FHIR Bundle")
         _ = try FHIRFormat.accepted(request, format: nil)
         let bundle = try await FHIRFormat.body(Bundle.self, named: "Bundle", of: request)
         guard bundle.resourceType == "Bundle", let kind = BundleKind(rawValue: bundle.type) else {

@@ -98,7 +98,7 @@ struct GrantRoutes: Sendable {
             let (uid, author) = try await shared(context)
             let id = try context.number()
             try await services.run { access in
-                guard try access.link(id).studyInstanceUID == uid else { throw AccessFailure.notFound }
+                guard try access.link(id).subject == .study(uid) else { throw AccessFailure.notFound }
                 try access.revokeLink(id, by: author)
             }
             return Response(status: .noContent)
@@ -120,7 +120,7 @@ struct GrantRoutes: Sendable {
         let asked = try await JSONAnswer.body(LinkWish.self, of: request)
         let link = try await services.run { access in
             try access.makeLink(
-                study: uid, seconds: asked.seconds ?? Self.usualSeconds, mostUses: asked.mostUses,
+                to: .study(uid), seconds: asked.seconds ?? Self.usualSeconds, mostUses: asked.mostUses,
                 account: author.account, by: author)
         }
         return try JSONAnswer.response(

@@ -1,7 +1,8 @@
-// Opening a shared study: /link/TOKEN begins a session that sees this study and nothing else.
+// Opening a link: /link/TOKEN begins a session that sees one study, visit or order, and nothing else.
 
 import Access
 import Hummingbird
+import Records
 import Web
 
 struct SessionLinkRoutes: Sendable {
@@ -20,10 +21,12 @@ struct SessionLinkRoutes: Sendable {
             let opened = try await services.work.run { [access = services.access] in
                 try access.open(link: secret, from: address)
             }
+            // No number of a visit stands in an address that anybody might read.
+            let place = opened.subject.studyInstanceUID.map(services.viewer) ?? "/view/link"
             var response = Response(
                 status: .seeOther,
                 headers: [
-                    .location: services.viewer(opened.studyInstanceUID), .cacheControl: "no-store",
+                    .location: place, .cacheControl: "no-store",
                     // The link must not travel on to other sites.
                     .referrerPolicy: "no-referrer",
                 ])

@@ -20,10 +20,34 @@ package struct GrantRecord: Hashable, Sendable {
     }
 }
 
-/// A link to one study.
+/// What a link opens.
+package enum LinkSubject: Hashable, Sendable {
+    /// One study, by its UID.
+    case study(String)
+    /// The images of one visit, those that come later as well.
+    case encounter(Int64)
+    /// The images of one order.
+    case procedure(Int64)
+
+    /// Nil for what is not known by its study.
+    package var studyInstanceUID: String? {
+        if case .study(let uid) = self { uid } else { nil }
+    }
+
+    /// The columns of a link: study, visit, order.
+    fileprivate var columns: (study: String, encounter: Int64?, procedure: Int64?) {
+        switch self {
+        case .study(let uid): (uid, nil, nil)
+        case .encounter(let id): ("", id, nil)
+        case .procedure(let id): ("", nil, id)
+        }
+    }
+}
+
+/// A link for whoever holds it.
 package struct LinkRecord: Hashable, Sendable {
     package let id: Int64
-    package let studyInstanceUID: String
+    package let subject: LinkSubject
     /// Who shared it.
     package let account: Int64
     package let accountName: String
@@ -37,7 +61,13 @@ package struct LinkRecord: Hashable, Sendable {
 
     fileprivate init(_ row: Row) {
         id = row["id"]
-        studyInstanceUID = row["studyInstanceUID"]
+        if let encounter = row["encounter"] as Int64? {
+            subject = .encounter(encounter)
+        } else if let procedure = row["procedure"] as Int64? {
+            subject = .procedure(procedure)
+        } else {
+            subject = .study(row["studyInstanceUID"])
+        }
         account = row["account"]
         accountName = row["accountName"]
         createdAt = row["createdAt"]
@@ -99,15 +129,20 @@ extension RecordStore {
         "SELECT link.*, account.name AS accountName FROM link JOIN account ON account.id = account"
 
     package func addLink(
-        digest: [UInt8], studyInstanceUID: String, account: Int64, expiresAt: Int64, mostUses: Int?
+        digest: [UInt8], subject: LinkSubject, account: Int64, expiresAt: Int64, mostUses: Int?
     ) throws(RecordsError) -> Int64 {
         let at = now()
+        let columns = subject.columns
         return try write { db in
             try db.execute(
                 sql: """
-                    INSERT INTO link (digest, studyInstanceUID, account, createdAt, expiresAt, mostUses)
-                    VALUES (?, ?, ?, ?, ?, ?)
-                    """, arguments: [Data(digest), studyInstanceUID, account, at, expiresAt, mostUses])
+                    INSERT INTO link (digest, studyInstanceUID, encounter, procedure, account, createdAt, expiresAt,
+                        mostUses)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    Data(digest), columns.study, columns.encounter, columns.procedure, account, at, expiresAt, mostUses,
+                ])
             return db.lastInsertedRowID
         }
     }
@@ -155,6 +190,23 @@ extension RecordStore {
                 sql: "UPDATE link SET revokedAt = coalesce(revokedAt, ?) WHERE id = ?", arguments: [at, id])
             guard db.changesCount > 0 else { throw RecordsError.notFound }
             try db.execute(sql: "DELETE FROM session WHERE link = ?", arguments: [id])
+        }
+    }
+
+    /// The studies that a link opens at this moment.
+    package func studies(openedBy subject: LinkSubject) throws(RecordsError) -> Set<String> {
+        let columns = subject.columns
+        guard columns.encounter != nil || columns.procedure != nil else { return [columns.study] }
+        return try read { db in
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT studyInstanceUID FROM studyLink WHERE encounter = ?1 AND undoneAt IS NULL
+                    UNION SELECT studyInstanceUID FROM studyLink WHERE procedure = ?2 AND undoneAt IS NULL
+                    UNION SELECT studyLink.studyInstanceUID FROM requestedProcedure
+                        JOIN studyLink ON studyLink.procedure = requestedProcedure.id AND undoneAt IS NULL
+                        WHERE requestedProcedure.encounter = ?1
+                    """)
+            return Set(try Row.fetchAll(statement, arguments: [columns.encounter, columns.procedure]).map { $0[0] })
         }
     }
 }

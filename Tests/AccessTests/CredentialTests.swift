@@ -55,16 +55,51 @@ struct CredentialTests {
         #expect(throws: AccessFailure.notFound) { try desk.access.withdrawGrant(study: "1.2", from: "gp", by: .test) }
     }
 
+    @Test("a link to a visit opens what comes to it, and ends with the right of who made it") func visitLinks() throws {
+        let desk = try Desk()
+        try desk.add("root", .administrator)
+        try desk.add("emr", .integration)
+        try desk.add("door", .clerk)
+        let visit = try desk.records.transaction { records in
+            let patient = try records.addPatient(Demographics(), nameKey: "", asOf: 1)
+            return try records.addEncounter(
+                patient: patient.id, issuer: "", number: "V1", status: .arrived, details: EncounterDetails(),
+                startedAt: nil, asOf: 1)
+        }
+        let subject = LinkSubject.encounter(visit.id)
+        #expect(throws: AccessFailure.notCovered) {
+            try desk.access.makeLink(to: subject, seconds: 600, mostUses: nil, account: "door", by: .test)
+        }
+        let link = try desk.access.makeLink(to: subject, seconds: 600, mostUses: nil, account: "emr", by: .test)
+        let session = try desk.access.open(link: link.secret, from: "").session
+        #expect(try desk.caller(session: session.secret)?.scope == .only([]))
+        #expect(try desk.caller(session: session.secret)?.subject == subject)
+        try desk.records.transaction { records in
+            let target = LinkTarget(procedure: nil, encounter: visit.id, patient: visit.patient)
+            for uid in ["1.2", "1.3"] {
+                try records.addLink(study: uid, to: target, method: .person, score: 1, reason: "", actor: "lan")
+            }
+        }
+        #expect(try desk.caller(session: session.secret)?.scope == .only(["1.2", "1.3"]))
+        try desk.records.transaction { records in
+            try records.undoLink(try #require(try records.link(ofStudy: "1.2")), actor: "lan")
+        }
+        #expect(try desk.caller(session: session.secret)?.scope == .only(["1.3"]))
+        try desk.access.setRoles([.technician], of: "emr", by: .test)
+        #expect(try desk.caller(session: session.secret) == nil)
+        #expect(throws: AccessFailure.notFound) { try desk.access.open(link: link.secret, from: "") }
+    }
+
     @Test("a link opens exactly one study, is counted, expires and can be revoked") func links() throws {
         let desk = try Desk()
         try desk.add("root", .administrator)
         try desk.add("lan", .radiologist)
-        let link = try desk.access.makeLink(study: "1.2", seconds: 600, mostUses: 2, account: "lan", by: .test)
+        let link = try desk.access.makeLink(to: .study("1.2"), seconds: 600, mostUses: 2, account: "lan", by: .test)
         #expect(!link.secret.contains("1.2"))
         let opened = try desk.access.open(link: link.secret, from: "192.0.2.9")
-        #expect(opened.studyInstanceUID == "1.2")
+        #expect(opened.subject == .study("1.2"))
         let caller = try #require(try desk.caller(session: opened.session.secret))
-        #expect(caller.scope == .only(["1.2"]) && caller.rights == [.search, .read] && caller.roles.isEmpty)
+        #expect(caller.scope == .only(["1.2"]) && caller.rights == Rules.linkRights && caller.roles.isEmpty)
         #expect(caller.credential == .link(link.id) && caller.account == "lan")
         _ = try desk.access.open(link: link.secret, from: "192.0.2.9")
         #expect(throws: AccessFailure.notFound) { try desk.access.open(link: link.secret, from: "192.0.2.9") }
@@ -78,7 +113,7 @@ struct CredentialTests {
     @Test("a session from a link ends with the link") func linkExpiry() throws {
         let desk = try Desk()
         try desk.add("lan", .radiologist)
-        let link = try desk.access.makeLink(study: "1.2", seconds: 600, mostUses: nil, account: "lan", by: .test)
+        let link = try desk.access.makeLink(to: .study("1.2"), seconds: 600, mostUses: nil, account: "lan", by: .test)
         let session = try desk.access.open(link: link.secret, from: "").session
         #expect(session.expiresAt == link.expiresAt)
         desk.pass(seconds: 600)
@@ -89,13 +124,13 @@ struct CredentialTests {
     @Test("a link is worth nothing once who shared it may not share") func linkOfFormer() throws {
         let desk = try Desk()
         try desk.add("lan", .radiologist)
-        let link = try desk.access.makeLink(study: "1.2", seconds: 600, mostUses: nil, account: "lan", by: .test)
+        let link = try desk.access.makeLink(to: .study("1.2"), seconds: 600, mostUses: nil, account: "lan", by: .test)
         let session = try desk.access.open(link: link.secret, from: "").session
         try desk.access.setRoles([.technician], of: "lan", by: .test)
         #expect(try desk.caller(session: session.secret) == nil)
         #expect(throws: AccessFailure.notFound) { try desk.access.open(link: link.secret, from: "") }
         #expect(throws: AccessFailure.notCovered) {
-            try desk.access.makeLink(study: "1.2", seconds: 600, mostUses: nil, account: "lan", by: .test)
+            try desk.access.makeLink(to: .study("1.2"), seconds: 600, mostUses: nil, account: "lan", by: .test)
         }
     }
 }

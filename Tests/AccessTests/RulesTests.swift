@@ -22,6 +22,21 @@ struct RulesTests {
         (.integration, .search, true), (.integration, .read, true), (.integration, .store, true),
         (.integration, .delete, false), (.integration, .share, false), (.integration, .administer, false),
         (.integration, .readAudit, false),
+        (.administrator, .readOrders, true), (.administrator, .register, true), (.administrator, .reconcile, true),
+        (.administrator, .invite, true),
+        (.radiologist, .readOrders, true), (.radiologist, .register, true), (.radiologist, .reconcile, true),
+        (.radiologist, .invite, true),
+        (.technician, .readOrders, true), (.technician, .register, true), (.technician, .reconcile, true),
+        (.technician, .invite, false),
+        (.referringPhysician, .readOrders, true), (.referringPhysician, .register, false),
+        (.referringPhysician, .reconcile, false),
+        (.referringPhysician, .invite, false),
+        (.integration, .readOrders, true), (.integration, .register, true), (.integration, .reconcile, false),
+        (.integration, .invite, true),
+        (.clerk, .readOrders, true), (.clerk, .register, true), (.clerk, .reconcile, false),
+        (.clerk, .invite, false),
+        (.clerk, .search, false), (.clerk, .read, false), (.clerk, .store, false), (.clerk, .delete, false),
+        (.clerk, .share, false), (.clerk, .administer, false), (.clerk, .readAudit, false),
     ]
 
     private func caller(
@@ -56,14 +71,14 @@ struct RulesTests {
     @Test("a link searches and reads its study, whatever roles stand beside it", arguments: Action.allCases)
     func link(action: Action) {
         let guest = caller([.administrator], .link(1), .only(["1.2"]))
-        let isAllowed = action == .search || action == .read
+        let isAllowed = [.search, .read, .readOrders].contains(action)
         #expect(denial(guest, action, "1.2") == (isAllowed ? nil : .role(action)))
         if isAllowed { #expect(denial(guest, action, "1.3") == .scope) }
     }
 
     @Test("roles add up") func union() {
         let both = caller([.technician, .referringPhysician])
-        #expect(both.rights == [.search, .read, .store])
+        #expect(both.rights == [.search, .read, .store, .readOrders, .register, .reconcile])
         #expect(Rules.scope(of: [.technician, .referringPhysician], granted: []) == .all)
         #expect(Rules.scope(of: [.referringPhysician], granted: ["1.2"]) == .only(["1.2"]))
         #expect(Rules.scope(of: [], granted: []) == .only([]))
@@ -76,10 +91,11 @@ struct RulesTests {
 
     static let covering: [(Role, Set<Role>)] = [
         (.administrator, Set(Role.allCases)),
-        (.radiologist, [.radiologist, .technician, .referringPhysician, .integration]),
-        (.technician, [.technician, .referringPhysician, .integration]),
+        (.radiologist, [.radiologist, .technician, .referringPhysician, .integration, .clerk]),
+        (.technician, [.technician, .referringPhysician, .clerk]),
         (.referringPhysician, [.referringPhysician]),
-        (.integration, [.integration, .technician, .referringPhysician]),
+        (.integration, [.integration, .referringPhysician, .clerk]),
+        (.clerk, [.clerk]),
     ]
 
     @Test("one may act in a role of no more right than one's own", arguments: covering)

@@ -288,7 +288,7 @@ def test_accounts_over_http(staffed):
         assert chief.post(url, json=bad).status_code == 400, bad
 
 
-@pytest.mark.parametrize("role", ["radiologist", "technician", "referring-physician", "integration"])
+@pytest.mark.parametrize("role", ["radiologist", "technician", "referring-physician", "integration", "clerk"])
 def test_only_administrators_administer(staffed, role):
     session = browser(staffed, role)
     for method, path in (

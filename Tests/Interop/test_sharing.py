@@ -47,7 +47,7 @@ def test_a_link_opens_one_study_and_is_counted_and_revoked(staffed, two_studies)
     assert opened.status_code == 303 and first in opened.headers["Location"]
     assert opened.headers["Referrer-Policy"] == "no-referrer" and opened.headers["Cache-Control"] == "no-store"
     me = guest.get(staffed.url + API + "/session").json()
-    assert me["credential"] == "link" and me["scope"] == "granted" and me["rights"] == ["read", "search"]
+    assert me["credential"] == "link" and me["scope"] == "granted" and me["rights"] == ["read", "readOrders", "search"]
     assert guest.get(f"{staffed.url}/dicom-web/studies/{first}/metadata").status_code == 200
     assert guest.get(f"{staffed.url}/dicom-web/studies/{second}/metadata").status_code == 404
     assert [s["0020000D"]["Value"][0] for s in guest.get(f"{staffed.url}/dicom-web/studies").json()] == [first]
