@@ -120,3 +120,13 @@ extension OpenArchive {
         return found.peer
     }
 }
+
+extension OpenArchive {
+    /// What a station would be told.
+    package func preview(_ question: WorklistQuestion, for station: KnownPeer) throws -> WorklistPreview {
+        try WorklistPreview(
+            question, stationAETitle: station.aeTitle,
+            characterSet: station.characterSet ?? configuration.dicom.characterSet, encounters: encounters,
+            policy: worklistPolicy)
+    }
+}

@@ -71,11 +71,11 @@ package struct LinkDesk {
 
     /// A link is taken away: the study waits for a person, and no rule links it again. The link before, if a person
     /// replaced one, is not restored by itself.
-    package func undo(study: StudyFacts) throws {
+    package func undo(study: StudyFacts, reason: String = "") throws {
         guard let link = try records.link(ofStudy: study.studyInstanceUID) else {
             throw EncounterFailure.conflict(reason: "This study is not linked")
         }
-        try records.undoLink(link, actor: actor)
+        try records.undoLink(link, actor: actor, reason: reason)
         try records.putInbox(study, nameKey: Fold.fold(study.patientName), isHeld: true)
     }
 

@@ -63,6 +63,13 @@ package struct PatientIndex {
         return patient
     }
 
+    /// Brings what is known of a person up to date who was found by their row.
+    package func amend(_ patient: PatientRecord, _ facts: PatientFacts) throws -> PatientRecord {
+        let amended = try update(patient, facts, .refused)
+        try claim(facts.identifiers, for: amended)
+        return amended
+    }
+
     private func add(_ facts: PatientFacts) throws -> PatientRecord {
         var demographics = Demographics()
         facts.amend(&demographics)

@@ -14,7 +14,7 @@ struct AccountCommand: ParsableCommand {
         abstract: "Add, list and change accounts.",
         discussion: """
             Roles: administrator, radiologist, technician, referring-physician (sees granted studies only), \
-            integration (programs such as the EMR).
+            integration (programs such as the EMR), clerk (patients, visits and orders, no images).
             A running server follows a change within two seconds; it need not be restarted.
             """,
         subcommands: [Add.self, List.self, Disable.self, Enable.self, Password.self, Roles.self, Remove.self])

@@ -54,26 +54,13 @@ extension InboxCommand {
         @OptionGroup var output: OutputOptions
         @Argument(help: "Study Instance UID.") var study: String
 
-        struct Report: Encodable {
-            let studyInstanceUID: String
-            let candidates: [CandidateReport]
-            let links: [LinkReport]
-        }
-
         func run() throws {
             let report = try options.withArchive { archive in
                 archive.noteOperator(.read, studies: [study], detail: "links")
                 guard let facts = try archive.follower.facts(of: [study])[study] else {
                     throw CannotBegin("no such study")
                 }
-                return try archive.encounters.look { records in
-                    Report(
-                        studyInstanceUID: study,
-                        candidates: try StudyLinking(records).candidates(facts).map {
-                            try CandidateReport($0, records)
-                        },
-                        links: try records.links(ofStudy: study).map { try LinkReport($0, records) })
-                }
+                return try archive.encounters.look { try StudyLinkStory(facts, $0) }
             }
             if output.json { return try Terminal.printJSON(report) }
             for link in report.links { Terminal.print(link.text) }
@@ -117,16 +104,14 @@ extension InboxCommand {
         }
 
         private func target(_ records: RecordTransaction) throws -> LinkTarget {
-            if let order { return LinkTarget(procedure: try records.order(order).id, encounter: nil, patient: 0) }
+            if let order {
+                return LinkTarget(procedure: try records.order(named: order).id, encounter: nil, patient: 0)
+            }
             if let patient {
                 return LinkTarget(procedure: nil, encounter: nil, patient: try records.row(named: patient).id)
             }
-            let visits = try records.encounters(number: visit ?? "")
-            guard let first = visits.first else { throw EncounterFailure.unknown(what: "visit") }
-            guard visits.count == 1 else {
-                throw EncounterFailure.conflict(reason: "Several facilities have a visit of this number")
-            }
-            return LinkTarget(procedure: nil, encounter: first.id, patient: first.patient)
+            let visit = try records.visit(named: visit ?? "")
+            return LinkTarget(procedure: nil, encounter: visit.id, patient: visit.patient)
         }
     }
 
@@ -136,13 +121,16 @@ extension InboxCommand {
 
         @OptionGroup var options: ArchiveOptions
         @Argument(help: "Study Instance UID.") var study: String
+        @Option(help: "Why; kept with the link.") var reason = ""
 
         func run() throws {
             try options.withArchive { archive in
                 guard let facts = try archive.follower.facts(of: [study])[study] else {
                     throw CannotBegin("no such study")
                 }
-                try archive.encounters.change(by: Author.terminal.account) { try $0.links.undo(study: facts) }
+                try archive.encounters.change(by: Author.terminal.account) {
+                    try $0.links.undo(study: facts, reason: reason)
+                }
                 archive.noteOperator(.administer, studies: [study], detail: "link undone")
             }
         }
@@ -172,86 +160,23 @@ extension InboxCommand {
 
 extension LinkMethod: ExpressibleByArgument {}
 
-/// A study that waits, as it is printed.
-struct WaitingReport: Encodable {
-    let studyInstanceUID: String
-    let startedAt: String
-    let modalities: [String]
-    let patientID: String
-    let patientName: String
-    let accessionNumber: String
-    let since: String
-    let isHeld: Bool
-
-    init(_ item: InboxRecord) {
-        studyInstanceUID = item.facts.studyInstanceUID
-        startedAt = item.facts.startedAt
-        modalities = item.facts.modalities
-        patientID = item.facts.patientID
-        patientName = item.facts.patientName
-        accessionNumber = item.facts.accessionNumber
-        since = LocalTime.text(item.since)
-        isHeld = item.isHeld
+extension PlaceReport {
+    var text: String {
+        [accessionNumber.map { "order \($0)" }, visit.map { "visit \($0)" }, patientName].compactMap { $0 }
+            .joined(separator: ", ")
     }
 }
 
-/// A place where a study could belong, as it is printed.
-struct CandidateReport: Encodable {
-    let accessionNumber: String?
-    let visit: String?
-    let patientName: String
-    let method: String
-    let score: Double
-    let reason: String
-
-    init(_ candidate: LinkCandidate, _ records: RecordTransaction) throws {
-        accessionNumber = try candidate.target.procedure.map { try records.procedure(id: $0).accession.value }
-        visit = try candidate.target.encounter.map { try records.encounter(id: $0).number }
-        patientName = try records.root(of: candidate.target.patient).demographics.name
-        method = candidate.method.rawValue
-        score = candidate.score
-        reason = candidate.reason
-    }
-
-    var text: String {
-        let place = [accessionNumber.map { "order \($0)" }, visit.map { "visit \($0)" }, patientName]
-        return "  \(place.compactMap { $0 }.joined(separator: ", "))  \(score): \(reason)"
-    }
+extension CandidateReport {
+    var text: String { "  \(place.text)  \(score): \(reason)" }
 }
 
-/// A link, as it is printed.
-struct LinkReport: Encodable {
-    let studyInstanceUID: String
-    let accessionNumber: String?
-    let visit: String?
-    let patientName: String
-    let method: String
-    let score: Double
-    let reason: String
-    let at: String
-    let by: String
-    let undoneAt: String?
-    let undoneBy: String?
-
-    init(_ link: StudyLinkRecord, _ records: RecordTransaction) throws {
-        studyInstanceUID = link.studyInstanceUID
-        accessionNumber = try link.target.procedure.map { try records.procedure(id: $0).accession.value }
-        visit = try link.target.encounter.map { try records.encounter(id: $0).number }
-        patientName = try records.root(of: link.target.patient).demographics.name
-        method = link.method.rawValue
-        score = link.score
-        reason = link.reason
-        at = LocalTime.text(link.at)
-        by = link.actor
-        undoneAt = link.undoneAt.map(LocalTime.text)
-        undoneBy = link.undoneBy
-    }
-
+extension LinkReport {
     var text: String {
-        let place = [accessionNumber.map { "order \($0)" }, visit.map { "visit \($0)" }, patientName]
-        let end = undoneAt.map { " (undone \($0) by \(undoneBy ?? ""))" } ?? ""
+        let why = undoneReason.map { ": \($0)" } ?? ""
+        let end = undoneAt.map { " (undone \($0) by \(undoneBy ?? "")\(why))" } ?? ""
         return """
-            \(studyInstanceUID) → \(place.compactMap { $0 }.joined(separator: ", "))\(end)
+            \(studyInstanceUID) → \(place.text)\(end)
               \(at) by \(by), \(method), \(score): \(reason)
             """
     }

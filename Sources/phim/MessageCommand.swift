@@ -58,8 +58,7 @@ extension MessageCommand {
                 return
             }
             Terminal.note("\(message.source)  \(message.characterSet)  \(message.code)  \(message.reason)")
-            let text = DecodedText(message: message.bytes).text
-            Terminal.print(text.split(whereSeparator: \.isNewline).joined(separator: "\n"))
+            Terminal.print(MessageReport.lines(of: message))
         }
     }
 
@@ -78,9 +77,7 @@ extension MessageCommand {
                 guard let data = FileManager.default.contents(atPath: path) else {
                     throw CannotBegin("no file \(path)")
                 }
-                // Editors end lines as they like; segments end with a carriage return.
-                let text = String(decoding: data, as: UTF8.self)
-                return Array(text.split(whereSeparator: \.isNewline).map { $0 + "\r" }.joined().utf8)
+                return MessageIntake.bytes(ofLines: String(decoding: data, as: UTF8.self))
             }
             let report = try options.withArchive { archive in
                 let intake = MessageIntake(encounters: archive.encounters, logger: archive.logger)
@@ -95,28 +92,5 @@ extension MessageCommand {
             }
             if report.code != "AA" { throw ExitStatus.incomplete }
         }
-    }
-}
-
-/// A message as it is listed.
-struct MessageReport: Encodable {
-    let number: Int64
-    let at: String
-    let source: String
-    let type: String
-    let controlID: String
-    let characterSet: String
-    let code: String
-    let reason: String
-
-    init(_ message: MessageRecord) {
-        number = message.id
-        at = LocalTime.text(message.receivedAt)
-        source = message.source
-        type = message.type
-        controlID = message.controlID
-        characterSet = message.characterSet
-        code = message.code
-        reason = message.reason
     }
 }

@@ -52,33 +52,10 @@ extension OrderCommand {
         @OptionGroup var output: OutputOptions
         @Argument(help: "Accession Number, number of the order, or Study Instance UID.") var order: String
 
-        struct Report: Encodable {
-            let order: OrderReport
-            let steps: [Step]
-            let performed: [PerformedStepReport]
-            let studies: [String]
-        }
-
-        struct Step: Encodable {
-            let at: String
-            let from: String
-            let to: String
-            let by: String
-            let reason: String
-        }
-
         func run() throws {
             let report = try options.withArchive { archive in
                 let report = try archive.encounters.look { records in
-                    let procedure = try records.order(order)
-                    return Report(
-                        order: OrderReport(try records.line(procedure)),
-                        steps: try records.events(ofProcedure: procedure.id).map {
-                            Step(
-                                at: LocalTime.text($0.at), from: $0.from, to: $0.to, by: $0.actor, reason: $0.reason)
-                        },
-                        performed: try records.performedSteps(procedure: procedure.id).map(PerformedStepReport.init),
-                        studies: try records.links(procedure: procedure.id).map(\.studyInstanceUID))
+                    try OrderStory(try records.order(named: order), records)
                 }
                 archive.noteOperator(.read, studies: [report.order.studyInstanceUID], detail: "order")
                 return report
@@ -94,100 +71,33 @@ extension OrderCommand {
     }
 }
 
-/// An order as it is printed.
-struct OrderReport: Encodable {
-    let accessionNumber: String
-    let orderNumber: String
-    let studyInstanceUID: String
-    let state: String
-    let patientName: String
-    let patientIDs: [String]
-    let birthDate: String
-    let modality: String
-    let station: String
-    let scheduledAt: String
-    let code: String
-    let meaning: String
-    let priority: String
-    let visit: String?
-
-    init(_ row: WorklistRow) {
-        let details = row.procedure.details
-        accessionNumber = row.procedure.accession.value
-        orderNumber = row.procedure.placer.value
-        studyInstanceUID = row.procedure.studyInstanceUID
-        state = row.procedure.state
-        patientName = row.patient.demographics.name
-        patientIDs = row.identifiers.map(\.value)
-        birthDate = row.patient.demographics.birthDate
-        modality = details.modality
-        station = details.stationAETitle
-        scheduledAt = details.scheduledAt
-        code = details.code.value
-        meaning = details.code.meaning
-        priority = details.priority
-        visit = row.encounter?.number
-    }
-
+extension OrderReport {
     static func table(_ rows: [OrderReport]) -> String {
         Terminal.table(
             ["AT", "ACCESSION", "STATE", "PATIENT", "NAME", "MODALITY", "STATION", "PROCEDURE"],
-            rows.map {
-                [
-                    $0.scheduledAt, $0.accessionNumber, $0.state, $0.patientIDs.first ?? "", $0.patientName,
-                    $0.modality, $0.station.isEmpty ? "-" : $0.station, $0.meaning.isEmpty ? $0.code : $0.meaning,
+            rows.map { row in
+                let details = row.details
+                return [
+                    details.scheduledAt, row.accessionNumber, row.state, row.patientIDs.first ?? "", row.patientName,
+                    details.modality, details.stationAETitle.isEmpty ? "-" : details.stationAETitle,
+                    details.code.meaning.isEmpty ? details.code.value : details.code.meaning,
                 ]
             })
     }
 
     var text: String {
         """
-        \(accessionNumber)  \(state)  \(priority)
+        \(accessionNumber)  \(state)  \(details.priority)
           patient    \(patientName), \(patientIDs.joined(separator: ", "))
-          procedure  \(modality) \(code) \(meaning)
-          at         \(scheduledAt)  \(station)
+          procedure  \(details.modality) \(details.code.value) \(details.code.meaning)
+          at         \(details.scheduledAt)  \(details.stationAETitle)
           order      \(orderNumber)\(visit.map { ", visit \($0)" } ?? "")
           study UID  \(studyInstanceUID)
         """
     }
 }
 
-/// A performed procedure step as it is printed.
-struct PerformedStepReport: Encodable {
-    struct Series: Encodable {
-        let seriesInstanceUID: String
-        let description: String
-        let protocolName: String
-        let instances: Int
-    }
-
-    let sopInstanceUID: String
-    let status: String
-    let station: String
-    let startedAt: String
-    let endedAt: String
-    let discontinuationReason: String?
-    let series: [Series]
-    let dose: [String: String]
-    let exposures: Int
-
-    init(_ record: PerformedStepRecord) throws {
-        let step = try PerformedStep(stored: record.dataSet)
-        sopInstanceUID = record.sopInstanceUID
-        status = record.status
-        station = record.peer
-        startedAt = step.startedAt
-        endedAt = step.endedAt
-        discontinuationReason = step.discontinuationReason
-        series = step.series.map {
-            Series(
-                seriesInstanceUID: $0.seriesInstanceUID, description: $0.description, protocolName: $0.protocolName,
-                instances: $0.instances.count)
-        }
-        dose = Dictionary(step.dose.map { ($0.keyword, $0.value) }, uniquingKeysWith: { first, _ in first })
-        exposures = step.exposures
-    }
-
+extension PerformedStepReport {
     var text: String {
         var lines = ["  performed by \(station): \(status), \(startedAt) to \(endedAt)"]
         if let discontinuationReason { lines.append("    because: \(discontinuationReason)") }

@@ -37,7 +37,9 @@ extension OrderCommand {
 
         func run() throws {
             let (report, warning) = try options.withArchive { archive in
-                let outcome = try archive.encounters.change(by: Author.terminal.account) { desk in try enter(desk) }
+                let outcome = try archive.encounters.change(by: Author.terminal.account) { desk in
+                    try desk.enter(try entry(desk.settings, asOf: desk.records.now), repetition: .changes)
+                }
                 archive.noteOperator(.administer, detail: "order entered")
                 let line = try archive.encounters.look { try $0.line(outcome.procedure) }
                 return (OrderReport(line), outcome.warning)
@@ -47,34 +49,17 @@ extension OrderCommand {
             Terminal.print(report.accessionNumber)
         }
 
-        private func enter(_ desk: Desk) throws -> OrderOutcome {
-            let (asOf, issuer) = (desk.records.now, desk.settings.issuer)
-            let person = try desk.patients.register(
-                try patient.facts(issuer: issuer, asOf: asOf), older: .ignored)
-            let encounter = try visit.map { number in
-                let department = department
-                return try desk.encounters.visit(
-                    EncounterFacts(issuer: issuer, number: number, asOf: asOf) { details in
-                        if let department { details.department = department }
-                        details.facility = details.facility.isEmpty ? issuer : details.facility
-                    }, patient: person)
-            }
-            var facts = OrderFacts(
-                placer: IssuedNumber(issuer: issuer, value: number ?? Self.madeNumber(asOf)), asOf: asOf,
-                amend: step.amend)
-            if let accession {
-                guard (1...16).contains(accession.count), accession.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-                    throw EncounterFailure.invalid(
-                        field: "accession", reason: "1 to 16 printable ASCII characters without spaces")
+        private func entry(_ settings: OrderSettings, asOf: Int64) throws -> OrderEntry {
+            let (issuer, department) = (settings.issuer, department)
+            let visit = visit.map { number in
+                EncounterFacts(issuer: issuer, number: number, asOf: asOf) { details in
+                    if let department { details.department = department }
+                    details.facility = details.facility.isEmpty ? issuer : details.facility
                 }
-                facts.accessionNumber = accession
             }
-            return try desk.orders.apply(.new, facts, patient: person, encounter: encounter)
-        }
-
-        /// A number that no hospital system gives: the time, and some chance for two at once.
-        private static func madeNumber(_ now: Int64) -> String {
-            "PHIM-\(LocalTime.text(now))-\(Int.random(in: 1000...9999))"
+            return OrderEntry(
+                person: .told(try patient.facts(issuer: issuer, asOf: asOf)), visit: visit, number: number,
+                accessionNumber: accession, amend: step.amend)
         }
     }
 
@@ -91,7 +76,7 @@ extension OrderCommand {
         func run() throws {
             let report = try options.withArchive { archive in
                 let procedure = try archive.encounters.change(by: Author.terminal.account) { desk in
-                    let procedure = try desk.records.order(order)
+                    let procedure = try desk.records.order(named: order)
                     return try desk.orders.step(.cancel, procedure, reason: reason ?? "cancelled at the terminal")
                         .procedure
                 }
@@ -180,19 +165,5 @@ struct StepOptions: ParsableArguments {
                 if let text { details[keyPath: path] = text.precomposedStringWithCanonicalMapping }
             }
         }
-    }
-}
-
-extension RecordTransaction {
-    /// The order that somebody means by a number.
-    func order(_ number: String) throws -> ProcedureRecord {
-        if let procedure = try procedure(studyInstanceUID: number) { return procedure }
-        let found = try procedures(accessionNumber: number) + procedures(placerNumber: number)
-        guard let first = found.first else { throw EncounterFailure.unknown(what: "order") }
-        guard found.allSatisfy({ $0.id == first.id }) else {
-            throw EncounterFailure.conflict(
-                reason: "Several orders have this number; name one by its Study Instance UID (phim order list)")
-        }
-        return first
     }
 }

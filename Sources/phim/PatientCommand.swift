@@ -53,42 +53,11 @@ extension PatientCommand {
         @OptionGroup var output: OutputOptions
         @Argument(help: "Any identifier of the patient.") var patient: String
 
-        struct Report: Encodable {
-            let patient: PatientReport
-            let visits: [Visit]
-            let history: [Event]
-        }
-
-        struct Visit: Encodable {
-            let number: String
-            let status: String
-            let startedAt: String
-        }
-
-        struct Event: Encodable {
-            let at: String
-            let kind: String
-            let by: String
-            let reason: String
-            let isUndone: Bool
-        }
-
         func run() throws {
             let report = try options.withArchive { archive in
                 archive.noteOperator(.search, detail: "patient")
                 return try archive.encounters.look { records in
-                    let root = try records.root(of: try records.row(named: patient).id)
-                    return Report(
-                        patient: PatientReport(root, try records.identifiers(of: root)),
-                        visits: try records.encounters(of: root, limit: 100).map {
-                            Visit(
-                                number: $0.number, status: $0.status.rawValue, startedAt: $0.details.startedAt)
-                        },
-                        history: try records.events(ofPatient: root.id).map {
-                            Event(
-                                at: LocalTime.text($0.at), kind: $0.kind, by: $0.actor, reason: $0.reason,
-                                isUndone: $0.undoneAt != nil)
-                        })
+                    try PatientStory(try records.root(of: try records.row(named: patient).id), records)
                 }
             }
             if output.json { return try Terminal.printJSON(report) }
@@ -152,28 +121,7 @@ extension PatientCommand {
     }
 }
 
-/// A person as they are printed.
-struct PatientReport: Encodable {
-    struct Identifier: Encodable {
-        let type: String
-        let issuer: String
-        let value: String
-    }
-
-    let number: Int64
-    let name: String
-    let birthDate: String
-    let sex: String
-    let identifiers: [Identifier]
-
-    init(_ patient: PatientRecord, _ identifiers: [PatientIdentifier]) {
-        number = patient.id
-        name = patient.demographics.name
-        birthDate = patient.demographics.birthDate
-        sex = patient.demographics.sex
-        self.identifiers = identifiers.map { Identifier(type: $0.type, issuer: $0.issuer, value: $0.value) }
-    }
-
+extension PatientReport {
     static func table(_ reports: [PatientReport]) -> String {
         Terminal.table(
             ["NAME", "BORN", "SEX", "IDENTIFIERS"],
@@ -188,18 +136,5 @@ struct PatientReport: Encodable {
     var text: String {
         let lines = identifiers.map { "  \($0.type) \($0.value)\($0.issuer.isEmpty ? "" : " of \($0.issuer)")" }
         return (["\(name)  \(birthDate)  \(sex)"] + lines).joined(separator: "\n")
-    }
-}
-
-extension RecordTransaction {
-    /// The row that somebody means by an identifier: of merged rows the one that holds it.
-    func row(named identifier: String) throws -> PatientRecord {
-        let found = try holders(identifierValue: identifier)
-        guard let first = found.first else { throw EncounterFailure.unknown(what: "patient") }
-        guard found.count == 1 else {
-            throw EncounterFailure.conflict(
-                reason: "Several patients have this identifier; name one by another (phim patient find)")
-        }
-        return first
     }
 }

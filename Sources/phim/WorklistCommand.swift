@@ -32,41 +32,22 @@ extension WorklistCommand {
             guard limit > 0 else { throw ValidationError("--limit is 1 or more") }
         }
 
-        /// The identifier that the station sends, and what it is answered.
-        func ask(_ archive: OpenArchive) throws -> (station: KnownPeer, items: [WorklistItem], isWhole: Bool) {
+        /// What the station is answered.
+        func ask(_ archive: OpenArchive) throws -> (station: KnownPeer, preview: WorklistPreview) {
             let station = try archive.peer(named: peer)
-            var step = writer.makeItem()
-            step.put(.scheduledStationAETitle, .AE, anyStation ? [] : [station.aeTitle])
-            step.put(.scheduledProcedureStepStartDate, .DA, date.map { [$0] } ?? [])
-            step.put(.modality, .CS, modality.map { [$0] } ?? [])
-            var keys = writer
-            keys.put(.scheduledProcedureStepSequence, items: [step])
-            keys.put(.patientName, .PN, name.map { [$0] } ?? [])
-            keys.put(.patientID, .LO, patientID.map { [$0] } ?? [])
-            keys.put(.accessionNumber, .SH, accession.map { [$0] } ?? [])
-            let query: WorklistQuery
-            do throws(WorklistQuery.Fault) {
-                query = try WorklistQuery(
-                    keys.finish(), transferSyntax: TransferSyntax.explicitVRLittleEndian.uid)
-            } catch { throw ValidationError(error.comment) }
-            let worklist = Worklist(
-                encounters: archive.encounters, policy: archive.worklistPolicy, callingAETitle: station.aeTitle,
-                characterSet: characterSet(of: station, archive))
-            var items: [WorklistItem] = []
-            let isWhole = try worklist.forEach(query) { item in
-                items.append(item)
-                return items.count < limit
-            }
-            archive.noteOperator(.search, detail: "worklist")
-            return (station, items, isWhole && items.count < limit)
-        }
-
-        func characterSet(of station: KnownPeer, _ archive: OpenArchive) -> OutputCharacterSet {
-            station.characterSet ?? archive.configuration.dicom.characterSet
-        }
-
-        private var writer: DataSetWriter {
-            DataSetWriter(transferSyntax: .explicitVRLittleEndian, characterSet: .utf8)
+            var question = WorklistQuestion()
+            question.isForAnyStation = anyStation
+            question.date = date
+            question.modality = modality
+            question.patientName = name
+            question.patientID = patientID
+            question.accessionNumber = accession
+            question.limit = limit
+            do {
+                let preview = try archive.preview(question, for: station)
+                archive.noteOperator(.search, detail: "worklist")
+                return (station, preview)
+            } catch let fault as WorklistQuery.Fault { throw ValidationError(fault.comment) }
         }
     }
 
@@ -83,10 +64,8 @@ extension WorklistCommand {
         @OptionGroup var question: Question
 
         func run() throws {
-            let (rows, isWhole) = try options.withArchive { archive in
-                let answer = try question.ask(archive)
-                return (answer.items.map { WorklistShown($0, characterSet: .utf8) }, answer.isWhole)
-            }
+            let preview = try options.withArchive { try question.ask($0).preview }
+            let rows = preview.items.map { WorklistShown($0, characterSet: .utf8) }
             if output.json { return try Terminal.printJSON(rows.map(\.attributes)) }
             guard !rows.isEmpty else { return Terminal.note("\(question.peer) finds nothing.") }
             let columns = [
@@ -99,7 +78,7 @@ extension WorklistCommand {
                 Terminal.table(
                     ["DATE", "TIME", "ACCESSION", "PATIENT", "NAME", "MODALITY", "STATION", "PROCEDURE"],
                     rows.map { row in columns.map { row.attributes[$0] ?? "" } }))
-            if !isWhole { Terminal.note("There may be more.") }
+            if !preview.isWhole { Terminal.note("There may be more.") }
         }
     }
 
@@ -121,11 +100,10 @@ extension WorklistCommand {
 
         func run() throws {
             let report = try options.withArchive { archive in
-                let answer = try question.ask(archive)
-                let characterSet = question.characterSet(of: answer.station, archive)
+                let (station, preview) = try question.ask(archive)
                 return Report(
-                    peer: answer.station.name, aeTitle: answer.station.aeTitle, characterSet: characterSet.rawValue,
-                    items: answer.items.map { WorklistShown($0, characterSet: characterSet) })
+                    peer: station.name, aeTitle: station.aeTitle, characterSet: preview.characterSet.rawValue,
+                    items: preview.shown)
             }
             if output.json { return try Terminal.printJSON(report) }
             guard !report.items.isEmpty else { return Terminal.note("\(question.peer) finds nothing.") }
@@ -147,58 +125,5 @@ extension WorklistCommand {
                         + (unreadable > 0 ? ", \(unreadable) of them become unreadable" : " (marks only)"))
             }
         }
-    }
-}
-
-/// One answer as a station reads it: encoded, and decoded again.
-struct WorklistShown: Encodable {
-    struct Lost: Encodable {
-        let attribute: String
-        let original: String
-        let shown: String
-        /// A letter has become a question mark: not only its marks are gone.
-        let isUnreadable: Bool
-    }
-
-    /// How attributes of the scheduled step begin.
-    static let step = "ScheduledProcedureStepSequence/"
-
-    /// Values by keyword; of sequences by the path.
-    let attributes: [String: String]
-    let lost: [Lost]
-
-    init(_ item: WorklistItem, characterSet: OutputCharacterSet) {
-        let (shown, original) = (Self.read(item, characterSet), Self.read(item, .utf8))
-        attributes = shown
-        lost = original.sorted { $0.key < $1.key }.compactMap { name, value in
-            guard let other = shown[name], other != value else { return nil }
-            let marks = value.count { $0 == "?" }
-            return Lost(
-                attribute: name, original: value, shown: other, isUnreadable: other.count { $0 == "?" } > marks)
-        }
-    }
-
-    private static func read(_ item: WorklistItem, _ characterSet: OutputCharacterSet) -> [String: String] {
-        var writer = DataSetWriter(transferSyntax: .explicitVRLittleEndian, characterSet: characterSet)
-        item.attributes.put(into: &writer)
-        var values: [String: String] = [:]
-        func add(_ dataSet: DataSet, _ path: String) {
-            for element in dataSet.elements {
-                let name = path + (element.tag.keyword ?? element.tag.description)
-                guard element.vr == .SQ else {
-                    // Encoded text may be composed in another way than it was typed.
-                    values[name] =
-                        dataSet.values(of: element).joined(separator: "\\")
-                        .precomposedStringWithCanonicalMapping
-                    continue
-                }
-                for (index, item) in dataSet.items(of: element).enumerated() {
-                    add(item, name + (index == 0 ? "/" : "[\(index + 1)]/"))
-                }
-            }
-        }
-        let syntax = TransferSyntax.explicitVRLittleEndian
-        if let header = try? HeaderReader.read(writer.finish(), transferSyntax: syntax) { add(header.dataSet, "") }
-        return values
     }
 }

@@ -185,11 +185,13 @@ extension RecordTransaction {
     }
 
     /// People by a pattern of the folded name, in which `*` and `?` are wild cards; merged rows are left out.
-    package func patients(namePattern: String, limit: Int) throws -> [PatientRecord] {
+    /// - Parameter last: number of the last one of the page before.
+    package func patients(namePattern: String, after last: Int64? = nil, limit: Int) throws -> [PatientRecord] {
         let name = WildcardText.comparison("nameKey", namePattern)
+        let beyond = last == nil ? "" : "AND (nameKey, id) > ((SELECT nameKey FROM patient WHERE id = ?2), ?2)"
         return try rows(
-            "SELECT * FROM patient WHERE \(name.text) AND root = id ORDER BY nameKey, id LIMIT ?",
-            [name.argument, limit]
+            "SELECT * FROM patient WHERE \(name.text) AND root = id \(beyond) ORDER BY nameKey, id LIMIT \(limit)",
+            last.map { [name.argument, $0] } ?? [name.argument]
         ).map(PatientRecord.init)
     }
 

@@ -41,6 +41,7 @@ package struct StudyLinkRecord: Hashable, Sendable {
     package let actor: String
     package let undoneAt: Int64?
     package let undoneBy: String?
+    package let undoneReason: String?
 
     init(_ row: Row) {
         id = row["id"]
@@ -53,6 +54,7 @@ package struct StudyLinkRecord: Hashable, Sendable {
         actor = row["actor"]
         undoneAt = row["undoneAt"]
         undoneBy = row["undoneBy"]
+        undoneReason = row["undoneReason"]
     }
 }
 
@@ -101,6 +103,17 @@ package struct InboxRecord: Hashable, Sendable {
         facts = try Body.value(row["body"])
         since = row["since"]
         isHeld = row["isHeld"]
+    }
+}
+
+/// Where a page of the inbox ended.
+package struct InboxPosition: Hashable, Sendable {
+    package let since: Int64
+    package let studyInstanceUID: String
+
+    package init(since: Int64, studyInstanceUID: String) {
+        self.since = since
+        self.studyInstanceUID = studyInstanceUID
     }
 }
 
@@ -161,9 +174,11 @@ extension RecordTransaction {
         try run("DELETE FROM inbox WHERE studyInstanceUID = ?", [uid])
     }
 
-    package func undoLink(_ link: StudyLinkRecord, actor: String) throws {
+    /// - Parameter reason: empty where none was given.
+    package func undoLink(_ link: StudyLinkRecord, actor: String, reason: String = "") throws {
         try run(
-            "UPDATE studyLink SET undoneAt = ?, undoneBy = ? WHERE id = ? AND undoneAt IS NULL", [now, actor, link.id])
+            "UPDATE studyLink SET undoneAt = ?, undoneBy = ?, undoneReason = ? WHERE id = ? AND undoneAt IS NULL",
+            [now, actor, reason, link.id])
     }
 
     // MARK: Inbox
@@ -192,9 +207,16 @@ extension RecordTransaction {
     }
 
     /// What waits, the oldest first.
-    package func inbox(limit: Int) throws -> [InboxRecord] {
-        try rows("SELECT * FROM inbox ORDER BY since, studyInstanceUID LIMIT ?", [limit]).map(InboxRecord.init)
+    /// - Parameter last: where the page before ended.
+    package func inbox(after last: InboxPosition? = nil, limit: Int) throws -> [InboxRecord] {
+        let select = """
+            SELECT * FROM inbox WHERE (since, studyInstanceUID) > (?, ?) ORDER BY since, studyInstanceUID LIMIT ?
+            """
+        return try rows(select, [last?.since ?? .min, last?.studyInstanceUID ?? "", limit]).map(InboxRecord.init)
     }
+
+    /// How many wait.
+    package func inboxCount() throws -> Int { try row("SELECT count(*) FROM inbox")?[0] ?? 0 }
 
     /// What waits and could belong to a procedure: by accession number, by patient code or by name.
     package func inbox(accessionNumber: String, patientIDs: [String], nameKey: String) throws -> [InboxRecord] {

@@ -43,6 +43,11 @@ package struct WorklistPosition: Hashable, Sendable {
     package let scheduledAt: String
     package let id: Int64
 
+    package init(scheduledAt: String, id: Int64) {
+        self.scheduledAt = scheduledAt
+        self.id = id
+    }
+
     package init(_ procedure: ProcedureRecord) {
         scheduledAt = procedure.details.scheduledAt
         id = procedure.id
@@ -98,7 +103,7 @@ extension RecordTransaction {
     }
 
     /// Procedures with what is behind them, in a few questions for all.
-    private func lines(_ procedures: [ProcedureRecord]) throws -> [WorklistRow] {
+    func lines(_ procedures: [ProcedureRecord]) throws -> [WorklistRow] {
         func list(_ ids: [Int64]) -> String { "[" + Set(ids).map { "\($0)" }.joined(separator: ",") + "]" }
         let people = list(procedures.map(\.patient))
         var persons: [Int64: PatientRecord] = [:]

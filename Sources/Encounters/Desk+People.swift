@@ -1,0 +1,44 @@
+// People and visits as a person at the desk changes them.
+
+package import Records
+
+extension Desk {
+    /// Registers a person, or brings what is known up to date; studies that waited for them are linked.
+    /// - Returns: the person, and whether they were not known before.
+    package func register(_ facts: PatientFacts) throws -> (person: PatientRecord, isNew: Bool) {
+        let before = try facts.identifiers.first.flatMap { try records.owner(of: $0) }
+        let person = try patients.register(facts)
+        try links.reconsider(patient: person)
+        return (try records.root(of: person.id), before == nil && person.asOf == facts.asOf)
+    }
+
+    /// Changes what is known of a person who is seen as this row.
+    /// - Parameter version: `asOf` as who changes it has seen it; nil to change it whatever it is.
+    package func amend(
+        patient id: Int64, version: Int64?, identifiers: [PatientIdentifier],
+        _ amend: @escaping @Sendable (inout Demographics) -> Void
+    ) throws -> PatientRecord {
+        let known = try records.patient(id: id)
+        guard known.mergedInto == nil else { throw EncounterFailure.merged }
+        guard version == nil || version == known.asOf else {
+            throw EncounterFailure.conflict(reason: "This patient was changed meanwhile; look at them again")
+        }
+        let facts = PatientFacts(identifiers: identifiers, asOf: records.now, amend: amend)
+        let patient = try patients.amend(known, facts)
+        try links.reconsider(patient: patient)
+        return patient
+    }
+
+    /// Opens or changes a visit of a person.
+    /// - Parameter version: `updatedAt` as who changes it has seen it; nil to change it whatever it is.
+    package func apply(
+        _ event: EncounterEvent, _ facts: EncounterFacts, patient id: Int64, version: Int64?
+    ) throws -> EncounterRecord {
+        if let version, let known = try records.encounter(issuer: facts.issuer, number: facts.number),
+            known.updatedAt != version
+        {
+            throw EncounterFailure.conflict(reason: "This visit was changed meanwhile; look at it again")
+        }
+        return try encounters.apply(event, facts, patient: try records.root(of: id))
+    }
+}
