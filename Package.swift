@@ -171,7 +171,8 @@ let package = Package(
         room(
             "Portal",
             [
-                "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Web", "DICOMweb", "FHIR", "CZlib",
+                "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Encounters", "Web", "DICOMweb",
+                "DIMSEServer", "Interop", "FHIR", "CZlib",
                 crypto, hummingbird, hummingbirdCore, nio, lifecycle, logging, metrics,
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
@@ -241,7 +242,8 @@ let package = Package(
         tests(
             "PortalTests",
             [
-                "Portal", "Web", "Access", "Records", "Catalog", "Volumes", "Retrieval", logging,
+                "Portal", "Web", "Access", "Records", "Catalog", "Volumes", "Retrieval", "Encounters", "Interop",
+                logging,
                 hummingbird, nio, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         tests("TelemetryTests", ["Telemetry", .product(name: "CoreMetrics", package: "swift-metrics")]),

@@ -263,8 +263,8 @@ package struct ArchiveServer: Sendable {
                     version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort,
                     signsInElsewhere: archive.configuration.access.oidc != nil),
                 catalog: archive.catalog, retrieval: archive.retrieval,
-                events: EventFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer, work: work,
-                logger: logger),
+                events: EventFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer,
+                hospital: hospitalServices(), work: work, logger: logger),
             dicomweb: dicomweb,
             fhir: FHIRServices(
                 catalog: archive.catalog, retrieval: archive.retrieval, encounters: archive.encounters,

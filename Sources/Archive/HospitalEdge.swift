@@ -1,6 +1,7 @@
 // The hospital's side of a running archive: its messages come in, and studies find their orders.
 
 import Access
+import DIMSEServer
 import Encounters
 import Foundation
 import HL7
@@ -54,5 +55,21 @@ extension ArchiveServer {
             keep: { unreadable in
                 _ = try? await work.run { intake.keep(unreadable.bytes, unreadable.failure, from: unreadable.peer) }
             })
+    }
+
+    /// People, visits, orders and links over HTTP, on threads of their own.
+    func hospitalServices() -> HospitalServices {
+        let archive = archive
+        return HospitalServices(
+            encounters: archive.encounters, follower: archive.follower,
+            intake: MessageIntake(encounters: archive.encounters, logger: logger), access: archive.access,
+            catalog: archive.catalog,
+            preview: { name, question in
+                let peers = try archive.allPeers()
+                guard let found = peers.first(where: { $0.peer.name.lowercased() == name.lowercased() }) else {
+                    return nil
+                }
+                return (found.peer, try archive.preview(question, for: found.peer))
+            }, work: BlockingWork(threads: 4))
     }
 }

@@ -31,12 +31,13 @@ package struct PortalServices: Sendable {
     /// The viewer's files, nil when there are none.
     package let viewer: ViewerFiles?
     let studies: ViewerStudies
+    let hospital: HospitalServices
     package let work: BlockingWork
     package let logger: Logger
 
     package init(
         facts: ServerFacts, catalog: CatalogStore, retrieval: InstanceRetrieval, events: EventFeed,
-        viewer: ViewerFiles?, work: BlockingWork, logger: Logger
+        viewer: ViewerFiles?, hospital: HospitalServices, work: BlockingWork, logger: Logger
     ) {
         self.facts = facts
         self.catalog = catalog
@@ -44,6 +45,7 @@ package struct PortalServices: Sendable {
         self.events = events
         studies = ViewerStudies(catalog: catalog, retrieval: retrieval)
         self.viewer = viewer
+        self.hospital = hospital
         self.work = work
         self.logger = logger
     }
@@ -59,5 +61,7 @@ package enum PortalEdge {
         ViewerRoutes(services).add(to: api)
         EventRoutes(services.events).add(to: api)
         OpenAPIRoutes().add(to: api)
+        ReceptionEdge.addRoutes(to: api, services: services.hospital)
+        DeepLinkRoutes(services.hospital).add(to: router)
     }
 }

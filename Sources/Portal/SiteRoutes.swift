@@ -18,6 +18,9 @@ struct SiteRoutes: Sendable {
         "details.js": Asset(PackageResources.details_js, mediaType: javaScript),
         "upload.js": Asset(PackageResources.upload_js, mediaType: javaScript),
         "dialogs.js": Asset(PackageResources.dialogs_js, mediaType: javaScript),
+        "orders.js": Asset(PackageResources.orders_js, mediaType: javaScript),
+        "inbox.js": Asset(PackageResources.inbox_js, mediaType: javaScript),
+        "reasons.js": Asset(PackageResources.reasons_js, mediaType: javaScript),
     ]
 
     /// Nothing from elsewhere, nothing inline, in nobody's frame.

@@ -79,7 +79,7 @@ package struct CrossOrigin: RouterMiddleware {
     }
 
     private static let requestHeaders =
-        "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Range, "
+        "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, If-Range, Range, "
         + "X-Requested-With"
     private static let exposedHeaders =
         "Accept-Ranges, Content-Length, Content-Location, Content-Range, ETag, Location, Retry-After, Warning, "

@@ -56,7 +56,7 @@ def test_every_other_resource_for_every_role(house):
         for kind, caller in house.callers.items():
             want = None if kind in RIGHTS[right] else 403
             status, answer = house.ask(caller, method, path, body)
-            is_absent = status == 404 and path.endswith(("nobody", "999999"))
+            is_absent = status == 404 and ("nobody" in path or "999999" in path)
             if not holds(status, want) and not (want is None and is_absent):
                 wrong.append(f"{kind} {method} {path}: {status}, not {want}")
             if kind in LIMITED and house.hidden.uid.encode() in answer:

@@ -2,8 +2,10 @@
 
 import Access
 import Catalog
+import Encounters
 import Foundation
 import Hummingbird
+import Interop
 import Logging
 import Portal
 import Records
@@ -69,6 +71,12 @@ final class ViewerBench {
             to: router,
             services: AccessServices(
                 access: access, authentication: AuthenticationPolicy(), work: work, hasStudy: { _ in false }))
+        let encounters = Encounters(records: records, settings: OrderSettings())
+        let hospital = HospitalServices(
+            encounters: encounters,
+            follower: StudyFollower(catalog: catalog, encounters: encounters, logger: logger),
+            intake: MessageIntake(encounters: encounters, logger: logger), access: access, catalog: catalog,
+            preview: { _, _ in nil }, work: work)
         let retrieval = InstanceRetrieval(
             volumes: volumes,
             converter: Converter(executable: "/nonexistent", scratch: folder.appending(path: "scratch").path))
@@ -76,7 +84,8 @@ final class ViewerBench {
             to: router,
             services: PortalServices(
                 facts: ServerFacts(version: "test", aeTitle: "PHIM", dicomPort: 0), catalog: catalog,
-                retrieval: retrieval, events: feed(), viewer: nil, work: work, logger: logger))
+                retrieval: retrieval, events: feed(), viewer: nil, hospital: hospital, work: work,
+                logger: logger))
         return router
     }
 }

@@ -43,6 +43,18 @@ export const archive = {
     ask('/api/v1/session/password', post({ current, new: password }, { method: 'PUT', isSignIn: true })),
   study: (uid, signal) => json(`/api/v1/studies/${uid}`, { signal }),
   priors: (uid, signal) => json(`/api/v1/studies/${uid}/priors`, { signal }),
+  patients: (wanted) => json('/api/v1/patients/search', post(wanted)),
+  orders: (wanted) => json('/api/v1/orders/search', post(wanted)),
+  order: (id) => json(`/api/v1/orders/${id}`),
+  enterOrder: (wish, key) => json('/api/v1/orders', post(wish, {
+    headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
+  })),
+  stepOrder: (id, step) => json(`/api/v1/orders/${id}/steps`, post(step)),
+  cancelOrder: (id, why) => json(`/api/v1/orders/${id}/cancel`, post(why)),
+  inbox: (wanted) => json(`/api/v1/inbox?${new URLSearchParams(wanted)}`),
+  studyLinks: (wanted) => json(`/api/v1/study-links?${new URLSearchParams(wanted)}`),
+  linkStudy: (uid, place) => json(`/api/v1/studies/${uid}/order`, post(place, { method: 'PUT' })),
+  unlinkStudy: (uid, why) => json(`/api/v1/studies/${uid}/order/undo`, post(why)),
   share: (uid, seconds) => json(`/api/v1/studies/${uid}/links`, post({ seconds })),
 
   /** Studies of one query, with the total where the archive counts it. */

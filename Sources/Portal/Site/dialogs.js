@@ -6,13 +6,39 @@ import { moment, t } from './texts.js';
 
 const dialog = () => $('#dialog');
 
-function show(title, ...content) {
+export function show(title, ...content) {
   dialog().replaceChildren(h('h2', { id: 'dialog-title' }, title), ...content);
   if (!dialog().open) dialog().showModal();
 }
 
-const closing = (text = t('close')) =>
+export const closing = (text = t('close')) =>
   h('button', { type: 'button', class: 'text', onclick: () => dialog().close() }, text);
+
+/** What went wrong, in the place of a list. */
+export function notice(place, error) {
+  place.hidden = false;
+  place.replaceChildren(h('p', { role: 'alert' }, error.message || t('unreachable')));
+}
+
+/** Asks for a reason, then does what is asked; what is refused is said and can be tried again. */
+export function ask(title, about, isNeeded, run) {
+  const reason = h('input', { id: 'reason', autocomplete: 'off', maxLength: 200, required: isNeeded });
+  const said = h('p', { class: 'error', role: 'alert', hidden: true });
+  const submit = async (event) => {
+    event.preventDefault();
+    try {
+      await run(reason.value.trim());
+      dialog().close();
+    } catch (error) {
+      said.hidden = false;
+      said.textContent = error.message || t('unreachable');
+    }
+  };
+  show(title, h('form', { onsubmit: submit }, h('p', { class: 'quiet' }, about),
+    h('label', { for: 'reason' }, t(isNeeded ? 'reason' : 'reasonIfAny')), reason, said,
+    h('div', { class: 'row' }, h('button', { type: 'submit', class: 'primary' }, title), closing(t('cancel')))));
+  reason.focus();
+}
 
 /** A link to exactly one study. */
 export function shareDialog(study) {
@@ -55,7 +81,7 @@ function ready(url, expiresAt) {
 
 export function keysDialog() {
   const keys = [['/', 'keySearch'], ['↑ ↓', 'keyMove'], ['Enter', 'keyOpen'], ['→', 'keyDetails'], ['s', 'keyShare'],
-    ['u', 'keyUpload'], ['Esc', 'keyBack'], ['?', 'keyHelp']];
+    ['u', 'keyUpload'], ['1', 'studies'], ['2', 'orders'], ['3', 'inbox'], ['Esc', 'keyBack'], ['?', 'keyHelp']];
   show(t('keys'), h('dl', { class: 'keys' }, ...keys.flatMap(([key, text]) => [
     h('dt', {}, ...key.split(' ').map((part) => h('kbd', {}, part))), h('dd', {}, t(text))])),
   h('div', { class: 'row' }, closing()));

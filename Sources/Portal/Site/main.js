@@ -3,11 +3,18 @@
 import { archive, lost, Refused } from './archive.js';
 import { keysDialog, passwordDialog } from './dialogs.js';
 import { $, h } from './dom.js';
+import { Inbox } from './inbox.js';
+import { OrderList } from './orders.js';
 import { StudyList } from './studies.js';
 import { applyTexts, t, toggleLanguage } from './texts.js';
 import { acceptDrops, chooseFiles } from './upload.js';
 
+/** The right that each place of the page needs. */
+const PLACES = { studies: 'search', orders: 'readOrders', inbox: 'reconcile' };
+
 let list = null;
+let orders = null;
+let inbox = null;
 let session = null;
 
 /** Where the visitor was going: a path of this server, or nowhere. */
@@ -46,18 +53,56 @@ async function enter(found) {
   }
   view('home');
   $('#account').textContent = session.account;
-  for (const element of document.querySelectorAll('.needs-store')) element.hidden = !session.rights.includes('store');
+  for (const right of ['store', 'register']) {
+    for (const element of document.querySelectorAll(`.needs-${right}`)) element.hidden = !session.rights.includes(right);
+  }
+  const places = Object.keys(PLACES).filter((place) => session.rights.includes(PLACES[place]));
+  // What a link opens is one thing: there is nowhere to go.
+  $('#places').hidden = places.length < 2 || session.credential === 'link';
+  for (const link of document.querySelectorAll('#places a')) link.hidden = !places.includes(link.dataset.place);
+  if (places.includes('inbox')) inbox ??= new Inbox(session.rights);
+  await go();
+  warmUp();
+}
+
+/** The list of studies, which listens for new ones from the first time that it is shown. */
+function studyList() {
   if (list) {
     list.rights = session.rights;
-  } else {
-    list = new StudyList(session.rights);
-    if (session.rights.includes('store')) acceptDrops();
-    list.listen();
-    addEventListener('phim-stored', () => list.refresh());
+    return list;
   }
-  if (matchMedia('(pointer: fine)').matches) $('#query').focus();
-  await list.restart();
-  warmUp();
+  list = new StudyList(session.rights);
+  if (session.rights.includes('store')) acceptDrops();
+  list.listen();
+  addEventListener('phim-stored', () => list.refresh());
+  return list;
+}
+
+/** Shows the place that the address names, or the first that this account has. */
+async function go() {
+  const places = Object.keys(PLACES).filter((place) => session?.rights.includes(PLACES[place]));
+  const wanted = location.hash.slice(1);
+  const place = places.includes(wanted) ? wanted : places[0];
+  document.body.dataset.place = place ?? '';
+  for (const element of document.querySelectorAll('[data-in]')) element.hidden = element.dataset.in !== place;
+  for (const link of document.querySelectorAll('#places a')) {
+    if (link.dataset.place === place) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  $('.search').hidden = place !== 'studies';
+  switch (place) {
+    case 'studies':
+      if (matchMedia('(pointer: fine)').matches) $('#query').focus();
+      return studyList().restart();
+    case 'orders':
+      orders ??= new OrderList(session.rights);
+      orders.rights = session.rights;
+      return orders.restart();
+    case 'inbox':
+      inbox.rights = session.rights;
+      return inbox.restart();
+    default: return undefined;
+  }
 }
 
 /** Fetches the viewer while the visitor reads the list: most of the wait for a first image is the viewer itself. */
@@ -107,7 +152,8 @@ function menu(isOpen) {
 function key(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $('#dialog').open || document.body.dataset.view !== 'home') return;
   const isTyping = event.target.matches('input, select, textarea');
-  const isTaken = list.key(event) || commandKey(event, isTyping);
+  const isInList = document.body.dataset.place === 'studies' && list?.key(event);
+  const isTaken = isInList || commandKey(event, isTyping);
   if (isTaken) event.preventDefault();
 }
 
@@ -116,6 +162,8 @@ function commandKey(event, isTyping) {
     if (!$('#account-menu').hidden) {
       menu(false);
       $('#account').focus();
+    } else if (document.body.dataset.place !== 'studies') {
+      $('#places [aria-current]')?.focus();
     } else if (event.target.id === 'query' && $('#query').value) {
       $('#query').value = '';
       list.restart();
@@ -126,6 +174,14 @@ function commandKey(event, isTyping) {
   }
   if (isTyping) return false;
   switch (event.key) {
+    case '1':
+    case '2':
+    case '3': {
+      const link = $('#places').hidden ? null : document.querySelectorAll('#places a')[Number(event.key) - 1];
+      if (!link || link.hidden) return false;
+      location.hash = link.dataset.place;
+      return true;
+    }
     case '/':
       $('#query').focus();
       $('#query').select();
@@ -147,7 +203,7 @@ function wire() {
     button.dataset.t = 'language';
     button.onclick = () => {
       toggleLanguage();
-      if (session) list?.relabel();
+      if (session) for (const part of [list, orders, inbox]) part?.relabel();
     };
   }
   $('#upload-open').onclick = chooseFiles;
@@ -157,6 +213,7 @@ function wire() {
   $('#sign-out').onclick = signOut;
   addEventListener('click', (event) => { if (!event.target.closest('#account, #account-menu')) menu(false); });
   addEventListener('keydown', key);
+  addEventListener('hashchange', () => { if (session) go(); });
   applyTexts();
 }
 

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 import requests
 
 # What each kind of caller may do (docs/access.md); of which studies is asked below.
-ROLES = ("administrator", "radiologist", "technician", "integration", "referring-physician")
+ROLES = ("administrator", "radiologist", "technician", "integration", "referring-physician", "clerk")
 RIGHTS = {
-    "search": {*ROLES, "link"},
-    "read": {*ROLES, "link"},
+    "search": {*ROLES, "link"} - {"clerk"},
+    "read": {*ROLES, "link"} - {"clerk"},
     "store": {"administrator", "radiologist", "technician", "integration"},
     "share": {"administrator", "radiologist"},
     "delete": {"administrator"},
     "administer": {"administrator"},
     "readAudit": {"administrator"},
+    "readOrders": {*ROLES, "link"},
+    "register": {"administrator", "radiologist", "technician", "integration", "clerk"},
+    "reconcile": {"administrator", "radiologist", "technician"},
+    "invite": {"administrator", "radiologist", "integration"},
 }
 # Those who see single studies only.
 LIMITED = ("referring-physician", "link")
@@ -50,6 +54,9 @@ OF_ONE_STUDY = [
     ("share", "GET", "/api/v1/studies/{study}/links", None),
     ("share", "POST", "/api/v1/studies/{study}/links", {"seconds": 1}),
     ("share", "DELETE", "/api/v1/studies/{study}/links/999999", None),
+    ("readOrders", "GET", "/api/v1/studies/{study}/order", None),
+    ("reconcile", "PUT", "/api/v1/studies/{study}/order", {}),
+    ("reconcile", "POST", "/api/v1/studies/{study}/order/undo", {}),
 ]
 # Resources of no single study.
 OTHERS = [
@@ -67,6 +74,33 @@ OTHERS = [
     ("administer", "POST", "/api/v1/tokens", {"account": "administrator", "roles": ["x"]}),
     ("administer", "DELETE", "/api/v1/tokens/999999", None),
     ("readAudit", "GET", "/api/v1/audit", None),
+    ("readOrders", "POST", "/api/v1/patients/search", {"name": "nobody at all"}),
+    ("register", "POST", "/api/v1/patients", {}),
+    ("readOrders", "GET", "/api/v1/patients/999999", None),
+    ("register", "PATCH", "/api/v1/patients/999999", {}),
+    ("reconcile", "POST", "/api/v1/patients/999999/merge", {"into": 999998, "reason": "x"}),
+    ("reconcile", "POST", "/api/v1/patients/999999/unmerge", None),
+    ("reconcile", "POST", "/api/v1/patients/999999/ties", {"to": 999998, "reason": "x"}),
+    ("readOrders", "POST", "/api/v1/visits/search", {"number": "nobody"}),
+    ("register", "POST", "/api/v1/visits", {}),
+    ("readOrders", "GET", "/api/v1/visits/999999", None),
+    ("register", "POST", "/api/v1/visits/999999/events", {}),
+    ("readOrders", "POST", "/api/v1/orders/search", {}),
+    ("register", "POST", "/api/v1/orders", {}),
+    ("readOrders", "GET", "/api/v1/orders/999999", None),
+    ("register", "PATCH", "/api/v1/orders/999999", {}),
+    ("register", "POST", "/api/v1/orders/999999/cancel", {"reason": "x"}),
+    ("register", "POST", "/api/v1/orders/999999/steps", {"step": "arrive"}),
+    ("reconcile", "GET", "/api/v1/inbox", None),
+    ("reconcile", "GET", "/api/v1/study-links", None),
+    ("administer", "GET", "/api/v1/messages", None),
+    ("administer", "GET", "/api/v1/messages/999999", None),
+    ("administer", "POST", "/api/v1/messages/999999/replay", {}),
+    ("readOrders", "GET", "/api/v1/facilities", None),
+    ("administer", "POST", "/api/v1/facilities", {}),
+    ("administer", "POST", "/api/v1/facilities/nobody/end", {"validUntil": "20260101"}),
+    ("invite", "POST", "/api/v1/links", {}),
+    ("invite", "DELETE", "/api/v1/links/999999", None),
 ]
 # What anybody may have: nothing of it is about a patient.
 OPEN = ["/", "/health/live", "/health/ready", "/api/v1/server", "/api/v1/openapi.json", "/api/v1/oidc", "/metrics"]
