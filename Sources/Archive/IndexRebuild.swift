@@ -1,6 +1,7 @@
 // Makes the catalogue anew from the volumes alone, beside the old one, and swaps it in at the end.
 
 import Catalog
+import Encounters
 import Foundation
 import Ingest
 import Logging
@@ -44,10 +45,13 @@ package struct IndexRebuild {
         removeDatabase(fresh)
         defer { removeDatabase(fresh) }
         let rebuilt = try CatalogStore(path: fresh)
+        // No volume knows what was corrected. First, so that every study is shown right from its first instance on.
+        try restoreCorrections(in: rebuilt)
         let limits = IngestLimits(configuration)
         let summary = try Replay(volumes: volumes, catalog: rebuilt, limits: limits)
             .everything(upTo: ends, progress: progress)
         try restoreDecisions(in: rebuilt)
+        try restoreCorrections(in: rebuilt)
         let positions = try rebuilt.enrolledPositions()
         try live.replace(with: rebuilt)
         try rebuilt.close()
@@ -127,6 +131,13 @@ package struct IndexRebuild {
                 // The copy was deleted since.
             }
         }
+    }
+
+    private func restoreCorrections(in catalog: CatalogStore) throws {
+        let encounters = Encounters(
+            records: try RecordStore(path: folder.records), settings: OrderSettings(configuration.hospital))
+        try Corrections(catalog: catalog, encounters: encounters).project()
+        try encounters.records.close()
     }
 
     private func removeDatabase(_ path: String) {

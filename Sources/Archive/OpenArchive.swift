@@ -43,6 +43,8 @@ package final class OpenArchive: Sendable {
         records = try RecordStore(path: folder.records)
         encounters = Encounters(records: records, settings: OrderSettings(configuration.hospital))
         follower = StudyFollower(catalog: catalog, encounters: encounters, logger: logger)
+        // Before anything goes out, also of a catalogue that is new.
+        try follower.corrections.project()
         var auditLimits = AuditTrail.Limits()
         auditLimits.backlog = configuration.access.auditBacklog
         audit = AuditTrail(records: records, anchor: folder.auditHead, limits: auditLimits, logger: logger)

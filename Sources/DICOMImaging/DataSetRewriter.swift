@@ -60,10 +60,10 @@ package struct DataSetRewriter {
         if padded == 1 { out.append(vr.padding) }
     }
 
-    /// Tag, VR and length; undefined for `0xFFFFFFFF`.
+    /// Tag, VR and length; undefined for `0xFFFFFFFF`. Items have no VR (PS3.5 Section 7.5).
     package func header(_ tag: Tag, _ vr: VR, length: UInt32, into out: inout [UInt8]) {
         append(tag: tag, to: &out)
-        guard encoding.isExplicitVR else { return append(length, to: &out) }
+        guard encoding.isExplicitVR, tag.group != 0xFFFE else { return append(length, to: &out) }
         // A value too long for the short form goes out as UN (PS3.5 Section 6.2.2).
         let written = vr.hasLongLength || length <= 0xFFFE ? vr : .UN
         out += Array(written.rawValue.utf8)

@@ -20,6 +20,9 @@ struct MetadataAnswer: Sendable {
         negotiation.isOne = call.instance != nil
         guard let chosen = negotiation.choose(call.accepted) else { throw Problem.notAcceptable(.metadata) }
         if chosen.mediaType == "application/dicom+xml" { return try await xml(chosen.packaging) }
+        guard !call.wantsOriginal else {
+            throw Problem(.badRequest, "Original values come as objects, or as application/dicom+xml.")
+        }
 
         let (source, study, series) = (call.services.metadata, call.study, call.series)
         let states = try await call.run { () throws(RetrievalFailure) in
@@ -92,7 +95,7 @@ struct MetadataAnswer: Sendable {
 
     private func xml(_ packaging: Packaging) async throws -> Response {
         let instances = try await call.instances()
-        let digests = instances.map { Digest.hexadecimal($0.digest) }.joined(separator: "\n")
+        let digests = instances.map { Digest.hexadecimal($0) }.joined(separator: "\n")
         let tag = EntityTag("x-" + Digest.hexadecimal(call.services.metadata.root + digests, count: 12))
         if let answer = call.conditional(tag) { return answer }
         let services = call.services
@@ -115,7 +118,7 @@ struct MetadataAnswer: Sendable {
         _ instance: StoredInstance, _ services: DICOMwebServices
     ) throws(RetrievalFailure) -> ByteBuffer {
         var guess = 64 << 10
-        let header = try services.retrieval.wholeHeader(of: instance, guess: &guess)
+        let header = try services.retrieval.outgoingHeader(of: instance, guess: &guess)
         let policy = services.metadata.bulkDataPolicy(of: instance)
         return ByteBuffer(
             bytes: DICOMXMLWriter.document(header.dataSet, pixelData: header.pixelData, policy: policy))

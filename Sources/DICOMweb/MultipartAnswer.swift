@@ -1,5 +1,6 @@
 // Writes multipart answers (RFC 2046 Section 5.1, RFC 2387, PS3.18 Section 8.6.1.2.1).
 
+import Catalog
 import Crypto
 import Hummingbird
 import NIOCore
@@ -131,6 +132,11 @@ enum Digest {
         SHA256.hash(data: Array(text.utf8)).prefix(count).map { byte in
             (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }.joined()
+    }
+
+    /// What an instance goes out as: its bytes, and the revision of what is corrected in them.
+    static func hexadecimal(_ instance: StoredInstance) -> String {
+        hexadecimal(instance.digest) + (instance.correction.map { "-\($0.revision)" } ?? "")
     }
 
     /// The beginning of a digest that the catalogue has.

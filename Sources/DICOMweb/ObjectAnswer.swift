@@ -17,16 +17,20 @@ struct ObjectAnswer: Sendable {
         let instance: StoredInstance
         let transferSyntax: String
 
+        /// Of a corrected study: with the header that it goes out with.
+        var corrected: StoredObject?
+
         var isStored: Bool { instance.transferSyntaxUID == transferSyntax }
     }
 
     func response() async throws -> Response {
         let instances = try await call.instances()
-        let (outer, outgoing) = try negotiated(instances)
+        let (outer, negotiated) = try negotiated(instances)
+        let outgoing = try await corrected(negotiated)
         let tag = EntityTag(
             "o-"
                 + Digest.hexadecimal(
-                    outgoing.map { Digest.hexadecimal($0.instance.digest) + $0.transferSyntax }.joined(separator: "\n")
+                    outgoing.map { Digest.hexadecimal($0.instance) + $0.transferSyntax }.joined(separator: "\n")
                         + outer.mediaType, count: 12))
         if let answer = call.conditional(tag) { return answer }
         if outer.mediaType == "application/zip" { return zip(outgoing, tag) }
@@ -64,6 +68,34 @@ struct ObjectAnswer: Sendable {
         return (outer, outgoing)
     }
 
+    /// Corrects the headers of a corrected study before the answer begins, for then it can still be said that an object
+    /// cannot go out. Beyond `mostAtOnce` objects that is found out on the way, and the answer breaks off.
+    private func corrected(_ outgoing: [Outgoing]) async throws -> [Outgoing] {
+        guard outgoing.count <= Self.mostAtOnce, outgoing.contains(where: { $0.instance.correction != nil }) else {
+            return outgoing
+        }
+        let (retrieval, logger) = (call.services.retrieval, call.services.logger)
+        let corrected = try await call.run(on: call.services.imaging) { () throws(RetrievalFailure) in
+            var failure: RetrievalFailure?
+            var found: [Outgoing] = []
+            for var one in outgoing {
+                do throws(RetrievalFailure) {
+                    if one.isStored { one.corrected = try retrieval.outgoing(one.instance) }
+                    found.append(one)
+                } catch {
+                    logger.error("an object does not go out", metadata: ["failure": "\(error)"])
+                    failure = error
+                }
+            }
+            if let failure, found.isEmpty { throw failure }
+            return found
+        }
+        return corrected
+    }
+
+    /// Corrected headers that are kept until they are sent.
+    private static let mostAtOnce = 4_000
+
     private static func type(_ transferSyntax: String) -> String {
         "application/dicom; transfer-syntax=\(transferSyntax)"
     }
@@ -72,7 +104,7 @@ struct ObjectAnswer: Sendable {
         let (retrieval, instance, syntax) = (call.services.retrieval, outgoing.instance, outgoing.transferSyntax)
         let source =
             outgoing.isStored
-            ? ByteSource(retrieval.stored(instance))
+            ? ByteSource(outgoing.corrected ?? retrieval.stored(instance))
             : try await call.run(on: call.services.imaging) { () throws(RetrievalFailure) in
                 ByteSource(try retrieval.converted(instance, to: syntax))
             }
@@ -82,19 +114,25 @@ struct ObjectAnswer: Sendable {
 
     private func part(_ outgoing: Outgoing) -> MultipartPart {
         let (services, instance, syntax) = (call.services, outgoing.instance, outgoing.transferSyntax)
-        if outgoing.isStored {
+        if outgoing.isStored, let object = outgoing.corrected {
+            return MultipartPart(ByteSource(object), contentType: Self.type(syntax))
+        }
+        if outgoing.isStored, instance.correction == nil {
             return MultipartPart(ByteSource(services.retrieval.stored(instance)), contentType: Self.type(syntax))
         }
         return MultipartPart(
             contentType: Self.type(syntax), length: nil,
             body: .made {
                 do throws(RetrievalFailure) {
+                    if outgoing.isStored {
+                        return (ByteSource(try services.retrieval.outgoing(instance)), Self.type(syntax))
+                    }
                     return (ByteSource(try services.retrieval.converted(instance, to: syntax)), Self.type(syntax))
                 } catch {
                     // The answer is on its way: the object as it is stored is better than a study without it.
                     services.logger.warning("an instance goes out as it is stored", metadata: ["failure": "\(error)"])
                     let stored = instance.transferSyntaxUID
-                    return (ByteSource(services.retrieval.stored(instance)), Self.type(stored))
+                    return (ByteSource(try services.retrieval.outgoing(instance)), Self.type(stored))
                 }
             })
     }

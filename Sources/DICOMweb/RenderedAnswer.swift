@@ -62,7 +62,7 @@ struct RenderedAnswer: Sendable {
         case "image/gif": request.format = .gif
         default: request.format = .jpeg
         }
-        let what = pictures.map { Digest.hexadecimal($0.instance.digest) + "/\($0.frame ?? 0)" }.joined(separator: ",")
+        let what = pictures.map { Digest.hexadecimal($0.instance) + "/\($0.frame ?? 0)" }.joined(separator: ",")
         let how = "\(request) \(parameters.annotation.sorted()) \(chosen.mediaType) \(chosen.packaging) \(isThumbnail)"
         let tag = EntityTag("r-" + Digest.hexadecimal(what + how, count: 12))
         if let answer = call.conditional(tag) { return answer }

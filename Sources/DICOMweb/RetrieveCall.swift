@@ -17,6 +17,8 @@ struct RetrieveCall: Sendable {
     let series: String?
     let instance: String?
     var accepted: [MediaRange]
+    /// As it was received, whatever was found out since: for those who may correct.
+    let wantsOriginal: Bool
 
     init(
         _ request: Request, _ context: WebRequestContext, _ services: DICOMwebServices
@@ -28,6 +30,7 @@ struct RetrieveCall: Sendable {
         series = try Self.uid("series", context)
         instance = try Self.uid("instance", context)
         _ = try context.authorized(.read, study: study)
+        wantsOriginal = try Self.wantsOriginal(request, context, study)
         accepted = try Self.accepted(request)
     }
 
@@ -39,6 +42,20 @@ struct RetrieveCall: Sendable {
         (self.request, self.context, self.services) = (request, context, services)
         (self.study, self.series, self.instance, self.accepted) = (study, series, instance, accepted)
         _ = try context.authorized(.read, study: study)
+        wantsOriginal = try Self.wantsOriginal(request, context, study)
+    }
+
+    /// `original=true`: it may name the wrong patient, so not everybody who reads may have it.
+    private static func wantsOriginal(
+        _ request: Request, _ context: WebRequestContext, _ study: String
+    ) throws(Problem) -> Bool {
+        switch request.uri.queryParameters["original"] {
+        case nil, "false": return false
+        case "true":
+            _ = try context.authorized(.reconcile, study: study, detail: "as it was received")
+            return true
+        default: throw Problem(.badRequest, "The parameter original is true or false.")
+        }
     }
 
     private static func uid(_ name: String, _ context: WebRequestContext) throws(Problem) -> String? {
@@ -61,7 +78,8 @@ struct RetrieveCall: Sendable {
     /// The instance that the path names; it belongs to the study and the series of the path.
     func oneInstance() async throws -> StoredInstance {
         let call = self
-        return try await services.work.run { try call.findInstance() }
+        let found = try await services.work.run { try call.findInstance() }
+        return wantsOriginal ? found.asReceived : found
     }
 
     /// The same, on a thread that may block.
@@ -90,7 +108,7 @@ struct RetrieveCall: Sendable {
             }
         }
         guard !found.isEmpty else { throw Problem.absent }
-        return found
+        return wantsOriginal ? found.map(\.asReceived) : found
     }
 
     /// Runs what blocks and says over HTTP how it failed.

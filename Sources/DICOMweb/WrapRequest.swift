@@ -41,7 +41,8 @@ struct WrapRequest: Sendable {
         if let study {
             let scope = Scope(studyUIDs: [study], seriesUIDs: [], sopUIDs: [])
             let instance = (try? services.catalog.instances(scope))?.first
-            header = instance.flatMap { try? services.retrieval.header(of: $0) }
+            // What the images say themselves: a correction holds for what joins them as well, and ends for all at once.
+            header = instance.flatMap { try? services.retrieval.originalHeader(of: $0) }
         }
         let now = Calendar(identifier: .gregorian).dateComponents(
             [.year, .month, .day, .hour, .minute, .second], from: Date())

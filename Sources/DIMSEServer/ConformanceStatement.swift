@@ -144,6 +144,16 @@ package enum ConformanceStatement {
         C-MOVE and C-GET take the unique key of their level, single or as a list; keys of the levels above narrow the \
         selection. A pending response precedes every sub-operation. C-CANCEL is honoured between sub-operations, and in \
         C-FIND between matches. A move destination is a peer's AE title.
+
+        ## Coercion
+
+        Nothing is coerced on the way in. On the way out objects of a study that was corrected have other values of Patient \
+        ID, Issuer of Patient ID, Patient's Name, Patient's Birth Date, Patient's Sex, Accession Number, and where a person \
+        wrote them Study ID, Study Date, Study Time, Study Description and Referring Physician's Name; of an object that \
+        named another patient the rest of the Patient Module that names people is emptied. Original Attributes Sequence \
+        (0400,0561) has the values before, with the reason COERCE or CORRECT. Specific Character Set becomes ISO_IR 192, with \
+        all texts, where the corrected value needs it. Queries match and return the corrected values. An object whose header \
+        cannot be rewritten fails as one sub-operation.
         """
 
     private static var statuses: String {

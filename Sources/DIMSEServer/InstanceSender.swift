@@ -1,4 +1,5 @@
-// One C-STORE sub-operation: stored bytes untouched where the peer accepts their syntax, otherwise decompressed.
+// One C-STORE sub-operation: stored bytes where the peer accepts their syntax, otherwise decompressed; their header as it
+// is true now.
 
 import Catalog
 import DICOMCore
@@ -57,7 +58,7 @@ struct InstanceSender {
         _ instance: StoredInstance, _ own: [NegotiatedContext]
     ) throws(RetrievalFailure) -> DataSetSource {
         if let context = own.first(where: { $0.transferSyntax == instance.transferSyntaxUID }) {
-            let object = retrieval.stored(instance)
+            let object = try retrieval.outgoing(instance)
             // Read once before the first byte leaves: a failure halfway costs the association.
             _ = try object.read(from: Int64(instance.dataSetOffset), count: 1)
             return DataSetSource(context: context, offset: Int64(instance.dataSetOffset), length: object.length) {

@@ -38,8 +38,10 @@ package struct Desk {
     package let actor: String
 
     package var patients: PatientIndex { PatientIndex(records, actor: actor) }
+    package var facilities: FacilityDesk { FacilityDesk(records) }
     package var encounters: EncounterDesk { EncounterDesk(records) }
     package var orders: OrderDesk { OrderDesk(records, settings: settings, actor: actor) }
     package var performedSteps: PerformedStepDesk { PerformedStepDesk(records, orders: orders) }
+    package var corrections: CorrectionDesk { CorrectionDesk(records, actor: actor) }
     package var links: LinkDesk { LinkDesk(records, settings: settings, actor: actor) }
 }

@@ -127,13 +127,14 @@ package struct PatientIndex {
     // MARK: Merging
 
     /// One person under two identifiers: the prior one becomes a part of the survivor. Visits, procedures and links stay
-    /// with their rows, so that this can be taken back. An identifier that nobody holds becomes the survivor's.
+    /// with their rows, so that this can be taken back. An identifier that nobody holds gets a row of its own: images may
+    /// have come under it before anybody told of its patient.
     package func merge(_ prior: PatientIdentifier, into survivor: PatientRecord, reason: String) throws {
-        guard let owner = try records.owner(of: prior) else {
-            try records.addIdentifier(prior, patient: survivor.id)
-            return
-        }
-        try merge(owner, into: survivor.id, reason: reason)
+        if let owner = try records.owner(of: prior) { return try merge(owner, into: survivor.id, reason: reason) }
+        let nameKey = Fold.fold(survivor.demographics.name)
+        let row = try records.addPatient(survivor.demographics, nameKey: nameKey, asOf: survivor.asOf)
+        try records.addIdentifier(prior, patient: row.id)
+        try merge(row.id, into: survivor.id, reason: reason)
     }
 
     package func merge(_ prior: Int64, into survivor: Int64, reason: String) throws {

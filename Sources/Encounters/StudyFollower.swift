@@ -16,12 +16,14 @@ package final class StudyFollower: Sendable {
 
     private let catalog: CatalogStore
     private let encounters: Encounters
+    package let corrections: Corrections
     private let logger: Logger
     private let stopping = DispatchSemaphore(value: 0)
 
     package init(catalog: CatalogStore, encounters: Encounters, logger: Logger) {
         self.catalog = catalog
         self.encounters = encounters
+        corrections = Corrections(catalog: catalog, encounters: encounters)
         self.logger = logger
     }
 
@@ -72,18 +74,25 @@ package final class StudyFollower: Sendable {
             let changes = try read { () throws(CatalogError) in
                 try catalog.changes(after: position, limit: Self.batch)
             }
-            guard let last = changes.last else { return studies }
+            guard let last = changes.last else { break }
             studies += try take(changes, through: last.sequence)
         }
+        try corrections.settle()
+        return studies
     }
 
     private func take(_ changes: [Change], through sequence: Int64) throws(EncounterFailure) -> Int {
         let stored = Set(changes.lazy.filter { $0.kind == .stored }.map(\.studyInstanceUID)).sorted()
         let changed = Set(changes.map(\.studyInstanceUID)).sorted()
-        let facts = try facts(of: changed)
+        let claims = Dictionary(
+            try corrections.claims(of: changed).map { ($0.studyInstanceUID, $0) },
+            uniquingKeysWith: { first, _ in first })
+        let facts = claims.mapValues(StudyFacts.init)
         try encounters.change(by: "rule") { desk in
             for uid in stored {
                 if let study = facts[uid] { try desk.links.arrived(study) }
+                // More images may say something else of the patient than those before.
+                if let study = claims[uid] { try desk.corrections.derive(study) }
             }
             // What was deleted waits for nobody.
             for uid in changed where facts[uid] == nil { try desk.records.removeInbox(study: uid) }
@@ -92,17 +101,11 @@ package final class StudyFollower: Sendable {
         return stored.count
     }
 
-    /// What studies say of themselves; those that are not here any more are left out.
+    /// What studies say of themselves, whatever they are corrected to; those that are not here any more are left out.
     package func facts(of uids: [String]) throws(EncounterFailure) -> [String: StudyFacts] {
-        if uids.isEmpty { return [:] }
-        let matches = try read { () throws(CatalogError) in
-            try catalog.find(Query(level: .study, filters: [.studyInstanceUID: .list(uids)]))
-        }
+        let claims = try corrections.claims(of: uids)
         return Dictionary(
-            matches.map { match in
-                let facts = StudyFacts(match.values)
-                return (facts.studyInstanceUID, facts)
-            }, uniquingKeysWith: { first, _ in first })
+            claims.map { ($0.studyInstanceUID, StudyFacts($0)) }, uniquingKeysWith: { first, _ in first })
     }
 
     private func read<Value>(_ body: () throws(CatalogError) -> Value) throws(EncounterFailure) -> Value {
@@ -111,16 +114,16 @@ package final class StudyFollower: Sendable {
 }
 
 extension StudyFacts {
-    /// From a study's row in the catalogue.
-    init(_ values: [Tag: String]) {
-        func value(_ tag: Tag) -> String { values[tag] ?? "" }
+    /// From what a study's images say.
+    init(_ study: StudyClaims) {
+        func value(_ tag: Tag) -> String { study.values[tag] ?? "" }
         let (date, time) = (value(.studyDate), String(value(.studyTime).prefix { $0.isNumber }.prefix(6)))
         self.init(
-            studyInstanceUID: value(.studyInstanceUID), accessionNumber: value(.accessionNumber),
+            studyInstanceUID: study.studyInstanceUID, accessionNumber: value(.accessionNumber),
             issuerOfAccessionNumber: "", patientID: value(.patientID), issuerOfPatientID: value(.issuerOfPatientID),
             patientName: value(.patientName), patientBirthDate: value(.patientBirthDate),
             patientSex: value(.patientSex),
-            modalities: value(.modalitiesInStudy).split(separator: "\\").map(String.init),
+            modalities: study.modalities,
             startedAt: date.count == 8 ? date + String((time + "000000").prefix(6)) : "",
             description: value(.studyDescription))
     }

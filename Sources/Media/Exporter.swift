@@ -29,7 +29,7 @@ package struct ExportReport: Sendable {
     package internal(set) var problems: [Problem] = []
 }
 
-/// Exports from one archive, every object byte for byte as it is stored. Calls block; `cancel()` may come from any thread.
+/// Exports from one archive: every object byte for byte as it is stored, but for headers that were corrected. Calls block; `cancel()` may come from any thread.
 package final class Exporter: Sendable {
     private let retrieval: InstanceRetrieval
     private let cancellation = Cancellation()
@@ -135,7 +135,9 @@ extension Exporter {
 
             Open the file DICOMDIR with any DICOM viewer, or import this folder
             into an image archive (PACS). The images lie in the folder DICOM.
-            The images are stored exactly as they were received.
+            The pixels are exactly as they were received. Names and numbers that
+            were corrected later are those that are true; each file notes what
+            stood there before (Original Attributes Sequence).
 
             Written by Phim.
 
@@ -190,7 +192,16 @@ extension Exporter {
     private func copy(
         _ instance: StoredInstance, to sink: ([UInt8]) throws(MediaFailure) -> Void
     ) throws(MediaFailure) -> Copied {
-        let object = retrieval.stored(instance)
+        // What was corrected has no digest of its own: the bytes below it are looked at first.
+        if instance.correction != nil {
+            guard case .whole = try copy(instance.asReceived, to: { _ throws(MediaFailure) in }) else {
+                return .broken(reason: "its bytes are no longer those that were received (SHA-256 differs)")
+            }
+        }
+        let object: StoredObject
+        do throws(RetrievalFailure) { object = try retrieval.outgoing(instance) } catch {
+            return .broken(reason: error.reason)
+        }
         var hash = SHA256()
         var offset: Int64 = 0
         while offset < object.length {
@@ -205,7 +216,7 @@ extension Exporter {
             try sink(piece)
             offset += Int64(piece.count)
         }
-        guard hash.finalize().elementsEqual(instance.digest) else {
+        guard instance.correction != nil || hash.finalize().elementsEqual(instance.digest) else {
             return .broken(reason: "its bytes are no longer those that were received (SHA-256 differs)")
         }
         return .whole(offset)

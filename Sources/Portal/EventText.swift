@@ -45,12 +45,12 @@ enum EventText {
         return event(name(change), id: change.sequence, data: data)
     }
 
-    /// A conflict and its decision may alter what a viewer shows; which of the two it was is not its concern.
+    /// A conflict, its decision and a correction may alter what a viewer shows; which it was is not its concern.
     private static func name(_ change: LiveChange) -> String {
         switch change.kind {
         case .stored: "stored"
         case .erased: "erased"
-        case .conflict, .resolved: "changed"
+        case .conflict, .resolved, .updated: "changed"
         }
     }
 

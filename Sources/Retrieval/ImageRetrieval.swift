@@ -34,11 +34,12 @@ extension InstanceRetrieval {
         try image(instance).frame(number, as: transferSyntax, quality: quality, converter.codecs)
     }
 
-    /// The object in another transfer syntax, in a temporary file that goes with the value. Only syntaxes without loss.
+    /// The object as it goes out, in another transfer syntax, in a temporary file that goes with the value. Only syntaxes
+    /// without loss.
     package func converted(
         _ instance: StoredInstance, to transferSyntaxUID: String
     ) throws(RetrievalFailure) -> ConvertedObject {
-        try converter.convert(PixelSource(stored(instance)), ObjectIdentity(instance), to: transferSyntaxUID)
+        try converter.convert(PixelSource(outgoing(instance)), ObjectIdentity(instance), to: transferSyntaxUID)
     }
 
     /// A frame, numbered from 1, as a picture; nil is the first, or all of them in a format that moves.

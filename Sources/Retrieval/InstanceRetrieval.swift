@@ -32,44 +32,18 @@ package final class InstanceRetrieval: Sendable {
 
     /// The object as it was received.
     package func stored(_ instance: StoredInstance) -> StoredObject {
-        StoredObject(instance: instance, volumes: volumes)
+        StoredObject(instance, volumes)
     }
 
-    /// Everything before the pixel data.
+    /// Everything before the pixel data, as it goes out.
     package func header(of instance: StoredInstance) throws(RetrievalFailure) -> DataSet {
+        let header = try PixelSource(stored(instance)).header()
+        guard let correction = instance.correction else { return header.dataSet }
+        return try Self.corrected(header, of: instance, correction).dataSet
+    }
+
+    /// Everything before the pixel data, as it was received.
+    package func originalHeader(of instance: StoredInstance) throws(RetrievalFailure) -> DataSet {
         try PixelSource(stored(instance)).header().dataSet
-    }
-}
-
-/// The bytes of one stored instance, read by range.
-package struct StoredObject: Sendable {
-    package let instance: StoredInstance
-    let volumes: VolumeStore
-
-    /// Length of the Part 10 file.
-    package var length: Int64 { instance.place.length }
-
-    /// Part of the Part 10 file.
-    package func read(from offset: Int64, count: Int) throws(RetrievalFailure) -> [UInt8] {
-        do throws(VolumeFailure) {
-            return try volumes.read(instance.place, from: offset, count: count)
-        } catch .erased {
-            throw .absent
-        } catch {
-            throw .unreadable(reason: "\(error)")
-        }
-    }
-
-    /// Whether the bytes are still those that were received: all are read, and digested again.
-    package func isWhole() throws(RetrievalFailure) -> Bool {
-        do throws(VolumeFailure) {
-            return try volumes.verify(instance.place, digest: instance.digest)
-        } catch {
-            switch error {
-            case .erased: throw .absent
-            case .corrupt, .notFound: return false
-            case .noSpace, .io, .invalidEntry, .closed: throw .unreadable(reason: "\(error)")
-            }
-        }
     }
 }

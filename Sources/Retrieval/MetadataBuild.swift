@@ -89,7 +89,7 @@ struct MetadataBuild: Sendable {
         let prefix = Self.address(instance, root: root)
         var writer = DICOMJSONWriter(.reference(prefix: prefix, above: Self.longestInline), reserving: 8192)
         do throws(RetrievalFailure) {
-            let header = try retrieval.wholeHeader(of: instance, guess: &guess)
+            let header = try retrieval.outgoingHeader(of: instance, guess: &guess)
             writer.write(header.dataSet, pixelData: header.pixelData)
         } catch .absent {
             return nil
@@ -106,7 +106,7 @@ struct MetadataBuild: Sendable {
 }
 
 extension InstanceRetrieval {
-    /// Everything before the pixel data, and where that is.
+    /// Everything before the pixel data as it was received, and where that is.
     /// - Parameter guess: how many bytes to begin with; becomes what this header took, for the next one like it.
     package func wholeHeader(of instance: StoredInstance, guess: inout Int) throws(RetrievalFailure) -> Header {
         let transferSyntax = TransferSyntax(instance.transferSyntaxUID)

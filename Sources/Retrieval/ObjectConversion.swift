@@ -12,7 +12,7 @@ struct ObjectConversion {
     private let codecs: CodecPool?
     private let header: Header
     private let file: OwnFile
-    private var sink: Sink
+    private let sink: ObjectSink
     private let preambleLength: Int
 
     /// Bytes of an object without pixel data that is rewritten in memory, and of elements behind pixel data.
@@ -34,7 +34,7 @@ struct ObjectConversion {
             sopClassUID: identity.sopClassUID, sopInstanceUID: identity.sopInstanceUID, transferSyntaxUID: target.uid)
         try file.append(preamble)
         preambleLength = preamble.count
-        sink = try Sink(file, deflates: target.isDeflated, uid: identity.transferSyntaxUID)
+        sink = try ObjectSink(file, deflates: target.isDeflated, uid: identity.transferSyntaxUID)
     }
 
     /// Does it; the result reads as the object.
@@ -240,7 +240,7 @@ private struct BitJoiner {
 }
 
 /// Where a converted data set goes: into a file, deflated on the way where the syntax says so.
-private final class Sink {
+final class ObjectSink {
     private let file: OwnFile
     private let uid: String
     private var stream: DataSetStream?

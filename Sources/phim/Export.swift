@@ -10,7 +10,8 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write studies to a folder, a zip file or a DICOM medium.",
         discussion: """
-            Files are byte for byte as they are stored. --format dicomdir writes a folder with a DICOMDIR, to be put \
+            Files are byte for byte as they are stored, but for what was corrected since (phim study); --original gives them \
+            as they were received. --format dicomdir writes a folder with a DICOMDIR, to be put \
             on a disc or stick.
             """)
 
@@ -22,6 +23,7 @@ struct Export: ParsableCommand {
     @Option(help: ArgumentHelp("Folder, or zip file, to write.", valueName: "path")) var to: String
     @Option(help: "folder, zip or dicomdir.") var format: ExportFormat = .folder
     @Flag(help: "Write into a folder that is not empty, or over a file.") var overwrite = false
+    @Flag(help: "As it was received, whatever was corrected since.") var original = false
 
     struct Report: Encodable {
         let files: Int
@@ -38,12 +40,15 @@ struct Export: ParsableCommand {
     func run() throws {
         let bar = ProgressBar("Exporting")
         let report = try options.withArchive { archive in
-            let instances = try archive.catalog.instances(Scope(studyUIDs: study, seriesUIDs: series))
+            let found = try archive.catalog.instances(Scope(studyUIDs: study, seriesUIDs: series))
+            let instances = original ? found.map(\.asReceived) : found
             guard !instances.isEmpty else {
                 Terminal.error("nothing here has these UIDs")
                 throw ExitStatus.incomplete
             }
-            archive.noteOperator(.export, studies: instances.map(\.studyInstanceUID), detail: "to files")
+            archive.noteOperator(
+                .export, studies: instances.map(\.studyInstanceUID),
+                detail: original ? "to files, as received" : "to files")
             let exporter = Exporter(retrieval: archive.retrieval)
             let interruption = Interruption { exporter.cancel() }
             defer { withExtendedLifetime(interruption) {} }

@@ -76,42 +76,13 @@ extension InboxCommand {
 
         @OptionGroup var options: ArchiveOptions
         @OptionGroup var output: OutputOptions
+        @OptionGroup var place: LinkPlace
         @Argument(help: "Study Instance UID.") var study: String
-        @Option(help: "Order: its Accession Number, number, or Study Instance UID.") var order: String?
-        @Option(help: "Visit: its number.") var visit: String?
-        @Option(help: "Patient: any identifier.") var patient: String?
         @Option(help: "Why; kept with the link.") var reason = ""
 
-        func validate() throws {
-            guard [order, visit, patient].compactMap({ $0 }).count == 1 else {
-                throw ValidationError("Give one of --order, --visit and --patient.")
-            }
-        }
-
         func run() throws {
-            let link = try options.withArchive { archive in
-                guard try archive.follower.facts(of: [study])[study] != nil else { throw CannotBegin("no such study") }
-                let link = try archive.encounters.change(by: Author.terminal.account) { desk in
-                    let target = try target(desk.records)
-                    try desk.links.decide(study: study, target: target, reason: reason)
-                    return try desk.records.link(ofStudy: study).map { try LinkReport($0, desk.records) }
-                }
-                archive.noteOperator(.administer, studies: [study], detail: "study linked")
-                return link
-            }
-            guard let link else { return }
+            let link = try options.withArchive { try $0.link(study, to: place, reason: reason) }
             if output.json { try Terminal.printJSON(link) } else { Terminal.print(link.text) }
-        }
-
-        private func target(_ records: RecordTransaction) throws -> LinkTarget {
-            if let order {
-                return LinkTarget(procedure: try records.order(named: order).id, encounter: nil, patient: 0)
-            }
-            if let patient {
-                return LinkTarget(procedure: nil, encounter: nil, patient: try records.row(named: patient).id)
-            }
-            let visit = try records.visit(named: visit ?? "")
-            return LinkTarget(procedure: nil, encounter: visit.id, patient: visit.patient)
         }
     }
 
@@ -131,6 +102,7 @@ extension InboxCommand {
                 try archive.encounters.change(by: Author.terminal.account) {
                     try $0.links.undo(study: facts, reason: reason)
                 }
+                try archive.follower.corrections.settle()
                 archive.noteOperator(.administer, studies: [study], detail: "link undone")
             }
         }

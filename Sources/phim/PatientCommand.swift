@@ -13,7 +13,7 @@ struct PatientCommand: ParsableCommand {
         commandName: "patient",
         abstract: "Find and show patients; merge two rows of one person, and take a merge back.",
         discussion: "A patient is named by any identifier: patient code, citizen number, insurance card.",
-        subcommands: [Find.self, Show.self, Merge.self, Unmerge.self])
+        subcommands: [Find.self, Show.self, Merge.self, Unmerge.self, Link.self])
 }
 
 extension PatientCommand {
@@ -91,6 +91,7 @@ extension PatientCommand {
                     try desk.patients.merge(prior.id, into: survivor.id, reason: reason)
                     return PatientReport(survivor, try desk.records.identifiers(of: survivor))
                 }
+                try archive.follower.corrections.settle()
                 archive.noteOperator(.administer, detail: "patients merged")
                 return report
             }
@@ -113,10 +114,31 @@ extension PatientCommand {
                     let own = try desk.records.patient(id: row.id)
                     return PatientReport(own, try desk.records.identifiers(of: own))
                 }
+                try archive.follower.corrections.settle()
                 archive.noteOperator(.administer, detail: "patients unmerged")
                 return report
             }
             if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+        }
+    }
+
+    struct Link: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Note that two patients belong together, such as mother and child; they stay two.")
+
+        @OptionGroup var options: ArchiveOptions
+        @Argument(help: "An identifier of the one.") var first: String
+        @Argument(help: "An identifier of the other.") var second: String
+        @Option(help: "Why; shown in both histories.") var reason: String
+
+        func run() throws {
+            try options.withArchive { archive in
+                try archive.encounters.change(by: Author.terminal.account) { desk in
+                    let (one, other) = try (desk.records.row(named: first), desk.records.row(named: second))
+                    try desk.patients.link(one.id, other.id, reason: reason)
+                }
+                archive.noteOperator(.administer, detail: "patients linked")
+            }
         }
     }
 }

@@ -10,9 +10,12 @@ extension StoredInstance {
         instance.id, study.uid, series.uid, instance.uid, instance.sopClassUID, instance.transferSyntaxUID,
         instance.volume, instance.entryOffset, instance.bodyOffset, instance.length, instance.dataSetOffset,
         instance.digest, instance.instanceNumber, instance.numberOfFrames, instance.receivedAt, instance.source,
-        instance.flaws
+        instance.flaws, \(StudyCorrection.columns)
         """
-    static let tables = "instance JOIN series ON series.id = instance.series JOIN study ON study.id = series.study"
+    static let tables = """
+        instance JOIN series ON series.id = instance.series JOIN study ON study.id = series.study
+        LEFT JOIN correction ON correction.studyUID = study.uid
+        """
 
     init(_ row: Row) {
         self.init(
@@ -20,7 +23,7 @@ extension StoredInstance {
             sopClassUID: row[4], transferSyntaxUID: row[5], place: Place(row, at: 6), dataSetOffset: row[10],
             digest: [UInt8](row[11] as Data), instanceNumber: Int.fromDatabaseValue(row[12]),
             numberOfFrames: Int.fromDatabaseValue(row[13]) ?? 1, receivedAt: row[14], source: row[15],
-            flaws: InstanceFacts.Flaws(rawValue: row[16]))
+            flaws: InstanceFacts.Flaws(rawValue: row[16]), correction: StudyCorrection(row, at: 17))
     }
 }
 

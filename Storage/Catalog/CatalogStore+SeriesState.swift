@@ -6,7 +6,7 @@ import GRDB
 package struct SeriesState: Hashable, Sendable {
     package let seriesInstanceUID: String
     package let instances: Int
-    /// Changes whenever an instance comes, goes or has its place taken by another copy.
+    /// Changes whenever an instance comes, goes or has its place taken by another copy, and with every correction.
     package let fingerprint: String
 }
 
@@ -20,12 +20,13 @@ extension CatalogStore {
         return try read { db in
             let select = """
                 SELECT series.uid, count(*), series.id, max(instance.id), sum(instance.id),
-                    sum(instance.volume), sum(instance.entryOffset), max(instance.receivedAt)
+                    sum(instance.volume), sum(instance.entryOffset), max(instance.receivedAt),
+                    coalesce(correction.revision, 0)
                 FROM \(StoredInstance.tables) WHERE study.uid = ? \(one)
                 GROUP BY series.id ORDER BY series.seriesNumber, series.id
                 """
             return try db.all(select, arguments).map { row in
-                let numbers = (1...7).map { String(row[$0] as Int64) }
+                let numbers = (1...8).map { String(row[$0] as Int64) }
                 return SeriesState(
                     seriesInstanceUID: row[0], instances: row[1], fingerprint: numbers.joined(separator: "."))
             }

@@ -12,6 +12,8 @@ package struct Change: Hashable, Sendable {
         case conflict, resolved
         /// Instances left the catalogue.
         case erased
+        /// What is said of the study is said otherwise; the instances are the same.
+        case updated
     }
 
     package let sequence: Int64

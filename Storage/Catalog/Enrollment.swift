@@ -81,6 +81,15 @@ package struct StoredInstance: Hashable, Sendable {
     package let receivedAt: Int64
     package let source: String
     package let flaws: InstanceFacts.Flaws
+    /// What goes out otherwise than the bytes say; nil for most studies.
+    package private(set) var correction: StudyCorrection?
+
+    /// The same, to go out as it was received, whatever was found out since.
+    package var asReceived: StoredInstance {
+        var received = self
+        received.correction = nil
+        return received
+    }
 }
 
 /// One of several copies that share a SOP Instance UID but not their bytes.

@@ -25,6 +25,9 @@ struct EnrollmentBatch {
         let id: Int64
         var patient: Int64
         var patientKey: InstanceFacts.PatientKey
+        /// Whom the images name, where a correction shows another.
+        var ownKey: InstanceFacts.PatientKey
+        let correction: StudyCorrection?
         var speaker: Precedence
         var sopClasses: Set<String>
         var isMixed: Bool
@@ -172,20 +175,23 @@ struct EnrollmentBatch {
             let joined = study.sopClasses.sorted().joined(separator: "\\")
             try db.run("UPDATE study SET sopClasses = ? WHERE id = ?", [joined.sql, study.id.sql])
         }
-        if facts.patientKey != study.patientKey, !study.isMixed {
+        if facts.patientKey != study.ownKey, !study.isMixed {
             study.isMixed = true
             try db.run("UPDATE study SET flaws = flaws | 1 WHERE id = ?", [study.id.sql])
         }
         guard precedence < study.speaker else { return }
         study.speaker = precedence
+        study.ownKey = facts.patientKey
         let former = study.patient
-        if facts.patientKey != study.patientKey {
-            study.patient = try Upkeep.patientID(db, of: facts, precedence)
-            study.patientKey = facts.patientKey
+        let shown = facts.corrected(by: study.correction)
+        let forPatient = study.correction?.precedence(precedence) ?? precedence
+        if shown.patientKey != study.patientKey {
+            study.patient = try Upkeep.patientID(db, of: shown, forPatient)
+            study.patientKey = shown.patientKey
             try db.run("UPDATE study SET patient = ? WHERE id = ?", [study.patient.sql, study.id.sql])
         }
-        try db.run(RowSQL.adoptStudy, RowSQL.arguments(RowSQL.adoptedStudy, of: facts, precedence, id: study.id))
-        try Upkeep.offerPatient(db, study.patient, facts, precedence)
+        try db.run(RowSQL.adoptStudy, RowSQL.arguments(RowSQL.adoptedStudy, of: shown, precedence, id: study.id))
+        try Upkeep.offerPatient(db, study.patient, shown, forPatient)
         if former != study.patient { try Upkeep.refreshPatient(db, former) }
     }
 
@@ -201,24 +207,49 @@ struct EnrollmentBatch {
                 study.receivedAt, study.volume, study.entryOffset, sopClasses, flaws
             FROM study JOIN patient ON patient.id = study.patient WHERE study.uid = ?
             """
+        let correction = try self.correction(of: uid)
         let found = try HotStatement(db, select).first({ $0.bind(uid) }) { row in
-            StudyRow(
-                id: row.int64(0), patient: row.int64(1),
-                patientKey: .init(patientID: row.text(2), issuer: row.text(3), loneStudyUID: row.text(4)),
+            let shown = InstanceFacts.PatientKey(
+                patientID: row.text(2), issuer: row.text(3), loneStudyUID: row.text(4))
+            return StudyRow(
+                id: row.int64(0), patient: row.int64(1), patientKey: shown, ownKey: shown, correction: correction,
                 speaker: row.precedence(5), sopClasses: Set(row.text(8).split(separator: "\\").map(String.init)),
                 isMixed: row.int(9) & 1 == 1)
         }
-        if let found { return found }
+        if var found {
+            if correction != nil { found.ownKey = try ownKey(ofStudy: found.id, uid) }
+            return found
+        }
         let precedence = enrollment.precedence
-        let patient = try Upkeep.patientID(db, of: facts, precedence)
-        try Upkeep.offerPatient(db, patient, facts, precedence)
+        let shown = facts.corrected(by: correction)
+        let forPatient = correction?.precedence(precedence) ?? precedence
+        let patient = try Upkeep.patientID(db, of: shown, forPatient)
+        try Upkeep.offerPatient(db, patient, shown, forPatient)
         try db.run(
             RowSQL.insertStudy,
             [uid.sql, patient.sql, facts.sopClassUID.sql]
-                + RowSQL.arguments(RowSQL.adoptedStudy, of: facts, precedence))
+                + RowSQL.arguments(RowSQL.adoptedStudy, of: shown, precedence))
         return StudyRow(
-            id: db.lastInsertedRowID, patient: patient, patientKey: facts.patientKey, speaker: precedence,
-            sopClasses: [facts.sopClassUID], isMixed: false)
+            id: db.lastInsertedRowID, patient: patient, patientKey: shown.patientKey, ownKey: facts.patientKey,
+            correction: correction, speaker: precedence, sopClasses: [facts.sopClassUID], isMixed: false)
+    }
+
+    /// What is shown of a study otherwise than its images say; for most one look into an index that is nearly empty.
+    private func correction(of uid: String) throws -> StudyCorrection? {
+        let isKnown = try HotStatement(db, "SELECT 1 FROM correction WHERE studyUID = ?").first(
+            { $0.bind(uid) }, { _ in true })
+        return isKnown == nil ? nil : try StudyCorrection.of(study: uid, db)
+    }
+
+    /// Whom the instance names that speaks for a study.
+    private func ownKey(ofStudy id: Int64, _ uid: String) throws -> InstanceFacts.PatientKey {
+        let select = """
+            SELECT claim.patientID, claim.issuerOfPatientID
+            FROM series JOIN claim ON claim.id = series.claim WHERE series.study = ?
+            ORDER BY series.receivedAt, series.volume, series.entryOffset LIMIT 1
+            """
+        guard let row = try db.first(select, [id.sql]) else { throw CatalogError.corrupt }
+        return .init(patientID: row[0], issuer: row[1], loneStudyUID: (row[0] as String).isEmpty ? uid : "")
     }
 
     private func seriesRow(_ key: SeriesKey) throws -> SeriesRow {

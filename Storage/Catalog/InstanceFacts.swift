@@ -184,6 +184,11 @@ extension InstanceFacts {
         }
     }
 
+    /// Puts another value in the place of one, normalised as those of a header are.
+    mutating func replace(_ attribute: Attribute, by value: String) {
+        values[attribute.ordinal] = Self.normal(value, of: attribute)
+    }
+
     /// Puts back one value that is stored in a column of its own.
     mutating func restore(_ value: String, of attribute: Attribute) { values[attribute.ordinal] = value }
 }

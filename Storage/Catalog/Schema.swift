@@ -9,6 +9,7 @@ enum Schema {
         ("v0004_upkeep", v0004Upkeep),
         ("v0005_counting", v0005Counting),
         ("v0006_requests", v0006Requests),
+        ("v0007_corrections", v0007Corrections),
     ]
 
     private static let v0001Catalog = """
@@ -200,6 +201,26 @@ enum Schema {
         ALTER TABLE series ADD COLUMN scheduledProcedureStepID TEXT NOT NULL DEFAULT '';
         ALTER TABLE series ADD COLUMN requestedProcedureID TEXT NOT NULL DEFAULT '';
         ALTER TABLE study ADD COLUMN timezoneOffsetFromUTC TEXT NOT NULL DEFAULT '';
+        """
+
+    private static let v0007Corrections = """
+        -- Since v0007: what the records know better than a study's images, by tag, for the study's row and for every way
+        -- out. Kept while the study is not here, for its images may come again.
+        CREATE TABLE correction (
+            studyUID TEXT PRIMARY KEY,
+            revision INTEGER NOT NULL,
+            -- The revision, where it gives the patient's name: then it speaks for the patient before any image does.
+            naming INTEGER,
+            correctedAt INTEGER NOT NULL, isByHand INTEGER NOT NULL,
+            attributes TEXT NOT NULL
+        ) WITHOUT ROWID;
+
+        -- Since v0007: how far the records' revisions are in here; written with the rows.
+        CREATE TABLE projection (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            correctedThrough INTEGER NOT NULL
+        );
+        INSERT INTO projection VALUES (1, 0);
         """
 
     private static let v0002Counters = """

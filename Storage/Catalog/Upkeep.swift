@@ -32,18 +32,23 @@ enum Upkeep {
     /// Removes a patient without studies; otherwise lets the earliest study's speaker speak again.
     static func refreshPatient(_ db: Database, _ id: Int64) throws {
         let select = """
-            SELECT study.receivedAt, study.volume, study.entryOffset, claim.body
+            SELECT study.receivedAt, study.volume, study.entryOffset, claim.body, \(StudyCorrection.columns)
             FROM study JOIN series ON series.study = study.id AND series.receivedAt = study.receivedAt
                 AND series.volume = study.volume AND series.entryOffset = study.entryOffset
             JOIN claim ON claim.id = series.claim
-            WHERE study.patient = ? ORDER BY study.receivedAt, study.volume, study.entryOffset LIMIT 1
+            LEFT JOIN correction ON correction.studyUID = study.uid
+            WHERE study.patient = ?
+            ORDER BY correction.naming IS NULL, correction.naming DESC, study.receivedAt, study.volume,
+                study.entryOffset LIMIT 1
             """
         guard let row = try db.first(select, [id.sql]) else {
             try db.run("DELETE FROM patient WHERE id = ? AND studies = 0", [id.sql])
             return
         }
-        let precedence = Precedence(receivedAt: row[0], volume: row[1], entryOffset: row[2])
-        let facts = InstanceFacts(encoded: [row[3]], flaws: [])
+        let correction = StudyCorrection(row, at: 4)
+        let own = Precedence(receivedAt: row[0], volume: row[1], entryOffset: row[2])
+        let precedence = correction?.precedence(own) ?? own
+        let facts = InstanceFacts(encoded: [row[3]], flaws: []).corrected(by: correction)
         try db.run(RowSQL.adoptPatient, RowSQL.arguments(RowSQL.adoptedPatient, of: facts, precedence, id: id))
     }
 
@@ -55,6 +60,11 @@ enum Upkeep {
         for id in series.sorted() {
             if let study = try refreshSeries(db, id) { studies.insert(study) }
         }
+        try refresh(db, studies: studies)
+    }
+
+    /// Removes empty studies of these ids, then empty patients, and re-decides the others.
+    static func refresh(_ db: Database, studies: Set<Int64>) throws {
         var patients: Set<Int64> = []
         for id in studies.sorted() { patients.formUnion(try refreshStudy(db, id)) }
         for id in patients.sorted() { try refreshPatient(db, id) }
@@ -86,7 +96,7 @@ enum Upkeep {
 
     /// Returns the patients whose rows may have changed.
     private static func refreshStudy(_ db: Database, _ id: Int64) throws -> Set<Int64> {
-        guard let row = try db.first("SELECT patient, series FROM study WHERE id = ?", [id.sql]) else { return [] }
+        guard let row = try db.first("SELECT patient, series, uid FROM study WHERE id = ?", [id.sql]) else { return [] }
         let former: Int64 = row[0]
         if row[1] as Int == 0 {
             try db.run("DELETE FROM study WHERE id = ?", [id.sql])
@@ -99,8 +109,9 @@ enum Upkeep {
             """
         guard let speaker = try db.first(select, [id.sql]) else { return [former] }
         let precedence = Precedence(receivedAt: speaker[0], volume: speaker[1], entryOffset: speaker[2])
-        let facts = InstanceFacts(encoded: [speaker[3]], flaws: [])
-        let patient = try patientID(db, of: facts, precedence)
+        let correction = try StudyCorrection.of(study: row[2], db)
+        let facts = InstanceFacts(encoded: [speaker[3]], flaws: []).corrected(by: correction)
+        let patient = try patientID(db, of: facts, correction?.precedence(precedence) ?? precedence)
         try db.run("UPDATE study SET patient = ? WHERE id = ?", [patient.sql, id.sql])
         try db.run(RowSQL.adoptStudy, RowSQL.arguments(RowSQL.adoptedStudy, of: facts, precedence, id: id))
         try refreshModalities(db, study: id)

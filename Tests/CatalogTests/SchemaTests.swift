@@ -67,6 +67,7 @@ struct SchemaSnapshot {
         trigger study_text_removed: study
         table change: seq kind studyUID seriesUID instances at
         table claim: id series hash patientID issuerOfPatientID body
+        table correction: studyUID revision naming correctedAt isByHand attributes
         table erasure: id uid volume entryOffset bodyOffset length begunAt
         table instance: id uid series claim sopClassUID transferSyntaxUID instanceNumber contentDate contentTime \
         acquisitionDate acquisitionTime acquisitionDateTime rows columns bitsAllocated numberOfFrames \
@@ -76,6 +77,7 @@ struct SchemaSnapshot {
         instances bytes patientName patientNameKey patientBirthDate patientBirthTime patientSex otherPatientIDs \
         ethnicGroup patientComments
         table patient_text: patientNameKey patientID
+        table projection: id correctedThrough
         table secondary: id uid studyUID seriesUID volume entryOffset bodyOffset length dataSetOffset digest \
         receivedAt source flaws facts settled
         table series: id uid study receivedAt volume entryOffset claim instances bytes modality seriesNumber \

@@ -130,7 +130,7 @@ struct PatientIndexTests {
         #expect(try hospital.look { try $0.root(of: rows[2].id) }.id == rows[2].id)
     }
 
-    @Test("An identifier that nobody holds becomes the survivor's; a replaced one ends")
+    @Test("An identifier that nobody holds leads to the survivor; a replaced one ends")
     func identifiers() throws {
         let hospital = try Hospital()
         let patient = try hospital.change { try $0.patients.register(Hospital.facts("BN1")) }
@@ -178,5 +178,33 @@ struct PatientIndexTests {
         #expect(try hospital.look { try $0.facility(code: "24001", on: "20240501") }?.name == "Bắc Giang")
         #expect(try hospital.look { try $0.facility(code: "24001", on: "20261121") }?.name == "Bắc Ninh 2")
         #expect(try hospital.look { try $0.facility(code: "24001", on: "20190101") } == nil)
+    }
+}
+
+@Suite("Facilities")
+struct FacilityTests {
+    @Test("A code means one facility at a time, and on each day the one that had it")
+    func codes() throws {
+        let hospital = try Hospital()
+        try hospital.change { desk in
+            try desk.facilities.put(FacilityRecord(code: "24001", name: "Trạm A", validFrom: "20200101"))
+            #expect(throws: EncounterFailure.self) {
+                try desk.facilities.put(FacilityRecord(code: "24001", name: "Trạm B", validFrom: "20250701"))
+            }
+            _ = try desk.facilities.end(code: "24001", on: "20250630")
+            try desk.facilities.put(FacilityRecord(code: "24001", name: "Trạm B", validFrom: "20250701"))
+            try desk.facilities.put(FacilityRecord(code: "24001-1", name: "Điểm 1", parent: "24001"))
+            #expect(throws: EncounterFailure.self) {
+                try desk.facilities.put(FacilityRecord(code: "X", name: "X", parent: "nobody"))
+            }
+            #expect(throws: EncounterFailure.self) {
+                try desk.facilities.put(
+                    FacilityRecord(code: "X", name: "X", validFrom: "20250101", validUntil: "20240101"))
+            }
+        }
+        let names = try hospital.look { records in
+            try ["20191231", "20250630", "20250701"].map { try records.facility(code: "24001", on: $0)?.name }
+        }
+        #expect(names == [nil, "Trạm A", "Trạm B"])
     }
 }
