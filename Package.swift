@@ -164,7 +164,9 @@ let package = Package(
         room(
             "Interop",
             [
-                "HL7", "DICOMCore", "Records", "Encounters", crypto, nio, nioPosix, lifecycle, logging, metrics,
+                "HL7", "DICOMCore", "DICOMImaging", "Catalog", "Records", "Retrieval", "Encounters", "Web", crypto, nio,
+                nioHTTP1, nioPosix, lifecycle, logging, metrics,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
             ]),
@@ -187,9 +189,7 @@ let package = Package(
             [
                 "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer",
                 "Access", "Encounters", "HL7", "Interop", "Web", "DICOMweb", "FHIR", "Portal", "Telemetry", "CLinux",
-                "Yams",
-                lifecycle, signals, logging,
-                metrics,
+                "Yams", lifecycle, signals, logging, metrics, .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
         .executableTarget(
             name: "phim",

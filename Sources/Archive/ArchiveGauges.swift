@@ -13,6 +13,7 @@ enum ArchiveGauges {
         }
         Meter(label: "phim_ingest_memory_bytes").set(archive.ingest.bytesInMemory)
         if let free = try? archive.volumes.freeBytes() { Meter(label: "phim_storage_free_bytes").set(free) }
+        refreshNotices(archive)
         guard let counts = try? archive.catalog.statistics(perModality: false) else { return }
         Meter(label: "phim_catalog_studies").set(counts.studies)
         Meter(label: "phim_catalog_series").set(counts.series)

@@ -56,6 +56,7 @@ package struct ArchiveServer: Sendable {
 
         let dimse = try dimseListener()
         let messages = try await messageListener()
+        let notices = try noticeDelivery()
         let announce = announcement(dicomPort: dimse.port, hl7Port: messages?.port, ready: ready, first: first)
         let http = archive.configuration.http
         let sources = try sources(dicomPort: dimse.port)
@@ -78,7 +79,10 @@ package struct ArchiveServer: Sendable {
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: Edges(dimse: dimse, web: web, events: sources.portal.events, messages: messages)),
+                    .init(
+                        service: Edges(
+                            dimse: dimse, web: web, events: sources.portal.events, messages: messages,
+                            notices: notices)),
                     .init(
                         service: AuditRetention(
                             audit: archive.audit, months: archive.configuration.access.auditMonths, logger: logger)),

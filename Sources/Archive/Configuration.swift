@@ -21,11 +21,14 @@ package struct Configuration: Decodable, Sendable, Equatable {
     package var access = AccessSection()
     package var hospital = HospitalSection()
     package var hl7 = HL7Section()
+    package var notices: [NoticeEntry] = []
     package var peers: [PeerEntry] = []
 
     package init() {}
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case dicom, http, storage, access, hospital, hl7, peers }
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case dicom, http, storage, access, hospital, hl7, notices, peers
+    }
 
     package init(from decoder: any Decoder) throws {
         try decoder.refuseUnknownKeys(CodingKeys.self)
@@ -37,6 +40,11 @@ package struct Configuration: Decodable, Sendable, Equatable {
         hospital = try values.decodeIfPresent(HospitalSection.self, forKey: .hospital) ?? hospital
         hl7 = try values.decodeIfPresent(HL7Section.self, forKey: .hl7) ?? hl7
         peers = try values.decodeIfPresent([PeerEntry].self, forKey: .peers) ?? peers
+        notices = try values.decodeIfPresent([NoticeEntry].self, forKey: .notices) ?? notices
+        var destinations: Set<String> = []
+        for notice in notices where !destinations.insert(notice.name).inserted {
+            throw ConfigurationError("notices: the name \(notice.name) is there twice")
+        }
         var names: Set<String> = []
         for peer in peers where !names.insert(peer.name.lowercased()).inserted {
             throw ConfigurationError("peers: the name \(peer.name) is there twice")

@@ -70,6 +70,13 @@ extension Configuration {
           # duplicateOrderHours: 24    # the same procedure ordered twice for one patient within this time is warned of
           # worklistLimit: 10000       # answers to one worklist query at most; the log says when it was met
           # worklistOwnStation: false  # true: who asks for no station gets only its own steps, and those for any station
+          # settleSeconds: 60          # without a further image for so long a study is complete
+          # completeSettled: true      # procedures of modalities that report nothing (MPPS) are completed then
+
+        # Who is told that the images of an order are there (docs/notices.md)
+        # notices:
+        #   - { name: his, address: mllp://192.0.2.30:2576, message: ORU, receiver: HIS^24001, keyImages: 3 }
+        #   - { name: emr, address: https://emr.example.org/images, secretFile: emr-secret, ca: emr-ca.pem }
 
         # Sign-in at the hospital's identity provider (OpenID Connect), as a part of access: (docs/oidc.md)
         #   oidc:

@@ -5,12 +5,13 @@ import Interop
 import Portal
 import ServiceLifecycle
 
-/// DICOM, HTTP and HL7 together; when one ends with an error, so do the others.
+/// DICOM, HTTP and HL7 together, and what is told to others; when one ends with an error, so do the others.
 struct Edges: Service {
     let dimse: DIMSEListener
     let web: any Service
     let events: EventFeed
     let messages: MLLPListener?
+    let notices: NoticeDelivery?
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -19,6 +20,7 @@ struct Edges: Service {
             // Live streams end first: the web server waits for what it answers.
             group.addTask { try await events.run() }
             if let messages { group.addTask { try await messages.run() } }
+            if let notices { group.addTask { try await notices.run() } }
             try await group.waitForAll()
         }
     }

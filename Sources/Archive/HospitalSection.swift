@@ -13,11 +13,16 @@ package struct HospitalSection: Decodable, Sendable, Equatable {
     package var duplicateOrderHours = 24
     package var worklistLimit = 10_000
     package var worklistOwnStation = false
+    /// Seconds without a further image after which a study is complete.
+    package var settleSeconds = 60
+    /// Procedures of modalities that report nothing are completed then.
+    package var completeSettled = true
 
     package init() {}
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
         case facility, name, accessionPrefix, duplicateOrderHours, worklistLimit, worklistOwnStation
+        case settleSeconds, completeSettled
     }
 
     package init(from decoder: any Decoder) throws {
@@ -37,6 +42,8 @@ package struct HospitalSection: Decodable, Sendable, Equatable {
         duplicateOrderHours = try values.integer(.duplicateOrderHours, 0...24 * 365, duplicateOrderHours, "hospital")
         worklistLimit = try values.integer(.worklistLimit, 1...1_000_000, worklistLimit, "hospital")
         worklistOwnStation = try values.decodeIfPresent(Bool.self, forKey: .worklistOwnStation) ?? worklistOwnStation
+        settleSeconds = try values.integer(.settleSeconds, 1...86_400, settleSeconds, "hospital")
+        completeSettled = try values.decodeIfPresent(Bool.self, forKey: .completeSettled) ?? completeSettled
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {

@@ -13,17 +13,23 @@ package final class StudyFollower: Sendable {
     private static let beat = DispatchTimeInterval.milliseconds(250)
     private static let name = "links"
     private static let batch = 500
+    /// Images of a modality that is done come in quick succession: they are counted so often, in microseconds.
+    private static let glance: Int64 = 1_000_000
 
     private let catalog: CatalogStore
     private let encounters: Encounters
     package let corrections: Corrections
+    private let settling: StudySettling
     private let logger: Logger
     private let stopping = DispatchSemaphore(value: 0)
 
-    package init(catalog: CatalogStore, encounters: Encounters, logger: Logger) {
+    package init(
+        catalog: CatalogStore, encounters: Encounters, settling rules: SettlingRules = SettlingRules(), logger: Logger
+    ) {
         self.catalog = catalog
         self.encounters = encounters
         corrections = Corrections(catalog: catalog, encounters: encounters)
+        settling = StudySettling(catalog: catalog, encounters: encounters, rules: rules)
         self.logger = logger
     }
 
@@ -31,7 +37,7 @@ package final class StudyFollower: Sendable {
     /// before the first image can come.
     package func begin() throws(EncounterFailure) {
         guard try encounters.look({ try $0.position(ofFollower: Self.name) }) == nil else { return }
-        let last = try read { () throws(CatalogError) in try catalog.changeBounds() }.last
+        let last = try Self.read { () throws(CatalogError) in try catalog.changeBounds() }.last
         try encounters.change(by: "rule") { try $0.records.setPosition(last, ofFollower: Self.name) }
     }
 
@@ -42,6 +48,7 @@ package final class StudyFollower: Sendable {
             while stopping.wait(timeout: .now() + Self.beat) == .timedOut {
                 do throws(EncounterFailure) {
                     try catchUp()
+                    try settling.judge()
                     isFailing = false
                 } catch {
                     // What cannot be read or written now may be later; nothing is skipped. It is said once.
@@ -68,10 +75,10 @@ package final class StudyFollower: Sendable {
     package func catchUp() throws(EncounterFailure) -> Int {
         var studies = 0
         while true {
-            let bounds = try read { () throws(CatalogError) in try catalog.changeBounds() }
+            let bounds = try Self.read { () throws(CatalogError) in try catalog.changeBounds() }
             let known = try encounters.look { try $0.position(ofFollower: Self.name) } ?? bounds.last
             let position = known > bounds.last ? 0 : known
-            let changes = try read { () throws(CatalogError) in
+            let changes = try Self.read { () throws(CatalogError) in
                 try catalog.changes(after: position, limit: Self.batch)
             }
             guard let last = changes.last else { break }
@@ -96,9 +103,20 @@ package final class StudyFollower: Sendable {
             }
             // What was deleted waits for nobody.
             for uid in changed where facts[uid] == nil { try desk.records.removeInbox(study: uid) }
+            for uid in changed { try settle(uid, desk.records) }
             try desk.records.setPosition(sequence, ofFollower: Self.name)
         }
         return stored.count
+    }
+
+    /// Images came or went: the study is looked at once nothing more comes, or once what its modality named is here.
+    private func settle(_ uid: String, _ records: RecordTransaction) throws {
+        let quietAt = records.now + settling.rules.quiet
+        let isDone = try records.performedSteps(ofStudy: uid).contains {
+            $0.status == PerformedStepStatus.completed.rawValue
+        }
+        let dueAt = isDone ? min(quietAt, records.now + Self.glance) : quietAt
+        try records.settle(study: uid, quietAt: quietAt, dueAt: dueAt)
     }
 
     /// What studies say of themselves, whatever they are corrected to; those that are not here any more are left out.
@@ -108,7 +126,26 @@ package final class StudyFollower: Sendable {
             claims.map { ($0.studyInstanceUID, StudyFacts($0)) }, uniquingKeysWith: { first, _ in first })
     }
 
-    private func read<Value>(_ body: () throws(CatalogError) -> Value) throws(EncounterFailure) -> Value {
+    /// Studies as they are shown, corrected; those that are not here any more are left out.
+    static func states(of uids: [String], in catalog: CatalogStore) throws(EncounterFailure) -> [String: StudyState] {
+        if uids.isEmpty { return [:] }
+        let matches = try read { () throws(CatalogError) in
+            try catalog.find(Query(level: .study, filters: [.studyInstanceUID: .list(uids)]))
+        }
+        return Dictionary(
+            matches.map { match in
+                func count(_ tag: Tag) -> Int { Int(match.values[tag] ?? "") ?? 0 }
+                let modalities = (match.values[.modalitiesInStudy] ?? "").split(separator: "\\").map(String.init)
+                let facts = StudyFacts(
+                    match.values, studyInstanceUID: match.values[.studyInstanceUID] ?? "", modalities: modalities)
+                let state = StudyState(
+                    facts: facts, series: count(.numberOfStudyRelatedSeries),
+                    instances: count(.numberOfStudyRelatedInstances))
+                return (state.facts.studyInstanceUID, state)
+            }, uniquingKeysWith: { first, _ in first })
+    }
+
+    static func read<Value>(_ body: () throws(CatalogError) -> Value) throws(EncounterFailure) -> Value {
         do throws(CatalogError) { return try body() } catch { throw .records(error == .busy ? .busy : .corrupt) }
     }
 }
@@ -116,15 +153,19 @@ package final class StudyFollower: Sendable {
 extension StudyFacts {
     /// From what a study's images say.
     init(_ study: StudyClaims) {
-        func value(_ tag: Tag) -> String { study.values[tag] ?? "" }
+        self.init(study.values, studyInstanceUID: study.studyInstanceUID, modalities: study.modalities)
+    }
+
+    /// From the attributes of a study and its patient.
+    init(_ values: [Tag: String], studyInstanceUID: String, modalities: [String]) {
+        func value(_ tag: Tag) -> String { values[tag] ?? "" }
         let (date, time) = (value(.studyDate), String(value(.studyTime).prefix { $0.isNumber }.prefix(6)))
         self.init(
-            studyInstanceUID: study.studyInstanceUID, accessionNumber: value(.accessionNumber),
+            studyInstanceUID: studyInstanceUID, accessionNumber: value(.accessionNumber),
             issuerOfAccessionNumber: "", patientID: value(.patientID), issuerOfPatientID: value(.issuerOfPatientID),
             patientName: value(.patientName), patientBirthDate: value(.patientBirthDate),
             patientSex: value(.patientSex),
-            modalities: study.modalities,
-            startedAt: date.count == 8 ? date + String((time + "000000").prefix(6)) : "",
+            modalities: modalities, startedAt: date.count == 8 ? date + String((time + "000000").prefix(6)) : "",
             description: value(.studyDescription))
     }
 }

@@ -25,8 +25,8 @@ struct Phim: AsyncParsableCommand {
         subcommands: [
             Serve.self, Import.self, Export.self, Find.self, Send.self, Status.self, Top.self, Verify.self,
             RebuildIndex.self, Delete.self, Conflict.self, OrderCommand.self, PatientCommand.self, WorklistCommand.self,
-            InboxCommand.self, StudyCommand.self, FacilityCommand.self, MessageCommand.self, CommitmentCommand.self,
-            PeerCommand.self, AccountCommand.self, TokenCommand.self,
+            InboxCommand.self, StudyCommand.self, FacilityCommand.self, MessageCommand.self, NoticeCommand.self,
+            CommitmentCommand.self, PeerCommand.self, AccountCommand.self, TokenCommand.self,
             AuditCommand.self,
             ConformanceStatementCommand.self,
             Render.self, Transcode.self, CodecWorker.self,

@@ -119,5 +119,6 @@ extension RecordTransaction {
                 (SELECT nameKey FROM patient WHERE id = ?3) WHERE encounter = ?4
             """, [patient.id, now, patient.root, id])
         try run("UPDATE studyLink SET patient = ? WHERE encounter = ? AND undoneAt IS NULL", [patient.id, id])
+        for link in try links(encounter: id) { try lookAgain(study: link.studyInstanceUID) }
     }
 }

@@ -50,6 +50,15 @@ extension RecordTransaction {
         try run(
             "UPDATE performedStep SET status = ?, dataSet = ?, updatedAt = ? WHERE sopInstanceUID = ?",
             [status, Data(dataSet), now, sopInstanceUID])
+        // A study that still settles may be whole with this.
+        try run(
+            """
+            UPDATE settling SET dueAt = min(dueAt, ?1) WHERE studyInstanceUID IN (
+                SELECT studyInstanceUID FROM performedStep WHERE sopInstanceUID = ?2
+                UNION SELECT studyLink.studyInstanceUID FROM performedStepProcedure
+                    JOIN studyLink ON studyLink.procedure = performedStepProcedure.procedure AND undoneAt IS NULL
+                    WHERE performedStepProcedure.performedStep = ?2)
+            """, [now, sopInstanceUID])
     }
 
     package func performedStep(_ sopInstanceUID: String) throws -> PerformedStepRecord? {
@@ -63,5 +72,18 @@ extension RecordTransaction {
             WHERE procedure = ? ORDER BY createdAt
             """
         return try rows(select, [procedure]).map(PerformedStepRecord.init)
+    }
+
+    /// Of a study: those that name it, and those of the procedure that it is linked to.
+    package func performedSteps(ofStudy uid: String) throws -> [PerformedStepRecord] {
+        let select = """
+            SELECT * FROM performedStep WHERE sopInstanceUID IN (
+                SELECT sopInstanceUID FROM performedStep WHERE studyInstanceUID = ?1
+                UNION SELECT performedStepProcedure.performedStep FROM studyLink
+                    JOIN performedStepProcedure ON performedStepProcedure.procedure = studyLink.procedure
+                    WHERE studyLink.studyInstanceUID = ?1 AND undoneAt IS NULL)
+            ORDER BY createdAt
+            """
+        return try rows(select, [uid]).map(PerformedStepRecord.init)
     }
 }

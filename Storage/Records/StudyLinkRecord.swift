@@ -172,6 +172,8 @@ extension RecordTransaction {
                 uid, target.procedure, target.encounter, target.patient, method.rawValue, score, reason, now, actor,
             ])
         try run("DELETE FROM inbox WHERE studyInstanceUID = ?", [uid])
+        // Who was told otherwise has to hear of it.
+        try lookAgain(study: uid)
     }
 
     /// - Parameter reason: empty where none was given.
@@ -179,6 +181,7 @@ extension RecordTransaction {
         try run(
             "UPDATE studyLink SET undoneAt = ?, undoneBy = ?, undoneReason = ? WHERE id = ? AND undoneAt IS NULL",
             [now, actor, reason, link.id])
+        try lookAgain(study: link.studyInstanceUID)
     }
 
     // MARK: Inbox
