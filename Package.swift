@@ -221,7 +221,9 @@ let package = Package(
         tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore", "Encounters", "Records"]),
         tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),
         tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore", grdb]),
-        tests("EncountersTests", ["Encounters", "Interop", "HL7", "Records", "Catalog", "DICOMCore", logging]),
+        tests(
+            "EncountersTests",
+            ["Encounters", "Interop", "HL7", "Records", "Catalog", "DICOMCore", grdb, logging]),
         tests("FHIRTests", ["FHIR"]),
         tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", "FaultInjection", crypto, logging]),
         tests(

@@ -93,13 +93,15 @@ struct LinkScale: ParsableCommand {
             throw ValidationError("order \(number) is missing")
         }
         let isKnown = way != .nothing
-        return StudyFacts(
+        var facts = StudyFacts(
             studyInstanceUID: way == .studyInstanceUID
-                ? order.studyInstanceUID : "1.2.826.0.1.3680043.2.1125.\(number)",
-            accessionNumber: way == .accessionNumber ? order.accession.value : "", issuerOfAccessionNumber: "",
-            patientID: way == .name ? "" : isKnown ? "BN\(number)" : "X\(number)", issuerOfPatientID: "",
-            patientName: isKnown ? MadeUpHospital.name(number) : "NOBODY \(number)",
-            patientBirthDate: isKnown ? MadeUpHospital.birthDate(number) : "", patientSex: "",
-            modalities: [order.details.modality], startedAt: order.details.scheduledAt, description: "")
+                ? order.studyInstanceUID : "1.2.826.0.1.3680043.2.1125.\(number)")
+        facts.accessionNumber = way == .accessionNumber ? order.accession.value : ""
+        facts.patientID = way == .name ? "" : isKnown ? "BN\(number)" : "X\(number)"
+        facts.patientName = isKnown ? MadeUpHospital.name(number) : "NOBODY \(number)"
+        facts.patientBirthDate = isKnown ? MadeUpHospital.birthDate(number) : ""
+        facts.modalities = [order.details.modality]
+        facts.startedAt = order.details.scheduledAt
+        return facts
     }
 }

@@ -42,6 +42,7 @@ package final class OpenArchive: Sendable {
         catalog = try CatalogStore(path: folder.catalog)
         records = try RecordStore(path: folder.records)
         encounters = Encounters(records: records, settings: OrderSettings(configuration.hospital))
+        try Self.adopt(in: encounters, logger)
         follower = StudyFollower(
             catalog: catalog, encounters: encounters, settling: SettlingRules(configuration), logger: logger)
         // Before anything goes out, also of a catalogue that is new.

@@ -27,6 +27,8 @@ package struct OrderEntry: Sendable {
     /// At most 16 characters; one is made otherwise.
     package let accessionNumber: String?
     package var studyInstanceUID: String?
+    /// The known patient has the name that is told from now on; otherwise another name is refused.
+    package var renames = false
     package let amend: @Sendable (inout ProcedureDetails) -> Void
 
     package init(
@@ -48,7 +50,7 @@ extension Desk {
         let person =
             switch entry.person {
             case .known(let id): try records.root(of: id)
-            case .told(let facts): try patients.register(facts, older: .ignored)
+            case .told(let facts): try person(facts, entry)
             }
         let visit = try entry.visit.map { try encounters.visit($0, patient: person) }
         let placer = IssuedNumber(issuer: settings.issuer, value: entry.number ?? Self.madeNumber(asOf))
@@ -68,6 +70,11 @@ extension Desk {
         facts.studyInstanceUID = entry.studyInstanceUID
         let outcome = try orders.apply(.new, facts, patient: person, encounter: visit)
         return try relinked(outcome, person)
+    }
+
+    private func person(_ facts: PatientFacts, _ entry: OrderEntry) throws -> PatientRecord {
+        if !entry.renames { try patients.check(entered: facts) }
+        return try patients.register(facts, older: .ignored)
     }
 
     private func repeated(
@@ -121,7 +128,7 @@ extension Desk {
 
     private func relinked(_ outcome: OrderOutcome, _ person: PatientRecord) throws -> OrderOutcome {
         try links.reconsider(study: outcome.procedure.studyInstanceUID)
-        try links.reconsider(patient: person, accessionNumber: outcome.procedure.accession.value)
+        try links.reconsider(patient: person)
         return OrderOutcome(procedure: try records.procedure(id: outcome.procedure.id), warning: outcome.warning)
     }
 }

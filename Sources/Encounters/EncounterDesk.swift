@@ -32,8 +32,13 @@ package struct EncounterFacts: Sendable {
 /// The visits of one transaction.
 package struct EncounterDesk {
     let records: RecordTransaction
+    /// Who asks for the change, for the history.
+    let actor: String
 
-    package init(_ records: RecordTransaction) { self.records = records }
+    package init(_ records: RecordTransaction, actor: String) {
+        self.records = records
+        self.actor = actor
+    }
 
     /// Applies an event to a visit. A visit that was opened before this archive listened is opened by what is first said
     /// of it; only what takes something back needs it to be known.
@@ -62,10 +67,11 @@ package struct EncounterDesk {
         return try records.encounter(id: known.id)
     }
 
-    /// The visit that an order names; opened when it is not known yet, for its admission may come later.
+    /// The visit that an order names; opened when it is not known yet, for its admission may come later, and be older.
     package func visit(_ facts: EncounterFacts, patient: PatientRecord) throws -> EncounterRecord {
         guard let known = try records.encounter(issuer: facts.issuer, number: facts.number) else {
-            return try apply(.update, facts, patient: patient)
+            let opening = EncounterFacts(issuer: facts.issuer, number: facts.number, asOf: 0, amend: facts.amend)
+            return try apply(.update, opening, patient: patient)
         }
         guard try records.patient(id: known.patient).root == patient.root else {
             throw EncounterFailure.conflict(reason: "This visit belongs to another patient")
@@ -74,12 +80,23 @@ package struct EncounterDesk {
     }
 
     /// A visit was booked on the wrong person: it goes to another with its procedures and links.
-    package func move(issuer: String, number: String, to patient: PatientRecord, asOf: Int64) throws -> EncounterRecord
-    {
+    /// - Parameter prior: whom the caller takes it to be of; it is refused when it is somebody else's.
+    package func move(
+        issuer: String, number: String, from prior: PatientIdentifier, to patient: PatientRecord, asOf: Int64
+    ) throws -> EncounterRecord {
         guard let known = try records.encounter(issuer: issuer, number: number) else {
             throw EncounterFailure.unknown(what: "visit")
         }
+        let holder = try records.root(of: known.patient)
+        // Said twice is done once.
+        if holder.id == patient.root { return known }
+        guard try records.patient(identifiedBy: prior)?.id == holder.id else {
+            throw EncounterFailure.conflict(reason: "This visit is not of the prior patient")
+        }
         guard asOf >= known.asOf else { throw EncounterFailure.outdated(what: "visit") }
+        try records.note(
+            .visitMoved, patient: known.patient, other: patient.id, actor: actor,
+            reason: "a visit was booked on the wrong person")
         try records.setEncounter(
             known.id, patient: patient.id, status: known.status, details: known.details,
             startedAt: LocalTime.instant(known.details.startedAt), asOf: asOf)

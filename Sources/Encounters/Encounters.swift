@@ -39,7 +39,7 @@ package struct Desk {
 
     package var patients: PatientIndex { PatientIndex(records, actor: actor) }
     package var facilities: FacilityDesk { FacilityDesk(records) }
-    package var encounters: EncounterDesk { EncounterDesk(records) }
+    package var encounters: EncounterDesk { EncounterDesk(records, actor: actor) }
     package var orders: OrderDesk { OrderDesk(records, settings: settings, actor: actor) }
     package var performedSteps: PerformedStepDesk { PerformedStepDesk(records, orders: orders) }
     package var corrections: CorrectionDesk { CorrectionDesk(records, actor: actor) }

@@ -25,7 +25,7 @@ package struct LinkDesk {
             return link
         }
         let held = try records.inbox(study: study.studyInstanceUID)?.isHeld ?? false
-        let candidates = held ? [] : try StudyLinking(records).candidates(study)
+        let candidates = held ? [] : try StudyLinking(records, issuer: settings.issuer).candidates(study)
         guard let best = StudyLinking.decided(candidates) else {
             try records.putInbox(study, nameKey: Fold.fold(study.patientName), isHeld: false)
             return nil
@@ -34,20 +34,23 @@ package struct LinkDesk {
         return try records.link(ofStudy: study.studyInstanceUID)
     }
 
-    /// An order or a patient came to be known, or changed: only what waits and could belong there is looked at again.
+    /// An order or a patient came to be known, or changed: only what waits and could belong there is looked at again. A
+    /// name alone links nothing, so those who share it are left alone.
     /// - Returns: How many studies were linked.
     @discardableResult
-    package func reconsider(patient: PatientRecord, accessionNumber: String = "") throws -> Int {
+    package func reconsider(patient: PatientRecord) throws -> Int {
         let root = try records.root(of: patient.id)
         let codes = try records.identifiers(of: root).map(\.value)
-        let waiting = try records.inbox(
-            accessionNumber: accessionNumber, patientIDs: codes, nameKey: Fold.fold(root.demographics.name))
-        var linked = 0
-        for item in waiting where !item.isHeld {
-            if try arrived(item.facts) != nil { linked += 1 }
+        var (linked, last) = (0, "")
+        while true {
+            let waiting = try records.inbox(of: root, patientIDs: codes, beyond: last, limit: Self.page)
+            for item in waiting where try arrived(item.facts) != nil { linked += 1 }
+            guard waiting.count == Self.page, let end = waiting.last else { return linked }
+            last = end.facts.studyInstanceUID
         }
-        return linked
     }
+
+    private static let page = 200
 
     /// The Study Instance UIDs that an order gave were used before it came.
     @discardableResult
@@ -61,7 +64,7 @@ package struct LinkDesk {
         let target = try checked(target)
         if let link = try records.link(ofStudy: uid) {
             if link.target == target { return }
-            try records.undoLink(link, actor: actor)
+            try end(link)
         }
         try records.addLink(
             study: uid, to: target, method: .person, score: 1,
@@ -75,8 +78,22 @@ package struct LinkDesk {
         guard let link = try records.link(ofStudy: study.studyInstanceUID) else {
             throw EncounterFailure.conflict(reason: "This study is not linked")
         }
-        try records.undoLink(link, actor: actor, reason: reason)
+        try end(link, reason: reason)
         try records.putInbox(study, nameKey: Fold.fold(study.patientName), isHeld: true)
+    }
+
+    /// A study was deleted: it belongs nowhere, and waits for nobody. Sent again, it is judged anew.
+    package func deleted(study uid: String) throws {
+        try records.removeInbox(study: uid)
+        guard let link = try records.link(ofStudy: uid) else { return }
+        try end(link, reason: "the study was deleted")
+    }
+
+    /// Ends a link, and what its images alone did to the procedure.
+    private func end(_ link: StudyLinkRecord, reason: String = "") throws {
+        try records.undoLink(link, actor: actor, reason: reason)
+        guard let id = link.target.procedure, try records.links(procedure: id).isEmpty else { return }
+        try OrderDesk(records, settings: settings, actor: actor).takeBackImages(ofProcedure: id)
     }
 
     private func make(_ uid: String, _ candidate: LinkCandidate) throws {
@@ -86,14 +103,17 @@ package struct LinkDesk {
         try begin(candidate.target)
     }
 
-    /// Images are there: the procedure has begun, whether or not the modality said so.
+    /// Images are there: the procedure has begun. A modality that reports of its work says so itself, and also that it
+    /// gave up.
     private func begin(_ target: LinkTarget) throws {
         guard let id = target.procedure else { return }
         let procedure = try records.procedure(id: id)
         let state = ProcedureState(word: procedure.state)
-        guard state == .ordered || state == .scheduled || state == .arrived else { return }
+        guard state == .ordered || state == .scheduled || state == .arrived,
+            try records.performedSteps(procedure: id).isEmpty
+        else { return }
         _ = try OrderDesk(records, settings: settings, actor: actor).step(
-            .start, procedure, reason: "images came")
+            .start, procedure, reason: OrderDesk.imagesCame)
     }
 
     /// What a person names must be there, and belong together.

@@ -137,11 +137,14 @@ package struct StudyLinkStory: Encodable, Sendable {
     package let candidates: [CandidateReport]
     package let links: [LinkReport]
 
-    package init(_ facts: StudyFacts, _ records: RecordTransaction) throws {
+    /// - Parameter issuer: of this site's patient codes.
+    package init(_ facts: StudyFacts, _ records: RecordTransaction, issuer: String) throws {
         studyInstanceUID = facts.studyInstanceUID
         let all = try records.links(ofStudy: facts.studyInstanceUID)
         holding = all.first { $0.undoneAt == nil }?.id
-        candidates = try StudyLinking(records).candidates(facts).map { try CandidateReport($0, records) }
+        candidates = try StudyLinking(records, issuer: issuer).candidates(facts).map {
+            try CandidateReport($0, records)
+        }
         links = try all.map { try LinkReport($0, records) }
     }
 }

@@ -34,6 +34,18 @@ package struct OrderFacts: Sendable {
     }
 }
 
+extension OrderFacts {
+    /// An order number without an issuer is of this site.
+    func issued(by site: String) -> OrderFacts {
+        guard placer.issuer.isEmpty, !site.isEmpty else { return self }
+        var facts = OrderFacts(placer: IssuedNumber(issuer: site, value: placer.value), asOf: asOf, amend: amend)
+        facts.accessionNumber = accessionNumber
+        facts.studyInstanceUID = studyInstanceUID
+        facts.step = step
+        return facts
+    }
+}
+
 /// What became of an order.
 package struct OrderOutcome: Sendable {
     package let procedure: ProcedureRecord
@@ -60,6 +72,7 @@ package struct OrderDesk {
         guard (1...64).contains(facts.placer.value.count) else {
             throw EncounterFailure.invalid(field: "order number", reason: "1 to 64 characters")
         }
+        let facts = facts.issued(by: settings.issuer)
         guard let known = try records.procedure(placer: facts.placer) else {
             guard control == .new else { throw EncounterFailure.unknown(what: "order") }
             return try enter(facts, patient: patient, encounter: encounter)
@@ -70,12 +83,12 @@ package struct OrderDesk {
         guard facts.asOf >= known.asOf else { throw EncounterFailure.outdated(what: "order") }
         switch control {
         case .new, .change: return try change(known, facts, encounter)
-        case .cancel, .discontinue: return try step(.cancel, known, reason: "the order was cancelled")
+        case .cancel, .discontinue: return try step(.cancel, known, reason: "the order was cancelled", asOf: facts.asOf)
         case .status:
             guard let step = facts.step else {
                 throw EncounterFailure.invalid(field: "order status", reason: "not a status that orders have here")
             }
-            return try self.step(step, known, reason: "the order's status was sent")
+            return try self.step(step, known, reason: "the order's status was sent", asOf: facts.asOf)
         }
     }
 
@@ -91,7 +104,7 @@ package struct OrderDesk {
         guard try records.procedure(studyInstanceUID: uid) == nil else {
             throw EncounterFailure.conflict(reason: "Another order has this Study Instance UID")
         }
-        let accession = try accessionNumber(facts.accessionNumber)
+        let accession = try facts.accessionNumber.flatMap(Self.usable) ?? madeAccessionNumber()
         if details.requestedProcedureID.isEmpty { details.requestedProcedureID = accession }
         if details.scheduledProcedureStepID.isEmpty { details.scheduledProcedureStepID = accession }
         let isScheduled = !details.scheduledAt.isEmpty
@@ -122,6 +135,13 @@ package struct OrderDesk {
         try records.setProcedure(
             known.id, patient: known.patient, encounter: encounter?.id ?? known.encounter, details: details,
             nameKey: Fold.fold(try records.root(of: known.patient).demographics.name), asOf: facts.asOf)
+        if let encounter, encounter.id != known.encounter {
+            try records.setEncounter(encounter.id, ofLinksOf: known.id)
+        }
+        // The images will carry the hospital's own number.
+        if let given = facts.accessionNumber.flatMap(Self.usable), given != known.accession.value, isMade(known) {
+            try records.setAccession(IssuedNumber(issuer: settings.issuer, value: given), ofProcedure: known)
+        }
         if details.scheduledAt != known.details.scheduledAt, state == .ordered || state == .scheduled {
             return try step(.schedule, try records.procedure(id: known.id), reason: "another time was set")
         }
@@ -129,16 +149,49 @@ package struct OrderDesk {
     }
 
     /// Takes a procedure one step on.
-    package func step(_ step: ProcedureStep, _ procedure: ProcedureRecord, reason: String) throws -> OrderOutcome {
+    /// - Parameter instant: when that was true, where the sender says so.
+    package func step(
+        _ step: ProcedureStep, _ procedure: ProcedureRecord, reason: String, asOf instant: Int64? = nil
+    ) throws -> OrderOutcome {
         let state = ProcedureState(word: procedure.state)
+        if let instant { try records.setAsOf(instant, ofProcedure: procedure.id) }
         // Said twice is done once.
-        if step == .cancel, state == .cancelled { return OrderOutcome(procedure: procedure, warning: nil) }
-        guard let next = state.after(step) else { throw EncounterFailure.unlawful(state: state, step: step) }
+        if step == .cancel, state == .cancelled {
+            return OrderOutcome(procedure: try records.procedure(id: procedure.id), warning: nil)
+        }
+        guard let next = state.after(step), try step != .cancel || !isPerformed(procedure) else {
+            throw EncounterFailure.unlawful(state: state, step: step)
+        }
         if next != state {
             try records.setState(
                 next.rawValue, isOpen: next.isOpen, ofProcedure: procedure, actor: actor, reason: reason)
         }
         return OrderOutcome(procedure: try records.procedure(id: procedure.id), warning: nil)
+    }
+
+    /// Whether a modality works on it, or has done it.
+    private func isPerformed(_ procedure: ProcedureRecord) throws -> Bool {
+        try records.performedSteps(procedure: procedure.id).contains {
+            $0.status != PerformedStepStatus.discontinued.rawValue
+        }
+    }
+
+    /// Why images alone carried a procedure on.
+    static let imagesCame = "images came"
+    static let noMoreImagesCame = "no more images came"
+
+    /// The images of a procedure are another's, or gone: what they alone brought about is taken back.
+    func takeBackImages(ofProcedure id: Int64) throws {
+        let procedure = try records.procedure(id: id)
+        let byImages = try records.events(ofProcedure: id).reversed().prefix {
+            $0.reason == Self.imagesCame || $0.reason == Self.noMoreImagesCame
+        }
+        // A modality that reports on it says itself how far it is.
+        guard let first = byImages.last, try !isPerformed(procedure) else { return }
+        let state = ProcedureState(word: first.from)
+        try records.setState(
+            state.rawValue, isOpen: state.isOpen, ofProcedure: procedure, actor: actor,
+            reason: "its images are not there any more")
     }
 
     // MARK: Checks
@@ -173,12 +226,26 @@ package struct OrderDesk {
         return isTwice ? "The same procedure is ordered for this patient already" : nil
     }
 
-    /// What was given where it fits, otherwise a number of our own: prefix, day, counter, check digit.
-    private func accessionNumber(_ given: String?) throws -> String {
-        if let given, (1...16).contains(given.count), given.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x5C }) {
-            return given
-        }
-        let day = String(LocalTime.text(records.now).prefix(8).suffix(6))
+    /// What a sender gave, where it can be an Accession Number.
+    private static func usable(_ given: String) -> String? {
+        (1...16).contains(given.count) && given.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x5C } ? given : nil
+    }
+
+    /// Whether an order's accession number is one of our own.
+    private func isMade(_ procedure: ProcedureRecord) -> Bool {
+        let number = procedure.accession.value
+        let start = settings.accessionPrefix + Self.day(procedure.createdAt)
+        let count = number.dropFirst(start.count).dropLast()
+        return number.hasPrefix(start) && count.count >= 5 && count.utf8.allSatisfy { (0x30...0x39).contains($0) }
+            && number.hasSuffix(Self.checkDigit(String(number.dropLast())))
+    }
+
+    /// `yymmdd`.
+    private static func day(_ instant: Int64) -> String { String(LocalTime.text(instant).prefix(8).suffix(6)) }
+
+    /// A number of our own: prefix, day, counter, check digit.
+    private func madeAccessionNumber() throws -> String {
+        let day = Self.day(records.now)
         while true {
             let number = try records.nextAccession(day: day)
             let body = settings.accessionPrefix + day + String("0000\(number)".suffix(max(5, "\(number)".count)))

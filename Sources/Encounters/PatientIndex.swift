@@ -21,6 +21,23 @@ package struct PatientFacts: Sendable {
     }
 }
 
+extension PatientFacts {
+    /// The folded name that is said; empty where none is.
+    var name: String {
+        var said = Demographics()
+        amend(&said)
+        return Fold.fold(said.name)
+    }
+}
+
+/// What a patient code of a merged row means.
+package enum RetiredCode: Sendable {
+    /// The sender has to learn of the merge.
+    case refused
+    /// The survivor: what it is about was begun before the merge.
+    case followed
+}
+
 /// What becomes of demographics that are older than what is known.
 package enum OlderFacts: Sendable {
     case refused
@@ -43,31 +60,71 @@ package struct PatientIndex {
 
     /// Finds or adds a person, and brings what is known of them up to date.
     ///
-    /// The row that is given back is the one that the identifier belongs to. An identifier that somebody else holds stays
-    /// with them, and the claim is noted: two people, or one registered twice.
-    /// - Throws: `.merged` when the identifier that says who it is belongs to a merged row, `.outdated`, `.invalid`.
-    package func register(_ facts: PatientFacts, older: OlderFacts = .refused) throws -> PatientRecord {
-        guard let first = facts.identifiers.first else {
+    /// The first patient code says who it is; cards and citizen numbers are mistyped and lent, they decide only where there
+    /// is no code. Every other identifier that somebody else holds stays with them, and the claim is noted: two people, or
+    /// one registered twice. What was said before an identifier was replaced is about the person who had it then.
+    /// - Parameters:
+    ///   - older: what becomes of demographics that are older than those that are known.
+    ///   - retired: what a patient code of a merged row means, where nothing else in the message names the survivor.
+    /// - Throws: `.merged`, `.outdated`, `.invalid`.
+    package func register(
+        _ facts: PatientFacts, older: OlderFacts = .refused, retired: RetiredCode = .refused
+    ) throws -> PatientRecord {
+        let codes = facts.identifiers.filter { $0.type == PatientIdentifier.medicalRecord }
+        guard let first = codes.first ?? facts.identifiers.first else {
             throw EncounterFailure.invalid(field: "PatientID", reason: "an identifier is needed")
         }
-        // A patient code says who it is. Cards and citizen numbers are mistyped and lent: they decide only when the
-        // sender has no code.
-        let codes = facts.identifiers.filter { $0.type == PatientIdentifier.medicalRecord }
-        var known: PatientRecord?
-        for identifier in codes.isEmpty ? [first] : codes where known == nil {
-            known = try records.owner(of: identifier).map { try records.patient(id: $0) }
+        guard let row = try holder(of: first, at: facts.asOf) else {
+            let patient = try add(facts)
+            try claim(facts.identifiers, for: patient, at: facts.asOf)
+            return patient
         }
-        if let known, known.mergedInto != nil { throw EncounterFailure.merged }
-        let patient = try known.map { try update($0, facts, older) } ?? add(facts)
-        try claim(facts.identifiers, for: patient)
+        let patient: PatientRecord
+        if row.mergedInto == nil {
+            patient = try update(row, facts, older)
+        } else {
+            let isNamed = try codes.dropFirst().contains { try holder(of: $0, at: facts.asOf)?.id == row.root }
+            guard codes.isEmpty || isNamed || retired == .followed else { throw EncounterFailure.merged }
+            patient = try survivor(of: row, facts, older)
+        }
+        try claim(facts.identifiers, for: patient, at: facts.asOf)
         return patient
     }
 
     /// Brings what is known of a person up to date who was found by their row.
     package func amend(_ patient: PatientRecord, _ facts: PatientFacts) throws -> PatientRecord {
         let amended = try update(patient, facts, .refused)
-        try claim(facts.identifiers, for: amended)
+        try claim(facts.identifiers, for: amended, at: facts.asOf)
         return amended
+    }
+
+    /// The person that a merged row is seen as, unless the message is about somebody else.
+    private func survivor(of row: PatientRecord, _ facts: PatientFacts, _ older: OlderFacts) throws -> PatientRecord {
+        let root = try records.root(of: row.id)
+        let name = facts.name
+        if name.isEmpty || name == Fold.fold(root.demographics.name) { return try update(root, facts, older) }
+        // The name that went with the code is no new one of the survivor.
+        guard name == Fold.fold(row.demographics.name) else { throw EncounterFailure.merged }
+        return root
+    }
+
+    /// The row that an identifier means in what was said at an instant.
+    private func holder(of identifier: PatientIdentifier, at instant: Int64) throws -> PatientRecord? {
+        let id = try records.owner(of: identifier) ?? records.formerOwner(of: identifier, at: instant)
+        return try id.map { try records.patient(id: $0) }
+    }
+
+    /// Holds what a person typed against what is known of the patient they name.
+    /// - Throws: `.invalid` for a new patient without a name, `.conflict` for a code that is another person's.
+    package func check(entered facts: PatientFacts) throws {
+        guard let first = facts.identifiers.first, let known = try records.patient(identifiedBy: first) else {
+            guard facts.name.isEmpty else { return }
+            throw EncounterFailure.invalid(field: "PatientName", reason: "a patient who is not known yet needs a name")
+        }
+        let name = Fold.fold(known.demographics.name)
+        guard facts.name.isEmpty || name.isEmpty || facts.name == name else {
+            throw EncounterFailure.conflict(reason: "The patient of this code has another name")
+        }
     }
 
     private func add(_ facts: PatientFacts) throws -> PatientRecord {
@@ -86,6 +143,11 @@ package struct PatientIndex {
         facts.amend(&demographics)
         try check(demographics)
         let nameKey = Fold.fold(demographics.name)
+        if demographics.differs(from: patient.demographics) {
+            try records.note(
+                .changed, patient: patient.id, other: nil, actor: actor, reason: "name, birth date or sex changed",
+                before: patient.demographics)
+        }
         try records.setDemographics(demographics, nameKey: nameKey, asOf: facts.asOf, patient: patient.id)
         if demographics.name != patient.demographics.name { try renameProcedures(of: patient.id) }
         return try records.patient(id: patient.id)
@@ -101,9 +163,11 @@ package struct PatientIndex {
         }
     }
 
-    private func claim(_ identifiers: [PatientIdentifier], for patient: PatientRecord) throws {
+    private func claim(_ identifiers: [PatientIdentifier], for patient: PatientRecord, at instant: Int64) throws {
         for identifier in identifiers {
             guard let owner = try records.owner(of: identifier) else {
+                // What has been replaced since is not given out again.
+                if try records.formerOwner(of: identifier, at: instant) != nil { continue }
                 try records.addIdentifier(identifier, patient: patient.id)
                 continue
             }
@@ -129,12 +193,27 @@ package struct PatientIndex {
     /// One person under two identifiers: the prior one becomes a part of the survivor. Visits, procedures and links stay
     /// with their rows, so that this can be taken back. An identifier that nobody holds gets a row of its own: images may
     /// have come under it before anybody told of its patient.
-    package func merge(_ prior: PatientIdentifier, into survivor: PatientRecord, reason: String) throws {
-        if let owner = try records.owner(of: prior) { return try merge(owner, into: survivor.id, reason: reason) }
+    /// - Parameter instant: when that was true; what a person took apart since stays apart.
+    package func merge(
+        _ prior: PatientIdentifier, into survivor: PatientRecord, reason: String, asOf instant: Int64? = nil
+    ) throws {
+        if let owner = try records.owner(of: prior) {
+            if let instant { try checkApart(owner, survivor, since: instant) }
+            return try merge(owner, into: survivor.id, reason: reason)
+        }
         let nameKey = Fold.fold(survivor.demographics.name)
         let row = try records.addPatient(survivor.demographics, nameKey: nameKey, asOf: survivor.asOf)
         try records.addIdentifier(prior, patient: row.id)
         try merge(row.id, into: survivor.id, reason: reason)
+    }
+
+    private func checkApart(_ prior: Int64, _ survivor: PatientRecord, since instant: Int64) throws {
+        let rows = Set(try records.rows(of: survivor).map(\.id))
+        let isUndone = try records.events(ofPatient: prior).contains { event in
+            event.kind == PatientEvent.Kind.merge.rawValue && event.patient == prior
+                && event.other.map(rows.contains) == true && event.undoneAt.map { $0 > instant } == true
+        }
+        if isUndone { throw EncounterFailure.outdated(what: "merge") }
     }
 
     package func merge(_ prior: Int64, into survivor: Int64, reason: String) throws {
@@ -174,7 +253,10 @@ package struct PatientIndex {
     }
 
     /// A patient's identifier is replaced by another one of the same patient.
-    package func replace(_ old: PatientIdentifier, by new: PatientIdentifier) throws {
+    /// - Parameter instant: from when that is true; nil for now.
+    package func replace(
+        _ old: PatientIdentifier, by new: PatientIdentifier, asOf instant: Int64? = nil
+    ) throws {
         guard let owner = try records.owner(of: old) else { throw EncounterFailure.unknown(what: "patient") }
         if let holder = try records.owner(of: new) {
             guard try records.patient(id: holder).root == records.patient(id: owner).root else {
@@ -183,6 +265,15 @@ package struct PatientIndex {
         } else {
             try records.addIdentifier(new, patient: owner)
         }
-        if old != new { try records.endIdentifier(old) }
+        if old != new { try records.endIdentifier(old, at: instant) }
+    }
+}
+
+extension Demographics {
+    /// Whether it is told of another person than before, as far as that can be seen; what was not known is no change.
+    func differs(from before: Demographics) -> Bool {
+        [(\Demographics.name), \.birthDate, \.sex].contains { path in
+            !before[keyPath: path].isEmpty && before[keyPath: path] != self[keyPath: path]
+        }
     }
 }

@@ -83,6 +83,8 @@ package struct PatientStory: Encodable, Sendable {
         package let isUndone: Bool
         /// The rows that it is about.
         package let rows: [Int64]
+        /// What was known before a change.
+        package let before: Demographics?
     }
 
     package let patient: PatientReport
@@ -95,7 +97,8 @@ package struct PatientStory: Encodable, Sendable {
         history = try records.events(ofPatient: root.id).map {
             Event(
                 at: LocalTime.text($0.at), kind: $0.kind, by: $0.actor, reason: $0.reason,
-                isUndone: $0.undoneAt != nil, rows: [$0.patient] + ($0.other.map { [$0] } ?? []))
+                isUndone: $0.undoneAt != nil, rows: [$0.patient] + ($0.other.map { [$0] } ?? []),
+                before: $0.before)
         }
     }
 }

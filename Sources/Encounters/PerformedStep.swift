@@ -60,6 +60,9 @@ package struct PerformedStep: Sendable {
         return status
     }
 
+    package var patientID: String { dataSet.string(.patientID) ?? "" }
+    package var patientName: String { dataSet.string(.patientName) ?? "" }
+
     /// One scheduled step that was worked on.
     package struct Scheduled: Hashable, Sendable {
         package let studyInstanceUID: String

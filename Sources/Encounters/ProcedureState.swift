@@ -47,8 +47,9 @@ extension ProcedureState {
         .arrived: [
             .schedule: .scheduled, .arrive: .arrived, .start: .inProgress, .complete: .completed, .cancel: .cancelled,
         ],
-        // Under examination: a cancel from the ward comes too late, the modality discontinues.
-        .inProgress: [.start: .inProgress, .discontinue: .arrived, .complete: .completed],
+        // Under examination. What a modality reports of is not cancelled any more: `OrderDesk` refuses that; the modality
+        // discontinues.
+        .inProgress: [.start: .inProgress, .discontinue: .arrived, .complete: .completed, .cancel: .cancelled],
         // More images, or a report.
         .completed: [.start: .inProgress, .complete: .completed, .report: .reported],
         .reported: [.report: .reported, .release: .released],

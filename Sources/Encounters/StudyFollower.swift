@@ -6,6 +6,7 @@ import Dispatch
 import Foundation
 package import Logging
 package import Records
+import Synchronization
 
 /// Follows the change feed. Calls block: make them on a plain thread. Several processes may follow at once: what is done
 /// twice is the same.
@@ -22,6 +23,8 @@ package final class StudyFollower: Sendable {
     private let settling: StudySettling
     private let logger: Logger
     private let stopping = DispatchSemaphore(value: 0)
+    /// The end of the feed when this archive first looked, until that is written down.
+    private let origin = Mutex<Int64?>(nil)
 
     package init(
         catalog: CatalogStore, encounters: Encounters, settling rules: SettlingRules = SettlingRules(), logger: Logger
@@ -37,8 +40,17 @@ package final class StudyFollower: Sendable {
     /// before the first image can come.
     package func begin() throws(EncounterFailure) {
         guard try encounters.look({ try $0.position(ofFollower: Self.name) }) == nil else { return }
-        let last = try Self.read { () throws(CatalogError) in try catalog.changeBounds() }.last
-        try encounters.change(by: "rule") { try $0.records.setPosition(last, ofFollower: Self.name) }
+        // Tried again until it is written: what came since the first time is not skipped.
+        let end = try Self.read { () throws(CatalogError) in try catalog.changeBounds() }.last
+        let first = origin.withLock { origin in
+            let first = origin ?? end
+            origin = first
+            return first
+        }
+        try encounters.change(by: "rule") { desk in
+            guard try desk.records.position(ofFollower: Self.name) == nil else { return }
+            try desk.records.setPosition(first, ofFollower: Self.name)
+        }
     }
 
     /// Follows on a thread of its own until `stop`.
@@ -75,9 +87,13 @@ package final class StudyFollower: Sendable {
     package func catchUp() throws(EncounterFailure) -> Int {
         var studies = 0
         while true {
-            let bounds = try Self.read { () throws(CatalogError) in try catalog.changeBounds() }
-            let known = try encounters.look { try $0.position(ofFollower: Self.name) } ?? bounds.last
-            let position = known > bounds.last ? 0 : known
+            guard let known = try encounters.look({ try $0.position(ofFollower: Self.name) }) else {
+                try begin()
+                continue
+            }
+            // After the position: another process that follows may carry both on meanwhile.
+            let end = try Self.read { () throws(CatalogError) in try catalog.changeBounds() }.last
+            let position = known > end ? 0 : known
             let changes = try Self.read { () throws(CatalogError) in
                 try catalog.changes(after: position, limit: Self.batch)
             }
@@ -102,7 +118,7 @@ package final class StudyFollower: Sendable {
                 if let study = claims[uid] { try desk.corrections.derive(study) }
             }
             // What was deleted waits for nobody.
-            for uid in changed where facts[uid] == nil { try desk.records.removeInbox(study: uid) }
+            for uid in changed where facts[uid] == nil { try desk.links.deleted(study: uid) }
             for uid in changed { try settle(uid, desk.records) }
             try desk.records.setPosition(sequence, ofFollower: Self.name)
         }
@@ -160,12 +176,15 @@ extension StudyFacts {
     init(_ values: [Tag: String], studyInstanceUID: String, modalities: [String]) {
         func value(_ tag: Tag) -> String { values[tag] ?? "" }
         let (date, time) = (value(.studyDate), String(value(.studyTime).prefix { $0.isNumber }.prefix(6)))
-        self.init(
-            studyInstanceUID: studyInstanceUID, accessionNumber: value(.accessionNumber),
-            issuerOfAccessionNumber: "", patientID: value(.patientID), issuerOfPatientID: value(.issuerOfPatientID),
-            patientName: value(.patientName), patientBirthDate: value(.patientBirthDate),
-            patientSex: value(.patientSex),
-            modalities: modalities, startedAt: date.count == 8 ? date + String((time + "000000").prefix(6)) : "",
-            description: value(.studyDescription))
+        self.init(studyInstanceUID: studyInstanceUID)
+        accessionNumber = value(.accessionNumber)
+        patientID = value(.patientID)
+        issuerOfPatientID = value(.issuerOfPatientID)
+        patientName = value(.patientName)
+        patientBirthDate = value(.patientBirthDate)
+        patientSex = value(.patientSex)
+        self.modalities = modalities
+        startedAt = date.count == 8 ? date + String((time + "000000").prefix(6)) : ""
+        description = value(.studyDescription)
     }
 }

@@ -21,8 +21,13 @@ package struct StudyLinking {
     static let window: (before: Int64, after: Int64) = (12 * 3_600_000_000, 48 * 3_600_000_000)
 
     let records: RecordTransaction
+    /// Of this site's patient codes.
+    let issuer: String
 
-    package init(_ records: RecordTransaction) { self.records = records }
+    package init(_ records: RecordTransaction, issuer: String) {
+        self.records = records
+        self.issuer = issuer
+    }
 
     /// Where a study could belong, the best first.
     package func candidates(_ study: StudyFacts) throws -> [LinkCandidate] {
@@ -32,17 +37,14 @@ package struct StudyLinking {
             found.append(try judge(procedure, study, people, .studyInstanceUID, alone: true))
         }
         if !study.accessionNumber.isEmpty {
-            let procedures = try records.procedures(accessionNumber: study.accessionNumber).filter {
-                study.issuerOfAccessionNumber.isEmpty || $0.accession.issuer.isEmpty
-                    || $0.accession.issuer == study.issuerOfAccessionNumber
-            }
+            let procedures = try records.procedures(accessionNumber: study.accessionNumber)
             let fitting = procedures.filter { fits($0, study) }
             for procedure in procedures {
                 let isAlone = procedures.count == 1 || fitting.count == 1 && fitting[0].id == procedure.id
                 found.append(try judge(procedure, study, people, .accession, alone: isAlone))
             }
         }
-        found += try byPatient(study, people)
+        found += try byPatient(study, people, numbered: found.compactMap(\.target.procedure))
         var seen = Set<LinkTarget>()
         return found.sorted { $0.score > $1.score }.filter { seen.insert($0.target).inserted }
     }
@@ -70,8 +72,9 @@ package struct StudyLinking {
             let issuer = study.issuerOfPatientID.isEmpty ? nil : study.issuerOfPatientID
             people.byCode = try records.patients(
                 identifierValue: study.patientID, type: PatientIdentifier.medicalRecord, issuer: issuer)
-            // Modalities know nothing of issuers, and some consoles are given the citizen number.
-            if people.byCode.isEmpty {
+            // Modalities know nothing of issuers, and some consoles are given the citizen number. What another hospital
+            // calls its patient means nobody of ours.
+            if people.byCode.isEmpty, issuer == nil || issuer == self.issuer {
                 people.byCode = try records.patients(identifierValue: study.patientID, type: nil, issuer: nil)
             }
         }
@@ -94,6 +97,8 @@ package struct StudyLinking {
 
     private func agreement(_ study: StudyFacts, _ root: PatientRecord, _ people: People) -> Agreement {
         if people.byCode.contains(where: { $0.root == root.root }) { return .code }
+        // The code is somebody else's: a name that agrees is another person's of that name.
+        if !people.byCode.isEmpty { return .none }
         let isNamed = Fold.fold(study.patientName) == Fold.fold(root.demographics.name)
         let born = study.patientBirthDate
         let isBorn = born.isEmpty || root.demographics.birthDate.isEmpty || born.hasPrefix(root.demographics.birthDate)
@@ -132,7 +137,8 @@ package struct StudyLinking {
     }
 
     /// Open procedures of the patient for the modality around the time of the study.
-    private func byPatient(_ study: StudyFacts, _ people: People) throws -> [LinkCandidate] {
+    /// - Parameter numbered: procedures that the study names by UID or accession number.
+    private func byPatient(_ study: StudyFacts, _ people: People, numbered: [Int64]) throws -> [LinkCandidate] {
         let isCoded = !people.byCode.isEmpty
         let persons = isCoded ? people.byCode : people.byName
         let at = LocalTime.instant(study.startedAt) ?? records.now
@@ -144,8 +150,12 @@ package struct StudyLinking {
             ).filter { ProcedureState(word: $0.state).isOpen && fits($0, study) && !$0.details.modality.isEmpty }
             // A procedure that has its study is not asked for a second one.
             let free = try procedures.filter { try records.links(procedure: $0.id).isEmpty }
-            let isSure = isCoded && persons.count == 1 && free.count == 1 && agreesByName(study, person)
+            let isOnly = isCoded && persons.count == 1 && free.count == 1 && agreesByName(study, person)
             for procedure in free {
+                // What the images say of their order comes first, also while that order is on its way.
+                let isSure =
+                    isOnly && numbered.allSatisfy { $0 == procedure.id }
+                    && (study.accessionNumber.isEmpty || study.accessionNumber == procedure.accession.value)
                 let reason =
                     isSure
                     ? "The patient code and name agree, and this is the patient's only open order for the modality."

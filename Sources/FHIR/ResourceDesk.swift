@@ -170,7 +170,7 @@ struct ResourceDesk {
             let outcome = try desk.orders.apply(control, facts, patient: patient, encounter: visit)
             let procedure = outcome.procedure
             try desk.links.reconsider(study: procedure.studyInstanceUID)
-            try desk.links.reconsider(patient: patient, accessionNumber: procedure.accession.value)
+            try desk.links.reconsider(patient: patient)
             return WrittenResource(
                 resource: .serviceRequest(try reader.serviceRequest(records.procedure(id: procedure.id))),
                 outcome: known == nil ? .created : .changed, warning: outcome.warning)

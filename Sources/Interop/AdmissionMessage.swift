@@ -44,21 +44,22 @@ struct AdmissionMessage {
         let (facts, warnings) = try segments.patient()
         let survivor = try Application.at(Location("PID", 3)) { try desk.patients.register(facts, older: .ignored) }
         try Application.at(Location("MRG", 1)) {
-            try desk.patients.merge(prior, into: survivor, reason: "ADT^A40")
+            try desk.patients.merge(prior, into: survivor, reason: "ADT^A40", asOf: segments.asOf)
         }
         return warnings + (try relink(survivor))
     }
 
     /// A45: the visit MRG-5 belongs to PID.
     func moveVisit() throws -> [Acknowledgement.Issue] {
+        let prior = try segments.prior()
         let (facts, warnings) = try segments.patient()
         guard let number = ExtendedCompositeID(message["MRG", 5].first) ?? ExtendedCompositeID(message["PV1", 19].first)
         else { throw MessageFault(.requiredFieldMissing, at: Location("MRG", 5), "the visit number is required") }
         let patient = try Application.at(Location("PID", 3)) { try desk.patients.register(facts, older: .ignored) }
         _ = try Application.at(Location("MRG", 5)) {
             try desk.encounters.move(
-                issuer: number.assigningAuthority?.namespace ?? desk.settings.issuer, number: number.id, to: patient,
-                asOf: segments.asOf)
+                issuer: number.assigningAuthority?.namespace ?? desk.settings.issuer, number: number.id, from: prior,
+                to: patient, asOf: segments.asOf)
         }
         return warnings + (try relink(patient))
     }
@@ -71,7 +72,7 @@ struct AdmissionMessage {
             throw MessageFault(
                 .requiredFieldMissing, at: Location("PID", 3), "an identifier of the same type is required")
         }
-        try Application.at(Location("MRG", 1)) { try desk.patients.replace(prior, by: new) }
+        try Application.at(Location("MRG", 1)) { try desk.patients.replace(prior, by: new, asOf: segments.asOf) }
         let patient = try Application.at(Location("PID", 3)) { try desk.patients.register(facts, older: .ignored) }
         return warnings + (try relink(patient))
     }

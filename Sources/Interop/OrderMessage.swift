@@ -50,13 +50,17 @@ struct OrderMessage {
         guard !groups.isEmpty else {
             throw MessageFault(.segmentSequence, at: Location("ORC"), "an ORC segment is required")
         }
-        let patient = try Application.at(Location("PID", 3)) { try desk.patients.register(facts, older: .ignored) }
+        // What was ordered before a merge is changed and cancelled under the code that it was ordered with.
+        let isKnown = groups.allSatisfy { control($0) != .new }
+        let patient = try Application.at(Location("PID", 3)) {
+            try desk.patients.register(facts, older: .ignored, retired: isKnown ? .followed : .refused)
+        }
         let visit = try segments.visit().map { visit in
             try Application.at(Location("PV1", 19)) { try desk.encounters.visit(visit, patient: patient) }
         }
         for group in groups {
             let place = Location(group.common == nil ? "OBR" : "ORC", occurrence: group.number, 2)
-            guard let control = OrderControl(rawValue: group.common?.text(1)?.uppercased() ?? "NW") else {
+            guard let control = control(group) else {
                 throw MessageFault(
                     .tableValueNotFound, at: Location("ORC", occurrence: group.number, 1),
                     "this order control code is not taken here")
@@ -69,9 +73,14 @@ struct OrderMessage {
                 warnings.append(.init(.duplicateKeyIdentifier, at: place, warning, isWarning: true))
             }
             try desk.links.reconsider(study: outcome.procedure.studyInstanceUID)
-            try desk.links.reconsider(patient: patient, accessionNumber: outcome.procedure.accession.value)
+            try desk.links.reconsider(patient: patient)
         }
         return warnings
+    }
+
+    /// ORC-1; an OBR alone is a new order.
+    private func control(_ group: Group) -> OrderControl? {
+        OrderControl(rawValue: group.common?.text(1)?.uppercased() ?? "NW")
     }
 
     private func order(_ group: Group, _ segments: PatientSegments) throws -> OrderFacts {

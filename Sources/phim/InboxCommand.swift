@@ -60,7 +60,8 @@ extension InboxCommand {
                 guard let facts = try archive.follower.facts(of: [study])[study] else {
                     throw CannotBegin("no such study")
                 }
-                return try archive.encounters.look { try StudyLinkStory(facts, $0) }
+                let issuer = archive.encounters.settings.issuer
+                return try archive.encounters.look { try StudyLinkStory(facts, $0, issuer: issuer) }
             }
             if output.json { return try Terminal.printJSON(report) }
             for link in report.links { Terminal.print(link.text) }

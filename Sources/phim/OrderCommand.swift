@@ -11,9 +11,9 @@ import Records
 struct OrderCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "order",
-        abstract: "Enter, list, show and cancel orders: what modalities find in their worklist.",
+        abstract: "Enter, list, show, complete and cancel orders: what modalities find in their worklist.",
         discussion: "An order counts at once; the server need not be restarted.",
-        subcommands: [Add.self, List.self, Show.self, Cancel.self])
+        subcommands: [Add.self, List.self, Show.self, Complete.self, Cancel.self])
 }
 
 extension OrderCommand {
@@ -57,16 +57,18 @@ extension OrderCommand {
                     details.facility = details.facility.isEmpty ? issuer : details.facility
                 }
             }
-            return OrderEntry(
+            var entry = OrderEntry(
                 person: .told(try patient.facts(issuer: issuer, asOf: asOf)), visit: visit, number: number,
                 accessionNumber: accession, amend: step.amend)
+            entry.renames = patient.rename
+            return entry
         }
     }
 
     struct Cancel: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Cancel an order: it leaves the worklist.",
-            discussion: "What is under examination or done cannot be cancelled any more.")
+            discussion: "What a modality reports to be under way or done cannot be cancelled any more.")
 
         @OptionGroup var options: ArchiveOptions
         @OptionGroup var output: OutputOptions
@@ -74,18 +76,39 @@ extension OrderCommand {
         @Option(help: "Why.") var reason: String?
 
         func run() throws {
-            let report = try options.withArchive { archive in
-                let procedure = try archive.encounters.change(by: Author.terminal.account) { desk in
-                    let procedure = try desk.records.order(named: order)
-                    return try desk.orders.step(.cancel, procedure, reason: reason ?? "cancelled at the terminal")
-                        .procedure
-                }
-                archive.noteOperator(
-                    .administer, studies: [procedure.studyInstanceUID], detail: "order cancelled")
-                return OrderReport(try archive.encounters.look { try $0.line(procedure) })
-            }
+            let report = try options.take(.cancel, order, reason: reason ?? "cancelled at the terminal")
             if output.json { return try Terminal.printJSON(report) }
             Terminal.print("\(report.accessionNumber) \(report.state)")
+        }
+    }
+
+    struct Complete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say that an order is done: it leaves the worklist.",
+            discussion: "For modalities that do not report what they did.")
+
+        @OptionGroup var options: ArchiveOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "Accession Number, number of the order, or Study Instance UID.") var order: String
+        @Option(help: "Why.") var reason: String?
+
+        func run() throws {
+            let report = try options.take(.complete, order, reason: reason ?? "completed at the terminal")
+            if output.json { return try Terminal.printJSON(report) }
+            Terminal.print("\(report.accessionNumber) \(report.state)")
+        }
+    }
+}
+
+extension ArchiveOptions {
+    /// Takes an order one step on.
+    fileprivate func take(_ step: ProcedureStep, _ order: String, reason: String) throws -> OrderReport {
+        try withArchive { archive in
+            let procedure = try archive.encounters.change(by: Author.terminal.account) { desk in
+                try desk.orders.step(step, try desk.records.order(named: order), reason: reason).procedure
+            }
+            archive.noteOperator(.administer, studies: [procedure.studyInstanceUID], detail: "order: \(step.rawValue)")
+            return OrderReport(try archive.encounters.look { try $0.line(procedure) })
         }
     }
 }
@@ -94,6 +117,7 @@ extension OrderCommand {
 struct PatientOptions: ParsableArguments {
     @Option(name: .customLong("patient-id"), help: "The hospital's patient code.") var patientID: String
     @Option(help: "Name; needed once, when the patient is new.") var name: String?
+    @Flag(help: "The known patient of this code has this name from now on.") var rename = false
     @Option(help: "Birth date: yyyymmdd, or as much of it as is known.") var birthDate: String?
     @Option(help: "M, F or O.") var sex: String?
     @Option(help: "Citizen number, 12 digits.") var citizenID: String?
@@ -101,6 +125,7 @@ struct PatientOptions: ParsableArguments {
 
     func validate() throws {
         if let sex, !["M", "F", "O"].contains(sex) { throw ValidationError("--sex is M, F or O") }
+        if rename, name == nil { throw ValidationError("--rename goes with --name") }
     }
 
     func facts(issuer: String, asOf: Int64) throws -> PatientFacts {

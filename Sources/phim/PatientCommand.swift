@@ -68,6 +68,9 @@ extension PatientCommand {
             for event in report.history {
                 Terminal.print(
                     "  \(event.at)  \(event.kind)\(event.isUndone ? " (undone)" : "")  by \(event.by): \(event.reason)")
+                if let before = event.before {
+                    Terminal.print("    before: \(before.name)  \(before.birthDate)  \(before.sex)")
+                }
             }
         }
     }

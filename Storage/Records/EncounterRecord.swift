@@ -4,7 +4,7 @@ import Foundation
 import GRDB
 
 /// What is known of a visit beside its number and state.
-package struct EncounterDetails: Codable, Hashable, Sendable {
+package struct EncounterDetails: Codable, Hashable, Sendable, Blank {
     /// HL7 table 0004: I inpatient, O outpatient, E emergency, P before admission.
     package var patientClass = ""
     /// Code of the facility or point.
@@ -118,7 +118,12 @@ extension RecordTransaction {
             UPDATE requestedProcedure SET patient = ?1, updatedAt = ?2, nameKey =
                 (SELECT nameKey FROM patient WHERE id = ?3) WHERE encounter = ?4
             """, [patient.id, now, patient.root, id])
-        try run("UPDATE studyLink SET patient = ? WHERE encounter = ? AND undoneAt IS NULL", [patient.id, id])
+        // An order may have got its visit after its images.
+        try run(
+            """
+            UPDATE studyLink SET patient = ?1, encounter = ?2 WHERE undoneAt IS NULL AND (encounter = ?2
+                OR procedure IN (SELECT id FROM requestedProcedure WHERE encounter = ?2))
+            """, [patient.id, id])
         for link in try links(encounter: id) { try lookAgain(study: link.studyInstanceUID) }
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 import GRDB
 
 /// What is known of a person, in the words of DICOM's Patient Module (PS3.3 Section C.7.1.1).
-package struct Demographics: Codable, Hashable, Sendable {
+package struct Demographics: Codable, Hashable, Sendable, Blank {
     /// Person name in PN form, NFC. Hospitals here often send the whole name as one component.
     package var name = ""
     /// `yyyy`, `yyyymm` or `yyyymmdd`, as precisely as it is known.
@@ -115,6 +115,10 @@ package struct PatientEvent: Hashable, Sendable {
         case link
         /// An identifier was claimed for a second person, and stayed with the first.
         case contested
+        /// Name, birth date or sex became another.
+        case changed
+        /// A visit went from the first to the other.
+        case visitMoved
     }
 
     package let id: Int64
@@ -126,8 +130,10 @@ package struct PatientEvent: Hashable, Sendable {
     package let reason: String
     package let undoneAt: Int64?
     package let undoneBy: String?
+    /// What was known of the person before a change.
+    package let before: Demographics?
 
-    init(_ row: Row) {
+    init(_ row: Row) throws {
         id = row["id"]
         kind = row["kind"]
         patient = row["patient"]
@@ -137,6 +143,7 @@ package struct PatientEvent: Hashable, Sendable {
         reason = row["reason"]
         undoneAt = row["undoneAt"]
         undoneBy = row["undoneBy"]
+        before = try (row["before"] as String?).map { try Body.value($0) }
     }
 }
 
@@ -252,10 +259,20 @@ extension RecordTransaction {
     }
 
     /// An identifier ends; the row stays.
-    package func endIdentifier(_ identifier: PatientIdentifier) throws {
+    /// - Parameter instant: when it ceased to be true, microseconds since 1970; nil for now.
+    package func endIdentifier(_ identifier: PatientIdentifier, at instant: Int64? = nil) throws {
         try run(
             "UPDATE identifier SET endedAt = ? WHERE type = ? AND issuer = ? AND value = ? AND endedAt IS NULL",
-            [now, identifier.type, identifier.issuer, identifier.value])
+            [instant ?? now, identifier.type, identifier.issuer, identifier.value])
+    }
+
+    /// The row that held an identifier at an instant, where it has ended since.
+    package func formerOwner(of identifier: PatientIdentifier, at instant: Int64) throws -> Int64? {
+        let select = """
+            SELECT patient FROM identifier WHERE type = ? AND issuer = ? AND value = ? AND endedAt >= ?
+            ORDER BY endedAt LIMIT 1
+            """
+        return try row(select, [identifier.type, identifier.issuer, identifier.value, instant])?["patient"]
     }
 
     // MARK: Merging
@@ -273,11 +290,12 @@ extension RecordTransaction {
     }
 
     package func note(
-        _ kind: PatientEvent.Kind, patient: Int64, other: Int64?, actor: String, reason: String
+        _ kind: PatientEvent.Kind, patient: Int64, other: Int64?, actor: String, reason: String,
+        before: Demographics? = nil
     ) throws {
         _ = try insert(
-            "INSERT INTO patientEvent (kind, patient, other, at, actor, reason) VALUES (?, ?, ?, ?, ?, ?)",
-            [kind.rawValue, patient, other, now, actor, reason])
+            "INSERT INTO patientEvent (kind, patient, other, at, actor, reason, before) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [kind.rawValue, patient, other, now, actor, reason, try before.map { try Body.text($0) }])
     }
 
     package func undo(_ event: PatientEvent, actor: String) throws {

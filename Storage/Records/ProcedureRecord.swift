@@ -28,7 +28,7 @@ package struct Coded: Codable, Hashable, Sendable {
 }
 
 /// What is known of a requested procedure and its one scheduled step (PS3.3 Sections C.4.10 to C.4.12).
-package struct ProcedureDetails: Codable, Hashable, Sendable {
+package struct ProcedureDetails: Codable, Hashable, Sendable, Blank {
     /// STAT, HIGH, ROUTINE, MEDIUM or LOW (0040,1003).
     package var priority = "ROUTINE"
     package var modality = ""
@@ -150,6 +150,21 @@ extension RecordTransaction {
             ])
     }
 
+    /// Another accession number; the order is still found by the one before.
+    package func setAccession(_ accession: IssuedNumber, ofProcedure procedure: ProcedureRecord) throws {
+        try run(
+            "INSERT INTO formerAccession (accessionNumber, procedure) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            [procedure.accession.value, procedure.id])
+        try run(
+            "UPDATE requestedProcedure SET accessionIssuer = ?, accessionNumber = ?, updatedAt = ? WHERE id = ?",
+            [accession.issuer, accession.value, now, procedure.id])
+    }
+
+    /// What is known of a procedure was true at an instant.
+    package func setAsOf(_ instant: Int64, ofProcedure id: Int64) throws {
+        try run("UPDATE requestedProcedure SET asOf = ? WHERE id = ?", [instant, id])
+    }
+
     /// Another state, and the step that led there.
     package func setState(
         _ state: String, isOpen: Bool, ofProcedure procedure: ProcedureRecord, actor: String, reason: String
@@ -188,10 +203,14 @@ extension RecordTransaction {
         try row("SELECT * FROM requestedProcedure WHERE studyInstanceUID = ?", [uid]).map(ProcedureRecord.init)
     }
 
-    /// Procedures of an accession number; several procedures may be one request.
+    /// Procedures that have an accession number or had it before; several procedures may be one request.
     package func procedures(accessionNumber: String) throws -> [ProcedureRecord] {
-        try rows("SELECT * FROM requestedProcedure WHERE accessionNumber = ? ORDER BY id LIMIT 100", [accessionNumber])
-            .map(ProcedureRecord.init)
+        let select = """
+            SELECT * FROM requestedProcedure WHERE accessionNumber = ?1
+                OR id IN (SELECT procedure FROM formerAccession WHERE accessionNumber = ?1)
+            ORDER BY id LIMIT 100
+            """
+        return try rows(select, [accessionNumber]).map(ProcedureRecord.init)
     }
 
     /// Procedures of an order number, whoever gave it.

@@ -67,4 +67,25 @@ enum Body {
     static func value<Value: Decodable>(_ text: String, as type: Value.Type = Value.self) throws -> Value {
         try decoder.decode(type, from: Data(text.utf8))
     }
+
+    /// A row that an earlier version wrote does not know every key: what it lacks is as in a new value.
+    static func value<Value: Blank>(_ text: String, as type: Value.Type = Value.self) throws -> Value {
+        let data = Data(text.utf8)
+        do { return try decoder.decode(type, from: data) } catch DecodingError.keyNotFound {
+            let known = try JSONSerialization.jsonObject(with: data)
+            let blank = try JSONSerialization.jsonObject(with: Data(Self.text(Value()).utf8))
+            return try decoder.decode(
+                type, from: JSONSerialization.data(withJSONObject: Self.filled(known, from: blank)))
+        }
+    }
+
+    private static func filled(_ known: Any, from blank: Any) -> Any {
+        guard let known = known as? [String: Any], let blank = blank as? [String: Any] else { return known }
+        return blank.merging(known) { filled($1, from: $0) }
+    }
+}
+
+/// What a body holds while nothing is known.
+protocol Blank: Codable {
+    init()
 }

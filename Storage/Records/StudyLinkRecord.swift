@@ -59,37 +59,21 @@ package struct StudyLinkRecord: Hashable, Sendable {
 }
 
 /// What a study says of itself, as far as linking asks.
-package struct StudyFacts: Codable, Hashable, Sendable {
+package struct StudyFacts: Codable, Hashable, Sendable, Blank {
     package let studyInstanceUID: String
-    package var accessionNumber: String
-    package var issuerOfAccessionNumber: String
-    package var patientID: String
-    package var issuerOfPatientID: String
-    package var patientName: String
-    package var patientBirthDate: String
-    package var patientSex: String
-    package var modalities: [String]
+    package var accessionNumber = ""
+    package var patientID = ""
+    package var issuerOfPatientID = ""
+    package var patientName = ""
+    package var patientBirthDate = ""
+    package var patientSex = ""
+    package var modalities: [String] = []
     /// `yyyymmddHHMMSS`, local, as far as it is known.
-    package var startedAt: String
-    package var description: String
+    package var startedAt = ""
+    package var description = ""
 
-    package init(
-        studyInstanceUID: String, accessionNumber: String, issuerOfAccessionNumber: String, patientID: String,
-        issuerOfPatientID: String, patientName: String, patientBirthDate: String, patientSex: String,
-        modalities: [String], startedAt: String, description: String
-    ) {
-        self.studyInstanceUID = studyInstanceUID
-        self.accessionNumber = accessionNumber
-        self.issuerOfAccessionNumber = issuerOfAccessionNumber
-        self.patientID = patientID
-        self.issuerOfPatientID = issuerOfPatientID
-        self.patientName = patientName
-        self.patientBirthDate = patientBirthDate
-        self.patientSex = patientSex
-        self.modalities = modalities
-        self.startedAt = startedAt
-        self.description = description
-    }
+    init() { self.init(studyInstanceUID: "") }
+    package init(studyInstanceUID: String) { self.studyInstanceUID = studyInstanceUID }
 }
 
 /// A study that waits for a decision.
@@ -129,6 +113,11 @@ extension RecordTransaction {
     /// Every link that a study ever had, the newest first.
     package func links(ofStudy uid: String) throws -> [StudyLinkRecord] {
         try rows("SELECT * FROM studyLink WHERE studyInstanceUID = ? ORDER BY id DESC", [uid]).map(StudyLinkRecord.init)
+    }
+
+    /// Links of a procedure's studies say the visit that it belongs to now.
+    package func setEncounter(_ encounter: Int64?, ofLinksOf procedure: Int64) throws {
+        try run("UPDATE studyLink SET encounter = ? WHERE procedure = ? AND undoneAt IS NULL", [encounter, procedure])
     }
 
     /// Links that hold to anything below a person, a visit or a procedure.
@@ -221,17 +210,31 @@ extension RecordTransaction {
     /// How many wait.
     package func inboxCount() throws -> Int { try row("SELECT count(*) FROM inbox")?[0] ?? 0 }
 
-    /// What waits and could belong to a procedure: by accession number, by patient code or by name.
-    package func inbox(accessionNumber: String, patientIDs: [String], nameKey: String) throws -> [InboxRecord] {
+    /// A page of what waits for a rule and could belong to a person: it names one of their codes, or a number of one of
+    /// their orders. By Study Instance UID, beyond the one given.
+    package func inbox(
+        of root: PatientRecord, patientIDs: [String], beyond uid: String, limit: Int
+    ) throws -> [InboxRecord] {
         let places = Array(repeating: "?", count: patientIDs.count).joined(separator: ", ")
+        let orders = "SELECT id FROM patient WHERE root = ?"
         let select = """
-            SELECT * FROM inbox WHERE studyInstanceUID IN (
-                SELECT studyInstanceUID FROM inbox WHERE accessionNumber = ? AND accessionNumber <> ''
-                UNION SELECT studyInstanceUID FROM inbox WHERE patientID IN (\(places)) AND patientID <> ''
-                UNION SELECT studyInstanceUID FROM inbox WHERE nameKey = ? AND nameKey <> '')
-            ORDER BY since LIMIT 1000
+            SELECT * FROM inbox WHERE studyInstanceUID > ? AND isHeld = 0 AND studyInstanceUID IN (
+                SELECT studyInstanceUID FROM inbox WHERE patientID IN (\(places)) AND patientID <> ''
+                UNION SELECT inbox.studyInstanceUID FROM requestedProcedure JOIN inbox
+                    ON inbox.accessionNumber = requestedProcedure.accessionNumber
+                    WHERE patient IN (\(orders)) AND inbox.accessionNumber <> ''
+                UNION SELECT inbox.studyInstanceUID FROM requestedProcedure
+                    JOIN formerAccession ON procedure = requestedProcedure.id
+                    JOIN inbox ON inbox.accessionNumber = formerAccession.accessionNumber
+                    WHERE patient IN (\(orders))
+                UNION SELECT inbox.studyInstanceUID FROM requestedProcedure JOIN inbox USING (studyInstanceUID)
+                    WHERE patient IN (\(orders)))
+            ORDER BY studyInstanceUID LIMIT ?
             """
-        return try rows(select, StatementArguments([accessionNumber] + patientIDs + [nameKey])).map(InboxRecord.init)
+        var arguments: StatementArguments = [uid]
+        arguments += StatementArguments(patientIDs)
+        arguments += [root.id, root.id, root.id, limit]
+        return try rows(select, arguments).map(InboxRecord.init)
     }
 
     // MARK: Following

@@ -75,13 +75,26 @@ final class Hospital: Sendable {
     }
 
     static func study(
-        _ uid: String, accession: String = "", patientID: String = "", name: String = "", birthDate: String = "",
-        modality: String = "CT", at: String = "20261121091500"
+        _ uid: String, accession: String = "", patientID: String = "", issuer: String = "", name: String = "",
+        birthDate: String = "", modality: String = "CT", at: String = "20261121091500"
     ) -> StudyFacts {
-        StudyFacts(
-            studyInstanceUID: uid, accessionNumber: accession, issuerOfAccessionNumber: "", patientID: patientID,
-            issuerOfPatientID: "", patientName: name, patientBirthDate: birthDate, patientSex: "",
-            modalities: [modality], startedAt: at, description: "")
+        var facts = StudyFacts(studyInstanceUID: uid)
+        facts.accessionNumber = accession
+        facts.patientID = patientID
+        facts.issuerOfPatientID = issuer
+        facts.patientName = name
+        facts.patientBirthDate = birthDate
+        facts.modalities = [modality]
+        facts.startedAt = at
+        return facts
+    }
+
+    func state(of procedure: ProcedureRecord) throws -> ProcedureState {
+        ProcedureState(word: try look { try $0.procedure(id: procedure.id) }.state)
+    }
+
+    func person(_ code: String) throws -> PatientRecord? {
+        try look { try $0.patient(identifiedBy: Self.code(code)) }
     }
 }
 

@@ -34,10 +34,10 @@ struct DeskTests {
     }
 
     private func study(_ uid: String, accession: String = "", patientID: String = "") -> StudyFacts {
-        StudyFacts(
-            studyInstanceUID: uid, accessionNumber: accession, issuerOfAccessionNumber: "", patientID: patientID,
-            issuerOfPatientID: "", patientName: "", patientBirthDate: "", patientSex: "", modalities: ["CT"],
-            startedAt: "20261121093000", description: "")
+        var facts = StudyFacts(studyInstanceUID: uid)
+        (facts.accessionNumber, facts.patientID, facts.modalities) = (accession, patientID, ["CT"])
+        facts.startedAt = "20261121093000"
+        return facts
     }
 
     @Test("an order that is sent again is the same order") func again() throws {
@@ -96,7 +96,7 @@ struct DeskTests {
                 try encounters.change(by: "lan") { try $0.undo(study: study("1.2.3"), link: link.id, reason: "x") }
             }?.contains("meanwhile") == true)
         try encounters.change(by: "lan") { try $0.undo(study: study("1.2.3"), link: moved.id, reason: "neither") }
-        let story = try encounters.look { try StudyLinkStory(study("1.2.3"), $0) }
+        let story = try encounters.look { try StudyLinkStory(study("1.2.3"), $0, issuer: "24001") }
         #expect(story.holding == nil)
         #expect(story.links.first?.undoneReason == "neither")
         #expect(story.holdingOnly.links.isEmpty)

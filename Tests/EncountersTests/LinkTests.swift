@@ -41,7 +41,7 @@ struct LinkTests {
         let study = Hospital.study("2.25.1", accession: order.accession.value, patientID: "BN7", name: "LÊ THỊ HOA")
         #expect(try arrive(hospital, study) == nil)
         #expect(try hospital.look { try $0.inbox(limit: 10) }.map(\.facts.studyInstanceUID) == ["2.25.1"])
-        let candidates = try hospital.look { try StudyLinking($0).candidates(study) }
+        let candidates = try hospital.look { try StudyLinking($0, issuer: "24001").candidates(study) }
         #expect(candidates.first?.score == 0.5)
         let same = Hospital.study(order.studyInstanceUID, patientID: "BN7", name: "LÊ THỊ HOA")
         #expect(try arrive(hospital, same) == nil)
@@ -72,7 +72,7 @@ struct LinkTests {
         try hospital.order("O4", patient: "BN4", name: "LÊ THỊ HOA", asOf: 4)
         #expect(try arrive(hospital, Hospital.study("2.25.4", name: "LE THI HOA")) == nil)
         let candidates = try hospital.look {
-            try StudyLinking($0).candidates(Hospital.study("2.25.4", name: "LE THI HOA"))
+            try StudyLinking($0, issuer: "24001").candidates(Hospital.study("2.25.4", name: "LE THI HOA"))
         }
         #expect(candidates.first?.score == 0.5)
     }
@@ -97,7 +97,7 @@ struct LinkTests {
         )
         let order = try hospital.order("O1", patient: "BN1", accession: "A9")
         let linked = try hospital.encounters.change(by: "rule") { desk in
-            try desk.links.reconsider(patient: desk.records.patient(id: order.patient), accessionNumber: "A9")
+            try desk.links.reconsider(patient: desk.records.patient(id: order.patient))
         }
         #expect(linked == 1)
         #expect(try hospital.look { try $0.inbox(limit: 10) }.map(\.facts.studyInstanceUID) == ["2.25.2"])

@@ -55,7 +55,8 @@ struct OrderTests {
         let order = try hospital.order("O1", patient: "BN1", visit: "V1")
         let moved = try hospital.change { desk in
             let right = try desk.patients.register(Hospital.facts("BN2", name: "LÊ THỊ HOA", asOf: 2))
-            return try desk.encounters.move(issuer: "24001", number: "V1", to: right, asOf: 2)
+            return try desk.encounters.move(
+                issuer: "24001", number: "V1", from: Hospital.code("BN1"), to: right, asOf: 2)
         }
         #expect(try hospital.look { try $0.procedure(id: order.id) }.patient == moved.patient)
         #expect(
@@ -114,7 +115,8 @@ struct OrderTests {
         #expect(throws: EncounterFailure.unknown(what: "order")) { try cancel("NEVER") }
         let order = try hospital.order("O1", patient: "BN1", asOf: 9)
         try hospital.change { _ = try $0.orders.step(.start, order, reason: "") }
-        #expect(throws: EncounterFailure.unlawful(state: .inProgress, step: .cancel)) { try cancel("O1") }
+        try hospital.change { _ = try $0.orders.step(.complete, order, reason: "") }
+        #expect(throws: EncounterFailure.unlawful(state: .completed, step: .cancel)) { try cancel("O1") }
     }
 
     @Test("The same procedure ordered twice is warned of")

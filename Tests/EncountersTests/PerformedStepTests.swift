@@ -10,7 +10,7 @@ struct PerformedStepTests {
     /// The data set of an N-CREATE, for scheduled steps given as study, accession number and step ID.
     private func begun(
         _ steps: [(String, String, String)], without missing: DICOMCore.Tag? = nil, status: String = "IN PROGRESS",
-        characterSet: OutputCharacterSet = .utf8
+        characterSet: OutputCharacterSet = .utf8, patient code: String = "", name: String = "NGUYỄN VĂN ĐỨC"
     ) throws -> PerformedStep {
         var writer = DataSetWriter(transferSyntax: .implicitVRLittleEndian, characterSet: characterSet)
         let items = steps.map { study, accession, step in
@@ -24,7 +24,8 @@ struct PerformedStepTests {
         let rest: [(DICOMCore.Tag, String)] = [
             (.performedProcedureStepID, "PPS1"), (.performedStationAETitle, "CT1"),
             (.performedProcedureStepStartDate, "20261121"), (.performedProcedureStepStartTime, "091500"),
-            (.performedProcedureStepStatus, status), (.modality, "CT"), (.patientName, "NGUYỄN VĂN ĐỨC"),
+            (.performedProcedureStepStatus, status), (.modality, "CT"), (.patientName, name),
+            (.patientID, code),
         ]
         for (tag, value) in rest where tag != missing { writer.put(tag, value) }
         if missing == .scheduledStepAttributesSequence { writer.put(.scheduledStepAttributesSequence, items: []) }
@@ -94,7 +95,8 @@ struct PerformedStepTests {
         #expect(try find([(first.studyInstanceUID, "A2", "A2")]) == [first.id])
         #expect(try find([("1.9", "A2", "")]) == [second.id])
         #expect(try find([("1.9", "", "A1")]) == [first.id])
-        #expect(try find([("1.9", "A9", "A1")]) == [first.id])
+        // An accession number that is not known names an order of somebody else: the step ID means nothing then.
+        #expect(try find([("1.9", "A9", "A1")]) == [])
         #expect(try find([("1.9", "", "")]) == [])
         // A group case.
         #expect(try find([("1.9", "A1", ""), ("1.9", "A2", ""), ("1.9", "A2", "")]) == [first.id, second.id])
@@ -131,6 +133,50 @@ struct PerformedStepTests {
         #expect(outcome.unmoved.map(\.id) == [order.id])
         #expect(try state(hospital, order) == .cancelled)
         #expect(try hospital.look { try $0.performedStep("1.2.3") } != nil)
+    }
+
+    @Test("A report that names another patient is kept, and moves no order, whatever it names the order by")
+    func anotherPatient() throws {
+        let hospital = try Hospital()
+        let order = try hospital.order("O1", patient: "BN1", accession: "A1")
+        try hospital.order("O2", patient: "BN2", accession: "A2")
+        let names = [(order.studyInstanceUID, "", ""), ("1.9", "A1", ""), ("1.9", "", "A1")]
+        for (number, item) in names.enumerated() {
+            // The code of another patient of the same name; and nobody's code with another name.
+            for (code, name) in [("BN2", "NGUYỄN VĂN ĐỨC"), ("X9", "LÊ THỊ HOA"), ("", "LÊ THỊ HOA")] {
+                let uid = "1.2.\(number).\(code.count).\(name.count)"
+                let step = try begun([item], patient: code, name: name)
+                let outcome = try hospital.change { try $0.performedSteps.create(uid, step, peer: "ct1") }.get()
+                #expect(outcome.procedures.isEmpty && outcome.ofOthers.map(\.id) == [order.id])
+                _ = try hospital.change { try $0.performedSteps.set(uid, try change("COMPLETED")) }.get()
+                #expect(try hospital.look { try $0.performedStep(uid) }?.status == "COMPLETED")
+            }
+        }
+        #expect(try state(hospital, order) == .scheduled)
+        #expect(try hospital.look { try $0.performedSteps(procedure: order.id) }.isEmpty)
+        // By the code, with the name as a console wrote it; and by the name alone.
+        for (uid, code, name) in [("1.3.1", "BN1", "DUC NV"), ("1.3.2", "", "Nguyen^Van Duc")] {
+            let step = try begun([("1.9", "A1", "")], patient: code, name: name)
+            let outcome = try hospital.change { try $0.performedSteps.create(uid, step, peer: "ct1") }.get()
+            #expect(outcome.procedures.map(\.id) == [order.id])
+        }
+    }
+
+    @Test("Images after the modality gave up do not begin the procedure again; a cancel waits for the modality")
+    func givenUp() throws {
+        let hospital = try Hospital()
+        let order = try hospital.order("O1", patient: "BN1")
+        let step = try begun([(order.studyInstanceUID, "", "")])
+        _ = try hospital.change { try $0.performedSteps.create("1.2.3", step, peer: "ct1") }.get()
+        #expect(throws: EncounterFailure.unlawful(state: .inProgress, step: .cancel)) {
+            try hospital.change { try $0.orders.step(.cancel, $0.records.procedure(id: order.id), reason: "") }
+        }
+        _ = try hospital.change { try $0.performedSteps.set("1.2.3", try change("DISCONTINUED")) }.get()
+        _ = try hospital.change { try $0.links.arrived(Hospital.study(order.studyInstanceUID, patientID: "BN1")) }
+        #expect(try hospital.look { try $0.link(ofStudy: order.studyInstanceUID) } != nil)
+        #expect(try state(hospital, order) == .arrived)
+        _ = try hospital.change { try $0.orders.step(.cancel, $0.records.procedure(id: order.id), reason: "") }
+        #expect(try state(hospital, order) == .cancelled)
     }
 
     @Test(

@@ -18,9 +18,9 @@ struct ProcedureStateTests {
         }
     }
 
-    @Test("A cancel is lawful until the examination begins", arguments: ProcedureState.allCases)
+    @Test("A cancel is lawful until the examination is done", arguments: ProcedureState.allCases)
     func cancel(state: ProcedureState) {
-        let isLawful = [.ordered, .scheduled, .arrived].contains(state)
+        let isLawful = [.ordered, .scheduled, .arrived, .inProgress].contains(state)
         #expect((state.after(.cancel) == .cancelled) == isLawful)
     }
 

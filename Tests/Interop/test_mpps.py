@@ -124,7 +124,11 @@ def test_found_by_accession_and_by_step(shared_archive, order, modality):
     assert create(modality, begun(uid(), accession=order["accessionNumber"]), uid()).Status == 0
     assert state(shared_archive, order) == "in-progress"
     other = shared_archive.json("order", "add", "--patient-id", "BN2", "--name", "B", "--modality", "CT")
+    own = {"PatientID": "BN2", "PatientName": "B"}
     assert create(modality, begun(uid(), step=other["accessionNumber"]), uid()).Status == 0
+    assert create(modality, begun(uid(), accession="FOREIGN", step=other["accessionNumber"], **own), uid()).Status == 0
+    assert state(shared_archive, other) in ("ordered", "scheduled")
+    assert create(modality, begun(uid(), step=other["accessionNumber"], **own), uid()).Status == 0
     assert state(shared_archive, other) == "in-progress"
 
 

@@ -237,6 +237,25 @@ def test_command_line_refusals(make_archive):
     archive.run(*add, "--modality", "CT", "--citizen-id", "12", expect=2)
     archive.run(*add, "--modality", "X" * 17, expect=2)
     archive.run("order", "cancel", "NOTHING", expect=2)
+    archive.run("order", "complete", "NOTHING", expect=2)
+    archive.run("order", "add", "--patient-id", "P2", "--modality", "CT", expect=2)
     archive.run("patient", "show", "NOBODY", expect=2)
     archive.run("worklist", "list", "--peer", "nobody", expect=2)
     assert archive.json("order", "list") == []
+
+
+def test_patient_code_of_somebody_else_is_refused(make_archive):
+    archive = make_archive().start()
+    add = ["order", "add", "--patient-id", "P1", "--modality", "CT"]
+    order = archive.json(*add, "--name", "Lê Thị Hoa")
+    archive.run(*add, "--name", "Phạm Văn Nam", expect=2)
+    assert archive.json("patient", "show", "P1")["patient"]["name"] == "Lê Thị Hoa"
+    # Without a name, and as a console writes it.
+    archive.run(*add)
+    archive.run(*add, "--name", "LE THI HOA")
+    archive.run(*add, "--name", "Lê Thị Hòa Bình", "--rename")
+    shown = archive.json("patient", "show", "P1")
+    assert shown["patient"]["name"] == "Lê Thị Hòa Bình"
+    assert (shown["history"][0]["kind"], shown["history"][0]["before"]["name"]) == ("changed", "LE THI HOA")
+    archive.run("order", "complete", order["accessionNumber"])
+    assert archive.json("order", "show", order["accessionNumber"])["order"]["state"] == "completed"

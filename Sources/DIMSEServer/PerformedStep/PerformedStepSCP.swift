@@ -123,6 +123,11 @@ struct PerformedStepSCP {
         if outcome.procedures.isEmpty {
             logger.notice("a performed procedure step belongs to no order", metadata: metadata)
         }
+        for procedure in outcome.ofOthers {
+            logger.warning(
+                "a performed procedure step names the order of another patient; the order stays as it is",
+                metadata: metadata.merging(["order": "\(procedure.id)"]) { $1 })
+        }
         for procedure in outcome.unmoved {
             logger.notice(
                 "a performed procedure step does not fit the state of its order",

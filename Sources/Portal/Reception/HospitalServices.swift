@@ -35,6 +35,9 @@ package struct HospitalServices: Sendable {
         self.work = work
     }
 
+    /// Of this site's patient codes.
+    var issuer: String { encounters.settings.issuer }
+
     /// One unchanging view of the records.
     func look<Value: Sendable>(
         _ body: @escaping @Sendable (RecordTransaction) throws -> Value

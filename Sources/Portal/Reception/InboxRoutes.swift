@@ -62,6 +62,7 @@ struct InboxRoutes: Sendable {
         _ = try context.authorized(.reconcile, detail: "inbox")
         let asked = try ListParameters(request, known: ["after", "limit"])
         let (position, limit) = (try asked["after"].map(PageMark.inbox), try asked.limit)
+        let issuer = services.issuer
         return try JSONAnswer.response(
             try await services.look { records in
                 let found = try records.inbox(after: position, limit: limit)
@@ -69,7 +70,7 @@ struct InboxRoutes: Sendable {
                     waiting: try found.map { item in
                         Waiting(
                             study: WaitingReport(item),
-                            candidates: try StudyLinking(records).candidates(item.facts).map {
+                            candidates: try StudyLinking(records, issuer: issuer).candidates(item.facts).map {
                                 try CandidateReport($0, records)
                             })
                     }, total: try records.inboxCount(),
@@ -102,9 +103,10 @@ struct InboxRoutes: Sendable {
         let uid = try context.studyInstanceUID()
         let caller = try context.authorized(.readOrders, study: uid, detail: "where a study belongs")
         let facts = try await services.facts(of: uid)
+        let issuer = services.issuer
         return try JSONAnswer.response(
             try await services.look { records in
-                let story = try StudyLinkStory(facts, records)
+                let story = try StudyLinkStory(facts, records, issuer: issuer)
                 // Candidates are other people's orders, and links that were undone as well.
                 return caller.rights.contains(.reconcile) ? story : story.holdingOnly
             })
@@ -136,7 +138,7 @@ struct InboxRoutes: Sendable {
             try await services.change(by: caller) { desk in
                 try WishText.check(asked.reason, "reason")
                 try desk.undo(study: facts, link: asked.link, reason: asked.reason ?? "")
-                return try StudyLinkStory(facts, desk.records)
+                return try StudyLinkStory(facts, desk.records, issuer: desk.settings.issuer)
             })
     }
 }
