@@ -49,6 +49,8 @@ extension PasswordRecord {
     private static func derive(
         _ password: String, salt: [UInt8], rounds: Int, blockSize: Int, parallelism: Int
     ) -> [UInt8] {
+        // Composing costs the square of the marks on one letter, so that the length is looked at first.
+        guard password.utf8.count <= 2 * mostBytes else { return [] }
         // Keyboards differ in how they compose marks; the person who types does not (RFC 8265 Section 4.2.1).
         let bytes = Array(password.precomposedStringWithCanonicalMapping.utf8)
         guard bytes.count <= 2 * mostBytes else { return [] }

@@ -69,7 +69,7 @@ package struct OrderDesk {
     package func apply(
         _ control: OrderControl, _ facts: OrderFacts, patient: PatientRecord, encounter: EncounterRecord?
     ) throws -> OrderOutcome {
-        guard (1...64).contains(facts.placer.value.count) else {
+        guard (1...64).contains(facts.placer.value.unicodeScalars.count) else {
             throw EncounterFailure.invalid(field: "order number", reason: "1 to 64 characters")
         }
         let facts = facts.issued(by: settings.issuer)
@@ -205,7 +205,7 @@ package struct OrderDesk {
             ("scheduled procedure step ID", details.scheduledProcedureStepID, 16),
             ("procedure code", details.code.value, 64), ("body site", details.bodySite, 64),
         ]
-        for (field, value, limit) in limits where value.count > limit {
+        for (field, value, limit) in limits where value.unicodeScalars.count > limit {
             throw EncounterFailure.invalid(field: field, reason: "\(limit) characters at most")
         }
         guard let instant = LocalTime.instant(details.scheduledAt) else {

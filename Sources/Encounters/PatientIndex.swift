@@ -155,7 +155,7 @@ package struct PatientIndex {
 
     private func check(_ demographics: Demographics) throws {
         // PS3.5 Table 6.2-1: 64 characters per component group.
-        guard demographics.name.split(separator: "=").allSatisfy({ $0.count <= 64 }) else {
+        guard demographics.name.split(separator: "=").allSatisfy({ $0.unicodeScalars.count <= 64 }) else {
             throw EncounterFailure.invalid(field: "PatientName", reason: "64 characters at most")
         }
         guard demographics.birthDate.wholeMatch(of: /([0-9]{4}([0-9]{2}([0-9]{2})?)?)?/) != nil else {

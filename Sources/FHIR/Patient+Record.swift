@@ -1,5 +1,6 @@
 // People, from the records and to them.
 
+import DICOMCore
 import Encounters
 import Foundation
 import Records
@@ -179,8 +180,8 @@ extension HumanName {
     /// One component, NFC, as the records keep names.
     package var personName: String {
         let whole = text ?? ([family ?? ""] + (given ?? [])).joined(separator: " ")
-        return whole.split { $0.isWhitespace || "^=\\".contains($0) }.joined(separator: " ")
-            .precomposedStringWithCanonicalMapping
+        return Normalization.composed(
+            whole.split { $0.isWhitespace || "^=\\".contains($0) }.joined(separator: " "))
     }
 }
 

@@ -34,7 +34,7 @@ package enum TextEncoding: Hashable, Sendable, CustomStringConvertible {
 
 /// The text of bytes, and how it was found.
 package struct DecodedText: Hashable, Sendable {
-    /// Composed (NFC).
+    /// Composed (NFC), unless a letter carries more marks than are taken.
     package let text: String
     /// What MSH-18 says, nil when it says nothing.
     package let declared: String?
@@ -113,6 +113,7 @@ extension Message {
     ) throws(HL7Failure) -> (message: Message, text: DecodedText) {
         guard bytes.count <= limits.bytes else { throw .tooLarge(limit: limits.bytes) }
         let text = DecodedText(message: bytes)
+        guard !CombiningMarks.areTooMany(in: text.text) else { throw .tooManyMarks(limit: CombiningMarks.most) }
         var wider = limits
         // In UTF-8 a letter takes up to three bytes of what was one.
         wider.bytes = limits.bytes * 3

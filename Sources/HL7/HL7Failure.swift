@@ -13,6 +13,8 @@ package enum HL7Failure: Error, Hashable, Sendable, CustomStringConvertible {
     case notASegment(line: Int)
     /// More fields, repetitions or components than are taken; `at` is where it was noticed.
     case tooMany(String, limit: Int, at: Location?)
+    /// A letter carries more combining marks than any script has.
+    case tooManyMarks(limit: Int)
     /// A value that is missing or not what its type asks for; the sentence says what is expected.
     case invalid(Location, String)
 
@@ -27,6 +29,7 @@ package enum HL7Failure: Error, Hashable, Sendable, CustomStringConvertible {
         case .notASegment(let line): "segment \(line): does not begin with the three characters of a segment's name"
         case .tooMany(let what, let limit, let location):
             (location.map { "\($0): " } ?? "") + "more than the \(limit) \(what) that are taken"
+        case .tooManyMarks(let limit): "a letter has more than the \(limit) combining marks that are taken"
         case .invalid(let location, let sentence): "\(location): \(sentence)"
         }
     }
@@ -34,7 +37,7 @@ package enum HL7Failure: Error, Hashable, Sendable, CustomStringConvertible {
     /// Where in the message it is, as far as it is known: ERR-2.
     package var location: Location? {
         switch self {
-        case .empty, .tooLarge, .batch, .notASegment: nil
+        case .empty, .tooLarge, .batch, .notASegment, .tooManyMarks: nil
         case .noHeader: Location("MSH")
         case .separators: Location("MSH", 2)
         case .tooMany(_, _, let location): location
@@ -46,7 +49,7 @@ package enum HL7Failure: Error, Hashable, Sendable, CustomStringConvertible {
     package var code: ErrorCode {
         switch self {
         case .empty, .noHeader, .batch, .notASegment: .segmentSequence
-        case .separators, .invalid: .dataType
+        case .separators, .invalid, .tooManyMarks: .dataType
         case .tooLarge, .tooMany: .internalError
         }
     }

@@ -88,10 +88,10 @@ package enum LegacyVietnamese {
         return composed(String(text))
     }
 
-    /// Composed (NFC), by Foundation.
+    /// Composed (NFC), by Foundation; as it is where a letter carries more marks than are taken.
     static func composed(_ text: String) -> String {
         let isComposed = text.unicodeScalars.allSatisfy { $0.value < 0x300 || (0x1E00..<0x1F00).contains($0.value) }
-        return isComposed ? text : text.precomposedStringWithCanonicalMapping
+        return isComposed || CombiningMarks.areTooMany(in: text) ? text : text.precomposedStringWithCanonicalMapping
     }
 
     /// Where a piece of text ends for certain: fields, repetitions and lines.

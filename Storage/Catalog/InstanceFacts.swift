@@ -122,7 +122,7 @@ package struct InstanceFacts: Hashable, Sendable {
 
 extension String {
     /// Normal form C, so that equal text is equal bytes, in Swift and in SQL.
-    var normalForm: String { utf8.allSatisfy { $0 < 0x80 } ? self : precomposedStringWithCanonicalMapping }
+    var normalForm: String { utf8.allSatisfy { $0 < 0x80 } ? self : Normalization.composed(self) }
 }
 
 extension StringProtocol {

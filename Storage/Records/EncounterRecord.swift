@@ -65,7 +65,7 @@ extension RecordTransaction {
         patient: Int64, issuer: String, number: String, status: EncounterRecord.Status, details: EncounterDetails,
         startedAt: Int64?, asOf: Int64
     ) throws -> EncounterRecord {
-        guard (1...100).contains(number.count) else {
+        guard (1...100).contains(number.unicodeScalars.count) else {
             throw RecordsError.invalid(field: "visit number", reason: "1 to 100 characters")
         }
         let id = try insert(

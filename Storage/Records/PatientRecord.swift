@@ -56,7 +56,9 @@ package struct PatientIdentifier: Codable, Hashable, Sendable {
         type: String, issuer: String, value: String, validFrom: String = "", validUntil: String = ""
     ) throws(RecordsError) {
         let value = value.trimmingCharacters(in: .whitespaces)
-        guard (1...64).contains(value.count) else { throw .invalid(field: "identifier", reason: "1 to 64 characters") }
+        guard (1...64).contains(value.unicodeScalars.count) else {
+            throw .invalid(field: "identifier", reason: "1 to 64 characters")
+        }
         let isRight =
             switch type {
             case Self.citizen: value.wholeMatch(of: /[0-9]{9}|[0-9]{12}/) != nil

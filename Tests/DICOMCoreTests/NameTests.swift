@@ -132,4 +132,14 @@ struct NameTests {
         let words = PersonNamePattern(String(repeating: "a* ", count: 5000))
         #expect(!words.matches(folded: Fold.fold(String(repeating: "b ", count: 5000))))
     }
+
+    @Test("A letter with more marks than any script has is left as it is, at once")
+    func hostileMarks() {
+        // Composed, this many would take half a minute.
+        let text = "A" + String(repeating: "\u{0301}\u{0323}", count: 100_000)
+        #expect(Normalization.composed(text).utf8.count == text.utf8.count)
+        #expect(Fold.fold("\u{1100}\u{1161}" + text).hasSuffix("A"))
+        let most = "A" + String(repeating: "\u{0323}", count: 30)
+        #expect(Normalization.composed(most).unicodeScalars.count == 30)
+    }
 }
