@@ -129,9 +129,19 @@ extension EncounterEvent {
             details.priorRoom = before.room
             details.priorBed = before.bed
         case .cancelTransfer:
-            details.department = before.priorDepartment
-            details.room = before.priorRoom
-            details.bed = before.priorBed
+            // PV1-3 names where the patient is again. Where it names nothing new it is where the patient was before, if
+            // that is known (HL7 v2.5.1 Section 3.3.12).
+            let isNamed =
+                (details.department, details.room, details.bed) != (before.department, before.room, before.bed)
+            let isKnown = ![before.priorDepartment, before.priorRoom, before.priorBed].allSatisfy(\.isEmpty)
+            if !isNamed, isKnown {
+                details.department = before.priorDepartment
+                details.room = before.priorRoom
+                details.bed = before.priorBed
+            }
+            details.priorDepartment = ""
+            details.priorRoom = ""
+            details.priorBed = ""
         case .cancelDischarge: details.endedAt = ""
         default: break
         }

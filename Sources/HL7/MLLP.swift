@@ -48,6 +48,18 @@ package struct MLLPDecoder: Sendable {
     /// Whether a frame has begun and not ended.
     package var isInside: Bool { state != .between }
 
+    /// Whether 1CH was the last byte that came: the frame is whole if nothing but 0DH follows.
+    package var isEnding: Bool { state == .ending || state == .skippingEnd }
+
+    /// Ends a frame whose 1CH was followed by silence.
+    package mutating func finish() -> Event? {
+        guard isEnding else { return nil }
+        let event: Event? = state == .ending ? .frame(frame) : nil
+        frame = []
+        state = .between
+        return event
+    }
+
     /// Bytes kept of the frame that arrives.
     package var heldBytes: Int { frame.count }
 

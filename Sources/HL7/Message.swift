@@ -95,8 +95,18 @@ package struct Message: Hashable, Sendable {
 extension Message {
     /// MSH-9.1: `ADT`, `ORM`.
     package var code: String { header.text(9, 1) ?? "" }
-    /// MSH-9.2: `A01`, `O01`.
-    package var trigger: String { header.text(9, 2) ?? "" }
+    /// MSH-9.2: `A01`, `O01`. Systems of version 2.1 write the type alone: then it is EVN-1, and of orders the only one
+    /// that their type has.
+    package var trigger: String {
+        if let said = header.text(9, 2) { return said }
+        switch code {
+        case "ADT": return self["EVN", 1].text ?? ""
+        case "ORM": return "O01"
+        case "OMG": return "O19"
+        case "OMI": return "O23"
+        default: return ""
+        }
+    }
     /// MSH-10, by which an acknowledgement is matched and a repetition recognised.
     package var controlID: String { header.text(10) ?? "" }
     /// MSH-12.1: `2.5.1`.

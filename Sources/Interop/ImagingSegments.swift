@@ -5,60 +5,85 @@ import HL7
 import Records
 
 struct ImagingSegments: Sendable {
-    let message: Message
-    let common: Segment
-    let request: Segment
-    let imaging: Segment?
-    let observations: [Segment]
+    private let message: Message
+    private let group: OrderGroup
+    private let common: Segment
+    private let request: Segment
+    private let imaging: Segment?
+    private let observations: Observations
+    private var procedureID: String?
+    private var stepID: String?
+    /// What is said and not taken.
+    private(set) var warnings: [Acknowledgement.Issue]
 
-    /// Writes what is said into what is known.
+    init(message: Message, group: OrderGroup) {
+        self.message = message
+        self.group = group
+        common = group.common?.segment ?? Segment("ORC")
+        request = group.request?.segment ?? Segment("OBR")
+        imaging = group.imaging?.segment
+        observations = Observations(group.observations)
+        warnings = observations.warnings
+        procedureID = number(imaging: 2, request: 19)
+        stepID = number(imaging: 4, request: 20)
+    }
+
+    /// A number of IPC or OBR that becomes one of DICOM's; one that is too long is left out, and another is made.
+    private mutating func number(imaging imagingField: Int, request requestField: Int) -> String? {
+        let isImaging = imaging?.text(imagingField) != nil
+        guard let text = imaging?.text(imagingField) ?? request.text(requestField) else { return nil }
+        guard text.unicodeScalars.count > 16 else { return text }
+        let place =
+            isImaging
+            ? Location("IPC", occurrence: group.imaging?.number ?? 1, imagingField)
+            : Location("OBR", occurrence: group.request?.number ?? 1, requestField)
+        warnings.append(
+            .init(
+                .dataType, at: place, "is longer than the 16 characters that DICOM has for it and was not taken",
+                isWarning: true))
+        return nil
+    }
+
+    /// Writes what is said into what is known; what is `""` goes, but for numbers, procedure and time: an order has them.
     func amend(_ order: inout ProcedureDetails) {
         func put(_ path: WritableKeyPath<ProcedureDetails, String>, _ text: String?) {
-            if let text, !text.isEmpty { order[keyPath: path] = text }
+            if let text { order[keyPath: path] = text }
         }
         if let code = CodedElement(request[4].first) {
             order.code = Coded(value: code.code ?? "", scheme: code.system ?? "", meaning: code.text ?? "")
         }
         if let code = imaging.flatMap({ CodedElement($0[6].first) }) {
             order.protocolCode = Coded(value: code.code ?? "", scheme: code.system ?? "", meaning: code.text ?? "")
+        } else if imaging?[6].isNull == true {
+            order.protocolCode = Coded()
         }
-        put(\.requestedProcedureID, imaging?.text(2) ?? request.text(19))
-        put(\.scheduledProcedureStepID, imaging?.text(4) ?? request.text(20))
-        put(\.stationName, imaging?.text(7))
-        put(\.location, imaging?.text(8))
-        put(\.stationAETitle, imaging?.text(9))
-        put(\.fillerNumber, common.text(3) ?? request.text(3))
-        put(\.reason, request.text(31, 2) ?? request.text(31))
-        put(\.clinicalInformation, request.text(13))
-        put(\.bodySite, request.text(15, 4))
-        put(\.requestingPhysician, PatientSegments.physician(common[12]) ?? PatientSegments.physician(request[16]))
-        put(\.requestingService, common.text(17, 2) ?? common.text(17))
-        put(\.transport, request.text(30))
-        put(\.medicalAlerts, request.text(12, 2) ?? request.text(12))
-        let allergies = message.segments("AL1").compactMap { $0.text(3, 2) ?? $0.text(3) }
-        put(\.allergies, allergies.joined(separator: "; "))
-        for observation in observations { amend(&order, observation) }
+        put(\.requestedProcedureID, procedureID)
+        put(\.scheduledProcedureStepID, stepID)
+        put(\.stationName, imaging?.said(7))
+        put(\.location, imaging?.said(8))
+        put(\.stationAETitle, imaging?.said(9))
+        // ORC is one for all where several OBR stand under it.
+        put(\.fillerNumber, group.isOneOfSeveral ? request.said(3) : common.said(3) ?? request.said(3))
+        put(\.reason, request.said(31, 2) ?? request.said(31))
+        put(\.clinicalInformation, request.said(13))
+        put(\.bodySite, request.said(15, 4))
+        put(\.requestingPhysician, PatientSegments.said(common[12]) ?? PatientSegments.said(request[16]))
+        put(\.requestingService, common.said(17, 2) ?? common.said(17))
+        put(\.transport, request.said(30))
+        put(\.medicalAlerts, request.said(12, 2) ?? request.said(12))
+        let allergies = message.segments("AL1").compactMap { $0.said(3, 2) ?? $0.said(3) }
+        if !allergies.isEmpty { order.allergies = allergies.filter { !$0.isEmpty }.joined(separator: "; ") }
+        put(\.patientWeight, observations.weight)
+        put(\.patientSize, observations.size)
+        put(\.pregnancyStatus, observations.pregnancy)
     }
+}
 
-    /// Weight, height and pregnancy, by LOINC.
-    private func amend(_ order: inout ProcedureDetails, _ observation: Segment) {
-        guard let value = observation.text(5) else { return }
-        switch observation.text(3) {
-        case "3141-9", "29463-7":
-            if Double(value) != nil { order.patientWeight = value }
-        case "8302-2", "3137-7":
-            // Centimetres become metres (PS3.3 C.7.2.2).
-            if let centimetres = Double(value) {
-                order.patientSize = "\(centimetres > 3 ? centimetres / 100 : centimetres)"
-            }
-        case "82810-3", "11449-6":
-            order.pregnancyStatus = Self.pregnancy[value.uppercased()] ?? "4"
-        default: break
-        }
+extension Segment {
+    /// What is said at a place: its text, empty for the null that deletes, nil for nothing. A field that is null as a
+    /// whole deletes all of its components.
+    func said(_ field: Int, _ component: Int = 1) -> String? {
+        let value = self[field][component].value
+        return self[field].isNull || value.isNull ? "" : value.text
     }
-
-    /// PS3.3 C.7.1.4: 1 not pregnant, 2 possibly, 3 definitely, 4 unknown.
-    private static let pregnancy = [
-        "Y": "3", "YES": "3", "77386006": "3", "N": "1", "NO": "1", "60001007": "1", "P": "2", "POSSIBLY": "2",
-    ]
 }

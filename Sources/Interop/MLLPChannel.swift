@@ -32,6 +32,8 @@ final class MLLPChannel: ChannelDuplexHandler {
 
     /// How long what is in hand may take once the server is to stop.
     private static let farewell = TimeAmount.seconds(5)
+    /// How long 1CH may be the last byte of a frame: then the sender leaves out 0DH.
+    private static let lastByte = TimeAmount.milliseconds(500)
     private static let strayBytes = Counter(label: "phim_hl7_stray_bytes_total")
     private static let ended = ["idle", "slow frame", "memory"].map {
         ($0, Counter(label: "phim_hl7_connections_ended_total", dimensions: [("why", $0)]))
@@ -45,6 +47,7 @@ final class MLLPChannel: ChannelDuplexHandler {
     private var lastHeard = NIODeadline.now()
     private var frameBegan: NIODeadline?
     private var check: RepeatedTask?
+    private var ending: Scheduled<Void>?
     private var held = 0
     private var stray = 0
     private var isClosing = false
@@ -72,10 +75,14 @@ final class MLLPChannel: ChannelDuplexHandler {
         }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { check?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        check?.cancel()
+        ending?.cancel()
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
         check?.cancel()
+        ending?.cancel()
         memory?.add(-held)
         isGone = true
         isClosing = true
@@ -94,17 +101,35 @@ final class MLLPChannel: ChannelDuplexHandler {
         }
         // A frame that was already there when this piece came keeps its time.
         frameBegan = decoder.isInside ? (wasInside && events.isEmpty ? frameBegan : .now()) : nil
-        for event in events {
-            switch event {
-            case .frame(let bytes):
-                pending.append(bytes.count)
-                context.fireChannelRead(wrapInboundOut(.frame(bytes)))
-            case .tooLarge(let beginning):
-                pending.append(beginning.count)
-                context.fireChannelRead(wrapInboundOut(.tooLarge(beginning: beginning)))
-            }
-        }
+        for event in events { deliver(event, context) }
+        ending?.cancel()
+        ending = decoder.isEnding ? expectEnd(context) : nil
         account(context)
+    }
+
+    private func deliver(_ event: MLLPDecoder.Event, _ context: ChannelHandlerContext) {
+        switch event {
+        case .frame(let bytes):
+            pending.append(bytes.count)
+            context.fireChannelRead(wrapInboundOut(.frame(bytes)))
+        case .tooLarge(let beginning):
+            pending.append(beginning.count)
+            context.fireChannelRead(wrapInboundOut(.tooLarge(beginning: beginning)))
+        }
+    }
+
+    /// Ends the frame when nothing comes after its 1CH.
+    private func expectEnd(_ context: ChannelHandlerContext) -> Scheduled<Void> {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        return context.eventLoop.scheduleTask(in: Self.lastByte) {
+            let (channel, context) = bound.value
+            guard !channel.isClosing else { return }
+            channel.frameBegan = nil
+            guard let event = channel.decoder.finish() else { return }
+            channel.deliver(event, context)
+            channel.account(context)
+            context.fireChannelReadComplete()
+        }
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

@@ -3,6 +3,7 @@
 import HL7
 import Logging
 import Metrics
+import NIOPosix
 
 /// Reads messages, asks the door, writes acknowledgements.
 struct MessageDesk: Sendable {
@@ -21,14 +22,28 @@ struct MessageDesk: Sendable {
         case .tooLarge(let beginning):
             return await refuse(beginning, .tooLarge(limit: limit), peer)
         case .frame(let bytes):
-            var limits = ReadingLimits()
-            limits.bytes = limit
-            do throws(HL7Failure) {
-                let (message, text) = try Message.read(bytes, limits: limits)
+            let limit = limit
+            // Reading megabytes takes long: not on the threads that everything else waits for. Only a connection that
+            // is being ended has no answer.
+            guard let reading = try? await NIOThreadPool.singleton.runIfActive({ Self.read(bytes, limit: limit) })
+            else { return Answer(messages: []) }
+            switch reading {
+            case .success(let (message, text)):
                 return await take(ReceivedMessage(message: message, text: text, peer: peer))
-            } catch {
-                return await refuse(bytes, error, peer)
+            case .failure(let failure):
+                return await refuse(bytes, failure, peer)
             }
+        }
+    }
+
+    private static func read(_ bytes: [UInt8], limit: Int) -> Result<(Message, DecodedText), HL7Failure> {
+        var limits = ReadingLimits()
+        limits.bytes = limit
+        do throws(HL7Failure) {
+            let (message, text) = try Message.read(bytes, limits: limits)
+            return .success((message, text))
+        } catch {
+            return .failure(error)
         }
     }
 

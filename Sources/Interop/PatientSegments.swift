@@ -13,14 +13,27 @@ struct PatientSegments {
 
     // MARK: Time
 
-    /// When what the message says was true: EVN-2, else MSH-7.
-    var asOf: Int64 {
+    /// When what the message says was true: EVN-2, else MSH-7; never later than now. A sender's clock that runs ahead
+    /// would otherwise make all that comes after it older than what is known.
+    var asOf: Int64 { min(said?.at ?? now, now) }
+
+    /// Clocks that differ by less need nobody's eye.
+    private static let drift: Int64 = 120 * 1_000_000
+
+    private var said: (at: Int64, place: Location)? {
         for place in [Location("EVN", 2), Location("MSH", 7)] {
             if let time = message[place].text.flatMap(TimeStamp.init(parsing:)), let instant = Self.instant(time) {
-                return instant
+                return (instant, place)
             }
         }
-        return now
+        return nil
+    }
+
+    /// A warning where the sender's clock is wrong.
+    private var clock: [Acknowledgement.Issue] {
+        guard let said, said.at > now + Self.drift else { return [] }
+        let text = "lies in the future and was taken for now; the sender's clock runs ahead"
+        return [.init(.dataType, at: said.place, text, isWarning: true)]
     }
 
     /// Microseconds since 1970; local where no zone is given.
@@ -44,16 +57,28 @@ struct PatientSegments {
 
     // MARK: People
 
-    /// PID as facts, and what of it is not usable.
-    func patient() throws -> (facts: PatientFacts, warnings: [Acknowledgement.Issue]) {
-        guard let segment = message.segment("PID") else {
-            throw MessageFault(.segmentSequence, at: Location("PID"), "a PID segment is required")
+    /// More than anybody is known by.
+    private static let mostIdentifiers = 100
+
+    /// A PID as facts, and what of it is not usable.
+    /// - Parameter occurrence: which PID of the message, from 1.
+    func patient(_ occurrence: Int = 1) throws -> (facts: PatientFacts, warnings: [Acknowledgement.Issue]) {
+        let people = message.segments("PID")
+        guard people.count >= occurrence else {
+            throw MessageFault(
+                .segmentSequence, at: Location("PID", occurrence: occurrence), "a PID segment is required")
         }
-        var warnings: [Acknowledgement.Issue] = []
+        let segment = people[occurrence - 1]
+        guard segment[3].repetitions.count <= Self.mostIdentifiers else {
+            throw MessageFault(
+                .internalError, at: Location("PID", occurrence: occurrence, 3),
+                "more than the \(Self.mostIdentifiers) identifiers that are taken")
+        }
+        var warnings = occurrence == 1 ? clock : []
         var identifiers: [PatientIdentifier] = []
         for (index, repetition) in segment[3].repetitions.enumerated() {
             guard let id = ExtendedCompositeID(repetition) else { continue }
-            let place = Location("PID", 3, repetition: index + 1)
+            let place = Location("PID", occurrence: occurrence, 3, repetition: index + 1)
             do throws(RecordsError) { identifiers.append(try identifier(id)) } catch {
                 warnings.append(
                     .init(.dataType, at: place, EncounterFailure.records(error).sentence, isWarning: true))
@@ -61,7 +86,8 @@ struct PatientSegments {
         }
         // Some systems put the citizen number into PID-19 and the insurance card into IN1-36.
         let more = [
-            (PatientIdentifier.citizen, segment.text(19)), (PatientIdentifier.insurance, message["IN1", 36].text),
+            (PatientIdentifier.citizen, segment.text(19)),
+            (PatientIdentifier.insurance, people.count == 1 ? message["IN1", 36].text : nil),
         ]
         for case (let type, let value?) in more {
             if let found = try? PatientIdentifier(type: type, issuer: "", value: value),
@@ -71,12 +97,14 @@ struct PatientSegments {
             }
         }
         guard !identifiers.isEmpty else {
-            throw MessageFault(.requiredFieldMissing, at: Location("PID", 3), "a patient identifier is required")
+            throw MessageFault(
+                .requiredFieldMissing, at: Location("PID", occurrence: occurrence, 3),
+                "a patient identifier is required")
         }
         // The patient code first: it says who it is.
         let codes = identifiers.filter { $0.type == PatientIdentifier.medicalRecord }
         let others = identifiers.filter { $0.type != PatientIdentifier.medicalRecord }
-        let amend = try demographics(segment)
+        let amend = try demographics(segment, occurrence)
         return (PatientFacts(identifiers: codes + others, asOf: asOf, amend: amend), warnings)
     }
 
@@ -100,20 +128,23 @@ struct PatientSegments {
     }
 
     /// What PID says; what it leaves out stays, what is `""` goes.
-    private func demographics(_ segment: Segment) throws -> @Sendable (inout Demographics) -> Void {
+    private func demographics(
+        _ segment: Segment, _ occurrence: Int
+    ) throws -> @Sendable (inout Demographics) -> Void {
         let name = ExtendedPersonName(segment[5].first).map(Self.whole)
-        let birthDate = try said(segment[7][1].value).map { text in
+        let birthDate = try segment.said(7).map { text in
             if text.isEmpty { return "" }
             guard let time = TimeStamp(parsing: text) else {
-                throw MessageFault(.dataType, at: Location("PID", 7), "is not a date of the form YYYYMMDD")
+                throw MessageFault(
+                    .dataType, at: Location("PID", occurrence: occurrence, 7), "is not a date of the form YYYYMMDD")
             }
             return Self.digits(time)
         }
-        let sex = said(segment[8][1].value).map { Self.sexes[$0.uppercased()] ?? "" }
-        let address = said(segment[11][1].value).map { _ in
+        let sex = segment.said(8).map { Self.sexes[$0.uppercased()] ?? "" }
+        let address = segment.said(11).map { _ in
             segment[11].first.components.compactMap(\.value.text).joined(separator: ", ")
         }
-        let telephone = said(segment[13][1].value)
+        let telephone = segment.said(13)
         return { demographics in
             if let name { demographics.name = name }
             if let birthDate {
@@ -135,16 +166,22 @@ struct PatientSegments {
             .joined(separator: " ")
     }
 
-    /// The text of a value, empty for the null that deletes, nil for what is not said.
-    func said(_ value: Value) -> String? { value.isNull ? "" : value.text }
-
-    /// MRG-1: what the patient was known by.
-    func prior() throws -> PatientIdentifier {
-        guard let id = ExtendedCompositeID(message["MRG", 1].first) else {
+    /// MRG-1: what the patient was known by. Where there are patient codes these say who it was; numbers on cards do only
+    /// where there is no code.
+    func priors(_ occurrence: Int = 1) throws -> [PatientIdentifier] {
+        let place = Location("MRG", occurrence: occurrence, 1)
+        let merges = message.segments("MRG")
+        let repetitions = merges.count >= occurrence ? merges[occurrence - 1][1].repetitions : []
+        guard repetitions.count <= Self.mostIdentifiers else {
             throw MessageFault(
-                .requiredFieldMissing, at: Location("MRG", 1), "the prior patient identifier is required")
+                .internalError, at: place, "more than the \(Self.mostIdentifiers) identifiers that are taken")
         }
-        return try Application.at(Location("MRG", 1)) { try identifier(id) }
+        let found = try Application.at(place) { try repetitions.compactMap(ExtendedCompositeID.init).map(identifier) }
+        guard let first = found.first else {
+            throw MessageFault(.requiredFieldMissing, at: place, "the prior patient identifier is required")
+        }
+        let codes = found.filter { $0.type == PatientIdentifier.medicalRecord }
+        return codes.isEmpty ? [first] : codes
     }
 
     // MARK: Visits
@@ -155,10 +192,12 @@ struct PatientSegments {
             return nil
         }
         let location = PersonLocation(segment[3].first)
+        let isNowhere = segment[3].isNull
         let (admitted, discharged) = (Self.local(segment.text(44)), Self.local(segment.text(45)))
+        let isDischargeDeleted = segment[45].isNull
         let diagnosis = message["DG1", 4].text ?? message["DG1", 3, 2].text ?? message["PV2", 3, 2].text
-        let (patientClass, service) = (segment.text(2), segment.text(10))
-        let (attending, referring) = (Self.physician(segment[7]), Self.physician(segment[8]))
+        let (patientClass, service) = (segment.text(2), segment.said(10))
+        let (attending, referring) = (Self.said(segment[7]), Self.said(segment[8]))
         return EncounterFacts(
             issuer: number.assigningAuthority?.namespace ?? settings.issuer, number: number.id, asOf: asOf
         ) { details in
@@ -168,18 +207,23 @@ struct PatientSegments {
                 details.department = location.pointOfCare ?? ""
                 details.room = location.room ?? ""
                 details.bed = location.bed ?? ""
+            } else if isNowhere {
+                details.department = ""
+                details.room = ""
+                details.bed = ""
             }
             if let attending { details.attendingPhysician = attending }
             if let referring { details.referringPhysician = referring }
             if let service { details.hospitalService = service }
             if let diagnosis { details.admittingDiagnosis = diagnosis }
             if let admitted { details.startedAt = admitted }
-            if let discharged { details.endedAt = discharged }
+            if let discharged { details.endedAt = discharged } else if isDischargeDeleted { details.endedAt = "" }
         }
     }
 
-    /// The name of a doctor, else the number.
-    static func physician(_ field: Field) -> String? {
+    /// The name of a doctor, else the number; empty for the null that deletes.
+    static func said(_ field: Field) -> String? {
+        if field.isNull { return "" }
         guard let person = ExtendedCompositeIDName(field.first) else { return nil }
         return person.name.map(whole) ?? person.id
     }
@@ -188,6 +232,9 @@ struct PatientSegments {
 extension String {
     /// Without spaces around it.
     var trimmingSpaces: String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        let bytes = Array(utf8)
+        guard let first = bytes.firstIndex(where: { $0 != 0x20 }), let last = bytes.lastIndex(where: { $0 != 0x20 })
+        else { return "" }
+        return String(decoding: bytes[first...last], as: UTF8.self)
     }
 }

@@ -18,6 +18,7 @@ package struct MessageRecord: Hashable, Sendable {
     /// AA, AE or AR (HL7 table 0008).
     package let code: String
     package let reason: String
+    /// When it came, the last time where it was refused and sent again.
     package let receivedAt: Int64
     package let replayedAt: Int64?
 
@@ -36,11 +37,23 @@ package struct MessageRecord: Hashable, Sendable {
 }
 
 extension RecordTransaction {
-    package func addMessage(
+    /// Keeps a message with what was answered. One that came before, byte by byte, and was refused then is brought up to
+    /// date: who sends again and again fills nothing.
+    package func keepMessage(
         source: String, controlID: String, type: String, bytes: [UInt8], digest: [UInt8], characterSet: String,
         code: String, reason: String
-    ) throws -> Int64 {
-        try insert(
+    ) throws {
+        // Few rows are looked at: what is not read has no control ID, and all of it stands together.
+        let refused = try row(
+            """
+            SELECT id FROM (SELECT * FROM message WHERE source = ? AND controlID = ? ORDER BY id DESC LIMIT 16)
+            WHERE digest = ? AND code <> 'AA' LIMIT 1
+            """, [source, controlID, Data(digest)])
+        if let id: Int64 = refused?["id"] {
+            try run("UPDATE message SET code = ?, reason = ?, receivedAt = ? WHERE id = ?", [code, reason, now, id])
+            return
+        }
+        try run(
             """
             INSERT INTO message (source, controlID, type, bytes, digest, characterSet, code, reason, receivedAt)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -30,6 +30,19 @@ struct OrderTests {
         #expect(try apply(hospital, .cancelAdmit, asOf: 6).status == .cancelled)
     }
 
+    @Test("A cancelled transfer leads to where the message says, else to where the patient was, else nowhere new")
+    func cancelledTransfer() throws {
+        let hospital = try Hospital()
+        _ = try apply(hospital, .admit, asOf: 1, department: "K02")
+        // The transfer itself was never heard of.
+        #expect(try apply(hospital, .cancelTransfer, asOf: 2, department: "K01").details.department == "K01")
+        #expect(try apply(hospital, .cancelTransfer, asOf: 3).details.department == "K01")
+        _ = try apply(hospital, .transfer, asOf: 4, department: "K03")
+        // The place that was left is no news.
+        #expect(try apply(hospital, .cancelTransfer, asOf: 5, department: "K03").details.department == "K01")
+        #expect(try apply(hospital, .cancelTransfer, asOf: 6).details.department == "K01")
+    }
+
     @Test("An older message is refused and changes nothing")
     func outdated() throws {
         let hospital = try Hospital()

@@ -48,6 +48,21 @@ import Testing
         #expect(decoder.append([0x0B, 0x61, 0x1C, 0x0B, 0x62, 0x1C, 0x0D]) == [.frame([0x61]), .frame([0x62])])
     }
 
+    @Test("a last byte that does not come, and what may stand behind")
+    func silence() {
+        var decoder = MLLPDecoder(limit: 10)
+        #expect(decoder.finish() == nil)
+        #expect(decoder.append([0x0B, 0x61]).isEmpty && !decoder.isEnding && decoder.finish() == nil)
+        #expect(decoder.append([0x1C]).isEmpty && decoder.isEnding)
+        #expect(decoder.finish() == .frame([0x61]))
+        #expect(!decoder.isInside && decoder.heldBytes == 0)
+        // The byte comes after all, and then a message.
+        #expect(decoder.append([0x0D, 0x0B, 0x62, 0x1C, 0x0D]) == [.frame([0x62])])
+        #expect(decoder.strayBytes == 0)
+        let tooLarge = decoder.append([0x0B] + Array(repeating: 0x61, count: 11) + [0x1C])
+        #expect(tooLarge.count == 1 && decoder.finish() == nil && !decoder.isInside)
+    }
+
     @Test("any stream is taken")
     func fuzz() {
         var dice = Dice(5)

@@ -225,4 +225,16 @@ import Testing
         }
         #expect(taken > 1000)
     }
+
+    @Test(
+        "The type alone, as in version 2.1: the trigger is EVN-1, or the only one there is",
+        arguments: [
+            ("ADT", "EVN|A04|20261121", "A04"), ("ADT", "PID|1", ""), ("ADT^A08", "EVN|A04", "A08"),
+            ("ORM", "PID|1", "O01"),
+            ("OMI", "PID|1", "O23"), ("OMG", "PID|1", "O19"), ("ORU", "PID|1", ""),
+        ])
+    func typeAlone(type: String, segment: String, trigger: String) throws {
+        let message = try Message(parsing: "MSH|^~\\&|A||||||\(type)|1|P|2.1\r\(segment)\r")
+        #expect(message.trigger == trigger)
+    }
 }

@@ -7,6 +7,21 @@ import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ListenerTests {
+    @Test("a sender that leaves out the last byte is answered, and goes on")
+    func lastByte() async throws {
+        let door = RecordingDoor()
+        try await withListener(loopback(), door) { port, _ in
+            try await RawConnection.open(port: port) { dialogue in
+                for number in 1...2 {
+                    let message = "MSH|^~\\&|A||||||ADT^A01|\(number)|P|2.5\r"
+                    try await dialogue.send([0x0B] + Array(message.utf8) + [0x1C])
+                    #expect(try await dialogue.receive()?.contains("MSA|AA|\(number)") == true)
+                }
+            }
+        }
+        #expect(door.messages.count == 2)
+    }
+
     @Test("a message is taken and acknowledged")
     func accept() async throws {
         let door = RecordingDoor()
