@@ -73,8 +73,8 @@ struct OrderMessage {
 
     private func number(_ field: Field?) -> IssuedNumber? {
         field.flatMap { EntityIdentifier($0.first) }.map { number in
-            IssuedNumber(
-                issuer: number.authority?.namespace ?? message.sendingApplication?.namespace ?? "", value: number.id)
+            let issuer = number.authority?.namespace ?? message.sendingApplication?.namespace ?? ""
+            return IssuedNumber(issuer: issuer.isEmpty ? desk.settings.issuer : issuer, value: number.id)
         }
     }
 

@@ -285,7 +285,8 @@ struct NoticeTests {
         try clear()
         _ = try hospital.change { desk in
             let other = try desk.patients.register(Hospital.facts("BN2", name: "LÊ THỊ HOA"))
-            return try desk.encounters.move(issuer: "24001", number: "V1", to: other, asOf: 9)
+            return try desk.encounters.move(
+                issuer: "24001", number: "V1", from: try Hospital.code("BN1"), to: other, asOf: 9)
         }
         #expect(try due() == ["1.2.3"])
         try clear()

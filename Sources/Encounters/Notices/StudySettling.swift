@@ -92,7 +92,7 @@ package struct StudySettling: Sendable {
         guard let id = link?.target.procedure else { return }
         let procedure = try desk.records.procedure(id: id)
         guard ProcedureState(word: procedure.state) == .inProgress else { return }
-        _ = try desk.orders.step(.complete, procedure, reason: "no more images came")
+        _ = try desk.orders.step(.complete, procedure, reason: OrderDesk.noMoreImagesCame)
     }
 
     /// The objects that a modality says it made, once it is done with all of its steps.
