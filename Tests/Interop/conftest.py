@@ -68,7 +68,7 @@ def shared_archive(tmp_path_factory):
 @pytest.fixture(scope="module")
 def staffed(shared_archive):
     """An archive with one account of each role, each named after it."""
-    for role in ("radiologist", "technician", "referring-physician", "integration"):
+    for role in ("radiologist", "technician", "referring-physician", "integration", "clerk"):
         add_account(shared_archive, role, role)
     add_account(shared_archive, "chief", "administrator")
     return shared_archive
