@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 SOURCES = Sources Storage Tests Benchmarks Package.swift
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format docs bench bench-build bench-dicom bench-web bench-micro bench-thresholds soak clean setup setup-build setup-test setup-lint check-swift viewer
+.PHONY: help run build test lint format docs bench bench-build bench-dicom bench-hospital bench-web bench-micro bench-thresholds soak clean setup setup-build setup-test setup-lint check-swift viewer
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -45,10 +45,13 @@ format: check-swift ## rewrite the sources in house format
 docs: build ## write the documents that come from the code
 	.build/release/phim conformance-statement > docs/conformance-statement.md
 
-bench: bench-dicom bench-web ## side by side with Orthanc, storescp and bare loops: Benchmarks/RESULTS.md and WEB.md
+bench: bench-dicom bench-hospital bench-web ## side by side with Orthanc, storescp and bare loops: Benchmarks/*.md
 
 bench-dicom: bench-build ## the DICOM half: writes Benchmarks/RESULTS.md
 	.venv/bin/python Benchmarks/side-by-side $(BENCH_ARGS)
+
+bench-hospital: bench-build ## orders, links and messages: writes Benchmarks/HOSPITAL.md
+	.venv/bin/python Benchmarks/hospital $(BENCH_ARGS)
 
 bench-web: bench-build ## the HTTP half: writes Benchmarks/WEB.md
 	.venv/bin/python Benchmarks/web-side-by-side $(BENCH_ARGS)

@@ -8,7 +8,7 @@ from . import goals, servers
 def text(results):
     parts = [_head(results), _method(results)]
     parts += [make(results) for make in (_throughput, _start_up, _cost, _latency, _memory, _ingest, _rebuild, _urgent,
-                                         _worklist, _link, _hl7, _ratios)]
+                                         _ratios)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -177,46 +177,6 @@ def _urgent(results):
             "One association sends a CT slice every 100 ms with C-STORE priority HIGH, alone and while others pour "
             "with priority LOW. Milliseconds from when a slice was due to its response.\n\n"
             + table(["receiver", "bulk senders", "p50", "p99", "max", "urgent a round", "bulk/s"], rows))
-
-
-def _worklist(results):
-    if "worklist" not in results:
-        return None
-    found = results["worklist"]
-    rows = [[row["question"], row["answers"], *(f"{row[kind][name]:.1f}" for kind in ("processor", "latency")
-                                                for name in ("p50", "p99"))] for row in found["questions"]]
-    return (f"## Worklist of {found['orders']} open orders\n\n"
-            "Milliseconds of the search and of encoding every answer, the first hundred where there are more "
-            "(`phim-bench worklist`): processor time of the asking thread, and time on the clock. The goal is a p99 below "
-            "20. Orders are entered at "
-            f"{found['filledPerSecond']:.0f}/s, 500 to a transaction.\n\n"
-            + table(["asked for", "answers", "p50", "p99", "clock p50", "clock p99"], rows))
-
-
-def _link(results):
-    if "link" not in results:
-        return None
-    found = results["link"]
-    rows = [[row["kind"], f"{row['linked']} of {row['studies']}", *(f"{row[kind][name]:.2f}"
-             for kind in ("processor", "latency") for name in ("p50", "p99")), f"{row['perSecond']:.0f}"]
-            for row in found["kinds"]]
-    return (f"## Links of studies, {found['orders']} orders\n\n"
-            "Milliseconds from what the images of a study say to its link, or its place in the inbox, written "
-            "(`phim-bench link`): processor time of the deciding thread, and time on the clock; and studies a second with "
-            "commits, 100 to a transaction. The goal is a p99 below 1.\n\n"
-            + table(["the images know", "linked", "p50", "p99", "clock p50", "clock p99", "studies/s"], rows))
-
-
-def _hl7(results):
-    if "hl7" not in results:
-        return None
-    rows = [[row["connections"], *(spread([one[name] for one in row["rounds"]], form)
-             for name, form in (("perSecond", "{:.0f}"), ("p50", "{:.2f}"), ("p99", "{:.1f}")))]
-            for row in results["hl7"]]
-    return ("## HL7 messages\n\n"
-            "Admissions and orders in turn, each sent once the last is answered AA: applied and on stable storage. The goal "
-            "is 500/s. Milliseconds are from the first byte sent to the last of the answer.\n\n"
-            + table(["connections", "messages/s", "p50", "p99"], rows))
 
 
 def _ratios(results):

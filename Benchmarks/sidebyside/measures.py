@@ -8,13 +8,12 @@ import subprocess
 import sys
 import time
 
-from . import messages, processes, samples, senders, servers
+from . import processes, samples, senders, servers
 
 SENDERS = (1, 4, 8, 16)
 LATENCY_SENDERS = 16
 MEMORY_SENDERS = 64
 URGENT_INTERVAL = 100  # milliseconds
-MESSAGE_CONNECTIONS = (1, 4)
 COMPARED = (servers.Phim, servers.TunedOrthanc, servers.TunedStoreSCP, servers.BareLoop)
 
 
@@ -202,41 +201,9 @@ def urgent(bench):
     return rows
 
 
-def worklist(bench):
-    """What stations wait for with very many open orders, in process."""
-    outcome = senders.engine("worklist", "--folder", bench.fresh(), "--orders", bench.options.orders)
-    worst = max(row["processor"]["p99"] for row in outcome["questions"])
-    bench.say(f"worklist of {outcome['orders']} open orders: the slowest question p99 {worst:.1f} ms")
-    return outcome
-
-
-def link(bench):
-    """What it costs to find out where a study belongs with very many orders, in process."""
-    orders = bench.options.linked_orders
-    outcome = senders.engine("link", "--folder", bench.fresh(), "--orders", orders, "--studies", min(2000, orders // 5),
-                             limit=1800)
-    worst = max(row["processor"]["p99"] for row in outcome["kinds"])
-    bench.say(f"links with {outcome['orders']} orders: the slowest kind p99 {worst:.2f} ms")
-    return outcome
-
-
-def hl7(bench):
-    """A hospital's system that admits patients and orders, each message once the last is answered."""
-    rows = []
-    for connections in MESSAGE_CONNECTIONS:
-        rounds = []
-        for _ in range(bench.options.rounds):
-            with servers.Phim(bench.fresh(), ("--hl7-port", "0")) as server:
-                rounds.append(messages.pour(server.hl7_port, connections, bench.options.messages))
-        rows.append({"connections": connections, "rounds": rounds})
-        bench.say(f"HL7 over {connections}: {_median(rounds, 'perSecond'):.0f}/s, "
-                  f"p99 {_median(rounds, 'p99'):.1f} ms")
-    return rows
-
-
 def _median(rounds, name):
     return statistics.median(one[name] for one in rounds)
 
 
 ALL = {"start-up": start_up, "throughput": throughput, "latency": latency, "memory": memory, "ingest": ingest,
-       "rebuild": rebuild, "urgent": urgent, "worklist": worklist, "link": link, "hl7": hl7}
+       "rebuild": rebuild, "urgent": urgent}
