@@ -135,6 +135,8 @@ let package = Package(
         room("Encounters", ["DICOMCore", "Catalog", "Records", logging]),
         room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog", crypto]),
 
+        room("Forwarding", ["DICOMCore", "Catalog", "Records", "Retrieval", "Encounters", logging]),
+
         // Layer 4: edges translate, call, answer.
         room(
             "DIMSEServer",

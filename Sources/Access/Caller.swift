@@ -16,6 +16,8 @@ package enum Role: String, Sendable, Hashable, CaseIterable, Codable {
     case integration
     /// The person at the registration desk: patients, visits and orders, no images.
     case clerk
+    /// Another archive that sends to this one: hands over studies and asks what is here of them, and no more.
+    case station
 }
 
 /// What is asked for; the rules say which role may.
@@ -42,6 +44,10 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
     case reconcile
     /// Open the images of one visit or one order to whoever holds a link.
     case invite
+    /// Hand over studies as another archive does, and get receipts for them.
+    case exchange
+    /// See and change what is sent on: the outbox, rules, destinations; fetch from other archives.
+    case forward
 }
 
 /// The studies that a caller may see.

@@ -18,14 +18,15 @@ package enum Rules {
     package static let table: [Role: Set<Action>] = [
         .administrator: Set(Action.allCases),
         .radiologist: [.search, .read, .store, .share, .readOrders, .register, .reconcile, .invite],
-        .technician: [.search, .read, .store, .readOrders, .register, .reconcile],
+        .technician: [.search, .read, .store, .readOrders, .register, .reconcile, .forward],
         .referringPhysician: [.search, .read, .readOrders],
         .integration: [.search, .read, .store, .readOrders, .register, .invite],
         .clerk: [.readOrders, .register],
+        .station: [.exchange],
     ]
 
     /// Roles that see every study; the others see what was granted.
-    package static let seeingAll: Set<Role> = [.administrator, .radiologist, .technician, .integration, .clerk]
+    package static let seeingAll: Set<Role> = [.administrator, .radiologist, .technician, .integration, .clerk, .station]
 
     /// What the holder of a link may do with what it opens.
     package static let linkRights: Set<Action> = [.search, .read, .readOrders]

@@ -56,7 +56,7 @@ package final class RecordStore: Sendable {
         ("v0001_peers", v0001Peers), ("v0002_priority", v0002Priority), ("v0003_access", v0003Access),
         ("v0004_encounters", v0004Encounters), ("v0005_search", v0005Search), ("v0006_commitment", v0006Commitment),
         ("v0007_reception", v0007Reception), ("v0008_corrections", v0008Corrections), ("v0009_notices", v0009Notices),
-        ("v0010_history", v0010History),
+        ("v0010_history", v0010History), ("v0011_forwarding", v0011Forwarding),
     ]
 
     private static let v0001Peers = """

@@ -37,6 +37,15 @@ struct RulesTests {
         (.clerk, .invite, false),
         (.clerk, .search, false), (.clerk, .read, false), (.clerk, .store, false), (.clerk, .delete, false),
         (.clerk, .share, false), (.clerk, .administer, false), (.clerk, .readAudit, false),
+        (.administrator, .exchange, true), (.administrator, .forward, true), (.radiologist, .exchange, false),
+        (.radiologist, .forward, false), (.technician, .exchange, false), (.technician, .forward, true),
+        (.referringPhysician, .exchange, false), (.referringPhysician, .forward, false),
+        (.integration, .exchange, false), (.integration, .forward, false), (.clerk, .exchange, false),
+        (.clerk, .forward, false), (.station, .search, false), (.station, .read, false), (.station, .store, false),
+        (.station, .delete, false), (.station, .share, false), (.station, .administer, false),
+        (.station, .readAudit, false), (.station, .readOrders, false), (.station, .register, false),
+        (.station, .reconcile, false), (.station, .invite, false), (.station, .exchange, true),
+        (.station, .forward, false),
     ]
 
     private func caller(

@@ -1,0 +1,128 @@
+// Tables of what is sent on: to whom, by which rule, how far it has come, and the proof that it arrived.
+
+extension RecordStore {
+    static let v0011Forwarding = """
+        -- Since v0011: where studies are sent on to, and what is known of the line there.
+        CREATE TABLE destination (
+            name TEXT PRIMARY KEY COLLATE NOCASE,
+            body TEXT NOT NULL,
+            isPaused INTEGER NOT NULL DEFAULT 0,  -- by a person
+            failures INTEGER NOT NULL DEFAULT 0,  -- in a row
+            dueAt INTEGER NOT NULL DEFAULT 0,
+            isStopped INTEGER NOT NULL DEFAULT 0,  -- it wants nothing any more, until a person says otherwise
+            reason TEXT NOT NULL DEFAULT '',
+            since INTEGER,  -- when the first failure of the row was
+            reachedAt INTEGER,  -- when it last took something
+            addedAt INTEGER NOT NULL
+        ) WITHOUT ROWID;
+
+        -- Since v0011: which studies go where.
+        CREATE TABLE route (
+            name TEXT PRIMARY KEY COLLATE NOCASE,
+            destination TEXT NOT NULL COLLATE NOCASE REFERENCES destination (name),
+            body TEXT NOT NULL,
+            isOn INTEGER NOT NULL DEFAULT 1,
+            addedAt INTEGER NOT NULL
+        ) WITHOUT ROWID;
+
+        -- Since v0011: a study on its way to a destination. What of it is still missing there is the catalogue's instances
+        -- without those in shipped: a study of a thousand images is one row until they are sent.
+        CREATE TABLE shipment (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            destination TEXT NOT NULL COLLATE NOCASE,
+            studyInstanceUID TEXT NOT NULL,
+            priority INTEGER NOT NULL,  -- 0 STAT, 1 normal, 2 bulk
+            rank INTEGER NOT NULL DEFAULT 0,  -- by a person: lower goes first within a priority
+            state TEXT NOT NULL,
+            isHeld INTEGER NOT NULL DEFAULT 0,
+            route TEXT NOT NULL,  -- empty: a person asked
+            cause TEXT NOT NULL,  -- one sentence without patient data
+            legalBasis TEXT NOT NULL,
+            transform TEXT NOT NULL,
+            instances INTEGER NOT NULL, octets INTEGER NOT NULL,  -- of the study, when last looked at
+            sentInstances INTEGER NOT NULL DEFAULT 0, sentOctets INTEGER NOT NULL DEFAULT 0,
+            lineOctets INTEGER NOT NULL DEFAULT 0,  -- what went over the line for it
+            refusals INTEGER NOT NULL DEFAULT 0,
+            answer TEXT NOT NULL DEFAULT '',
+            createdAt INTEGER NOT NULL, dueAt INTEGER NOT NULL,
+            sentAt INTEGER, committedAt INTEGER, proof TEXT NOT NULL DEFAULT '',
+            UNIQUE (destination, studyInstanceUID)
+        );
+        CREATE INDEX shipment_next ON shipment (destination, priority, rank, octets, id)
+            WHERE state = 'waiting' AND isHeld = 0;
+        CREATE INDEX shipment_unproven ON shipment (destination, dueAt) WHERE state = 'sent';
+        CREATE INDEX shipment_by_study ON shipment (studyInstanceUID);
+
+        -- Since v0011: what a destination has taken, as it was received here.
+        CREATE TABLE shipped (
+            shipment INTEGER NOT NULL REFERENCES shipment (id) ON DELETE CASCADE,
+            sopInstanceUID TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            octets INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            committedAt INTEGER,
+            PRIMARY KEY (shipment, sopInstanceUID)
+        ) WITHOUT ROWID;
+
+        -- Since v0011: what a destination does not take of a study, and why; tried again with its shipment.
+        CREATE TABLE unshipped (
+            shipment INTEGER NOT NULL REFERENCES shipment (id) ON DELETE CASCADE,
+            sopInstanceUID TEXT NOT NULL,
+            answer TEXT NOT NULL,
+            refusals INTEGER NOT NULL,
+            dueAt INTEGER NOT NULL,
+            PRIMARY KEY (shipment, sopInstanceUID)
+        ) WITHOUT ROWID;
+
+        -- Since v0011: proofs of arrival, asked for and given: a storage commitment by its transaction, or a signed receipt.
+        CREATE TABLE receipt (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            shipment INTEGER NOT NULL REFERENCES shipment (id) ON DELETE CASCADE,
+            kind TEXT NOT NULL,
+            transactionUID TEXT NOT NULL UNIQUE,
+            askedAt INTEGER NOT NULL,
+            answeredAt INTEGER,
+            instances INTEGER NOT NULL,
+            failed INTEGER NOT NULL DEFAULT 0,
+            body TEXT NOT NULL DEFAULT ''
+        );
+        CREATE INDEX receipt_by_shipment ON receipt (shipment, id);
+
+        -- Since v0011: studies whose images were given up here, because another archive has proven to hold them. Without
+        -- that proof, or before its time, no row gets in; and without a row nothing is erased.
+        CREATE TABLE purge (
+            studyInstanceUID TEXT PRIMARY KEY,
+            shipment INTEGER NOT NULL REFERENCES shipment (id),
+            instances INTEGER NOT NULL,
+            retainedUntil INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            account TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TRIGGER purge_needs_proof BEFORE INSERT ON purge BEGIN
+            SELECT RAISE(ABORT, 'purge without commitment') WHERE NOT EXISTS (
+                SELECT 1 FROM shipment WHERE id = NEW.shipment AND studyInstanceUID = NEW.studyInstanceUID
+                    AND state = 'committed' AND committedAt IS NOT NULL);
+            SELECT RAISE(ABORT, 'purge without commitment') WHERE NEW.instances < 1 OR NEW.instances <> (
+                SELECT count(*) FROM shipped WHERE shipment = NEW.shipment AND committedAt IS NOT NULL);
+            SELECT RAISE(ABORT, 'purge before the end of retention') WHERE NEW.at < NEW.retainedUntil;
+        END;
+        CREATE TRIGGER purge_is_final BEFORE UPDATE ON purge BEGIN
+            SELECT RAISE(ABORT, 'a purge is not altered');
+        END;
+
+        -- Since v0011: studies that were fetched from another archive; shown as such, never sent back.
+        CREATE TABLE externalStudy (
+            studyInstanceUID TEXT PRIMARY KEY,
+            source TEXT NOT NULL,
+            at INTEGER NOT NULL
+        ) WITHOUT ROWID;
+
+        -- Since v0011: at a centre, the archives that send to it, as they last said of themselves.
+        CREATE TABLE station (
+            name TEXT PRIMARY KEY COLLATE NOCASE,
+            account TEXT NOT NULL,
+            body TEXT NOT NULL,
+            firstAt INTEGER NOT NULL, lastAt INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """
+}

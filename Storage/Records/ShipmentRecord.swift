@@ -1,0 +1,343 @@
+// The outbox and its ledger: studies on their way to destinations, what was taken, and the proof of it.
+
+import Foundation
+import GRDB
+
+/// One study on its way to one destination.
+package struct ShipmentRecord: Hashable, Sendable {
+    package enum Priority: Int, CaseIterable, Comparable, Sendable {
+        case stat, normal, bulk
+
+        package static func < (left: Priority, right: Priority) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    package enum State: String, CaseIterable, Sendable {
+        /// Something of it is to be sent.
+        case waiting
+        /// The destination has taken all of it; proof of that is not there yet, or not asked for.
+        case sent
+        /// The destination has proven that it holds all of it.
+        case committed
+        /// It may not leave: no legal basis, no contract.
+        case refused
+        /// A person decided that it is not sent.
+        case dropped
+        /// It was deleted here before all of it was sent.
+        case withdrawn
+    }
+
+    package let id: Int64
+    package let destination: String
+    package let studyInstanceUID: String
+    package let priority: Priority
+    package let rank: Int
+    package let state: State
+    package let isHeld: Bool
+    /// Name of the rule; empty: a person asked.
+    package let route: String
+    /// Why it is sent, or may not be, one sentence without patient data.
+    package let cause: String
+    package let legalBasis: String
+    package let transform: ShipmentTransform
+    /// Of the study, when it was last looked at.
+    package let instances: Int
+    package let octets: Int64
+    package let sentInstances: Int
+    /// As they are stored here.
+    package let sentOctets: Int64
+    /// What went over the line for it, every attempt counted.
+    package let lineOctets: Int64
+    package let refusals: Int
+    /// What the destination said last, or why nothing was heard of it.
+    package let answer: String
+    package let createdAt: Int64
+    package let dueAt: Int64
+    package let sentAt: Int64?
+    package let committedAt: Int64?
+    /// By what its arrival is proven, one sentence.
+    package let proof: String
+
+    init(_ row: Row) throws {
+        id = row["id"]
+        destination = row["destination"]
+        studyInstanceUID = row["studyInstanceUID"]
+        priority = Priority(rawValue: row["priority"]) ?? .normal
+        rank = row["rank"]
+        state = State(rawValue: row["state"]) ?? .waiting
+        isHeld = row["isHeld"]
+        route = row["route"]
+        cause = row["cause"]
+        legalBasis = row["legalBasis"]
+        transform = try Body.value(row["transform"])
+        instances = row["instances"]
+        octets = row["octets"]
+        sentInstances = row["sentInstances"]
+        sentOctets = row["sentOctets"]
+        lineOctets = row["lineOctets"]
+        refusals = row["refusals"]
+        answer = row["answer"]
+        createdAt = row["createdAt"]
+        dueAt = row["dueAt"]
+        sentAt = row["sentAt"]
+        committedAt = row["committedAt"]
+        proof = row["proof"]
+    }
+}
+
+/// A study to be sent on.
+package struct NewShipment: Hashable, Sendable {
+    package var destination: String
+    package var studyInstanceUID: String
+    package var priority = ShipmentRecord.Priority.normal
+    package var state = ShipmentRecord.State.waiting
+    package var route = ""
+    package var cause = ""
+    package var legalBasis = ""
+    package var transform = ShipmentTransform()
+    package var instances = 0
+    package var octets: Int64 = 0
+
+    package init(destination: String, studyInstanceUID: String) {
+        self.destination = destination
+        self.studyInstanceUID = studyInstanceUID
+    }
+}
+
+/// An object that a destination has.
+package struct ShippedRecord: Hashable, Sendable {
+    package let sopInstanceUID: String
+    /// SHA-256 of the file as it is stored here.
+    package let digest: [UInt8]
+    package let octets: Int64
+    package let at: Int64
+    package let committedAt: Int64?
+
+    init(_ row: Row) {
+        sopInstanceUID = row["sopInstanceUID"]
+        digest = [UInt8](row["digest"] as Data)
+        octets = row["octets"]
+        at = row["at"]
+        committedAt = row["committedAt"]
+    }
+}
+
+/// An object that a destination did not take.
+package struct UnshippedRecord: Hashable, Sendable {
+    package let sopInstanceUID: String
+    package let answer: String
+    package let refusals: Int
+    package let dueAt: Int64
+
+    init(_ row: Row) {
+        sopInstanceUID = row["sopInstanceUID"]
+        answer = row["answer"]
+        refusals = row["refusals"]
+        dueAt = row["dueAt"]
+    }
+}
+
+/// What waits for a destination in one class of urgency.
+package struct OutboxBacklog: Hashable, Sendable {
+    package let destination: String
+    package let priority: ShipmentRecord.Priority
+    package let studies: Int
+    /// What is left of them.
+    package let instances: Int
+    package let octets: Int64
+    /// When the oldest was put there.
+    package let oldest: Int64
+}
+
+// MARK: - Shipments
+
+extension RecordTransaction {
+    /// Puts a study into the outbox and gives its row. A study that is there already is sent again as far as something of
+    /// it is missing: the more urgent of both priorities holds; what a person held or dropped stays so.
+    package func putShipment(_ new: NewShipment) throws -> ShipmentRecord {
+        try run(
+            """
+            INSERT INTO shipment (destination, studyInstanceUID, priority, state, route, cause, legalBasis, transform,
+                instances, octets, createdAt, dueAt)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)
+            ON CONFLICT (destination, studyInstanceUID) DO UPDATE SET
+                priority = min(priority, excluded.priority),
+                state = CASE WHEN state = 'dropped' THEN state ELSE excluded.state END,
+                route = CASE WHEN excluded.state = 'waiting' AND state IN ('refused', 'withdrawn') THEN excluded.route
+                    ELSE route END,
+                cause = CASE WHEN excluded.state <> 'waiting' OR state IN ('refused', 'withdrawn') THEN excluded.cause
+                    ELSE cause END,
+                legalBasis = CASE WHEN excluded.legalBasis <> '' THEN excluded.legalBasis ELSE legalBasis END,
+                transform = CASE WHEN sentInstances = 0 THEN excluded.transform ELSE transform END,
+                instances = excluded.instances, octets = excluded.octets, dueAt = min(dueAt, excluded.dueAt),
+                sentAt = NULL, committedAt = NULL, proof = ''
+            """,
+            [
+                new.destination, new.studyInstanceUID, new.priority.rawValue, new.state.rawValue, new.route, new.cause,
+                new.legalBasis, Body.text(new.transform), new.instances, new.octets, now,
+            ])
+        guard let found = try shipment(destination: new.destination, study: new.studyInstanceUID) else {
+            throw RecordsError.notFound
+        }
+        return found
+    }
+
+    package func shipment(destination: String, study uid: String) throws -> ShipmentRecord? {
+        try row("SELECT * FROM shipment WHERE destination = ? AND studyInstanceUID = ?", [destination, uid])
+            .map(ShipmentRecord.init)
+    }
+
+    package func shipment(id: Int64) throws -> ShipmentRecord {
+        guard let row = try row("SELECT * FROM shipment WHERE id = ?", [id]) else { throw RecordsError.notFound }
+        return try ShipmentRecord(row)
+    }
+
+    package func shipments(study uid: String) throws -> [ShipmentRecord] {
+        try rows("SELECT * FROM shipment WHERE studyInstanceUID = ? ORDER BY destination", [uid])
+            .map(ShipmentRecord.init)
+    }
+
+    /// The newest first; nil and empty for any.
+    package func shipments(
+        state: ShipmentRecord.State?, destination: String = "", before id: Int64 = .max, limit: Int
+    ) throws -> [ShipmentRecord] {
+        let select = """
+            SELECT * FROM shipment WHERE id < ?1 AND (?2 IS NULL OR state = ?2) AND (?3 = '' OR destination = ?3)
+            ORDER BY id DESC LIMIT ?4
+            """
+        return try rows(select, [id, state?.rawValue, destination, limit]).map(ShipmentRecord.init)
+    }
+
+    /// What a destination is sent next: the most urgent first, in a class what a person put first, then the smallest.
+    package func dueShipments(destination: String, limit: Int) throws -> [ShipmentRecord] {
+        let select = """
+            SELECT * FROM shipment WHERE destination = ? AND state = 'waiting' AND isHeld = 0 AND dueAt <= ?
+            ORDER BY priority, rank, octets, id LIMIT ?
+            """
+        return try rows(select, [destination, now, limit]).map(ShipmentRecord.init)
+    }
+
+    /// Sent, and to be proven now.
+    package func unprovenShipments(destination: String, limit: Int) throws -> [ShipmentRecord] {
+        let select = """
+            SELECT * FROM shipment WHERE destination = ? AND state = 'sent' AND isHeld = 0 AND dueAt <= ?
+            ORDER BY dueAt LIMIT ?
+            """
+        return try rows(select, [destination, now, limit]).map(ShipmentRecord.init)
+    }
+
+    /// Another state, with what is said of it.
+    package func setShipment(_ id: Int64, _ state: ShipmentRecord.State, answer: String) throws {
+        try run(
+            """
+            UPDATE shipment SET state = ?2, answer = ?3, sentAt = CASE WHEN ?2 = 'sent' THEN ?4 ELSE sentAt END,
+                dueAt = ?4 WHERE id = ?1
+            """, [id, state.rawValue, answer, now])
+    }
+
+    /// Nothing of it is sent, or asked, before then.
+    package func postponeShipment(_ id: Int64, until dueAt: Int64, answer: String, isRefused: Bool) throws {
+        try run(
+            "UPDATE shipment SET dueAt = ?, answer = ?, refusals = refusals + ? WHERE id = ?",
+            [dueAt, answer, isRefused ? 1 : 0, id])
+    }
+
+    /// What a person says of its turn; nil leaves what is.
+    package func reorderShipment(
+        _ id: Int64, priority: ShipmentRecord.Priority? = nil, rank: Int? = nil, isHeld: Bool? = nil
+    ) throws {
+        try run(
+            """
+            UPDATE shipment SET priority = coalesce(?2, priority), rank = coalesce(?3, rank),
+                isHeld = coalesce(?4, isHeld) WHERE id = ?1
+            """, [id, priority?.rawValue, rank, isHeld])
+        guard db.changesCount > 0 else { throw RecordsError.notFound }
+    }
+
+    /// Everything of a shipment, or of all that wait for a destination, is tried at once.
+    package func hastenShipments(destination: String, id: Int64? = nil) throws {
+        try run(
+            "UPDATE shipment SET dueAt = ?1 WHERE destination = ?2 AND (?3 IS NULL OR id = ?3) AND dueAt > ?1",
+            [now, destination, id])
+        try run(
+            """
+            UPDATE unshipped SET dueAt = ?1 WHERE shipment IN
+                (SELECT id FROM shipment WHERE destination = ?2 AND (?3 IS NULL OR id = ?3))
+            """, [now, destination, id])
+    }
+
+    /// How much is in the study now.
+    package func measureShipment(_ id: Int64, instances: Int, octets: Int64) throws {
+        try run(
+            "UPDATE shipment SET instances = ?, octets = ? WHERE id = ? AND (instances <> ? OR octets <> ?)",
+            [instances, octets, id, instances, octets])
+    }
+
+    /// What waits, by destination and urgency.
+    package func outboxBacklog() throws -> [OutboxBacklog] {
+        let select = """
+            SELECT destination, priority, count(*) AS studies, sum(max(instances - sentInstances, 0)) AS instances,
+                sum(max(octets - sentOctets, 0)) AS octets, min(createdAt) AS oldest
+            FROM shipment WHERE state = 'waiting' GROUP BY destination, priority ORDER BY destination, priority
+            """
+        return try rows(select).map {
+            OutboxBacklog(
+                destination: $0["destination"],
+                priority: ShipmentRecord.Priority(rawValue: $0["priority"]) ?? .normal, studies: $0["studies"],
+                instances: $0["instances"], octets: $0["octets"], oldest: $0["oldest"])
+        }
+    }
+
+    // MARK: Objects
+
+    /// The destination has taken an object, or had it already (`lineOctets` 0).
+    package func noteShipped(
+        _ sopInstanceUID: String, digest: [UInt8], octets: Int64, lineOctets: Int64, of shipment: Int64
+    ) throws {
+        try run(
+            "DELETE FROM unshipped WHERE shipment = ? AND sopInstanceUID = ?", [shipment, sopInstanceUID])
+        let before = try row(
+            "SELECT octets FROM shipped WHERE shipment = ? AND sopInstanceUID = ?", [shipment, sopInstanceUID])
+        try run(
+            "INSERT OR REPLACE INTO shipped (shipment, sopInstanceUID, digest, octets, at) VALUES (?, ?, ?, ?, ?)",
+            [shipment, sopInstanceUID, Data(digest), octets, now])
+        try run(
+            """
+            UPDATE shipment SET sentInstances = sentInstances + ?, sentOctets = sentOctets + ?,
+                lineOctets = lineOctets + ? WHERE id = ?
+            """, [before == nil ? 1 : 0, octets - ((before?["octets"] as Int64?) ?? 0), lineOctets, shipment])
+    }
+
+    /// The destination did not take an object: it is tried again then.
+    package func noteUnshipped(
+        _ sopInstanceUID: String, answer: String, refusals: Int, dueAt: Int64, of shipment: Int64
+    ) throws {
+        try run(
+            "INSERT OR REPLACE INTO unshipped (shipment, sopInstanceUID, answer, refusals, dueAt) VALUES (?, ?, ?, ?, ?)",
+            [shipment, sopInstanceUID, answer, refusals, dueAt])
+    }
+
+    /// An attempt that came to nothing went over the line too.
+    package func noteLineOctets(_ octets: Int64, of shipment: Int64) throws {
+        try run("UPDATE shipment SET lineOctets = lineOctets + ? WHERE id = ?", [octets, shipment])
+    }
+
+    package func shipped(_ shipment: Int64) throws -> [ShippedRecord] {
+        try rows("SELECT * FROM shipped WHERE shipment = ?", [shipment]).map(ShippedRecord.init)
+    }
+
+    package func unshipped(_ shipment: Int64) throws -> [UnshippedRecord] {
+        try rows("SELECT * FROM unshipped WHERE shipment = ?", [shipment]).map(UnshippedRecord.init)
+    }
+
+    /// The destination does not have these after all: they are sent again.
+    package func forgetShipped(_ sopInstanceUIDs: [String], of shipment: Int64) throws {
+        for uid in sopInstanceUIDs {
+            let select = "SELECT octets FROM shipped WHERE shipment = ? AND sopInstanceUID = ?"
+            guard let octets = try row(select, [shipment, uid])?["octets"] as Int64? else { continue }
+            try run("DELETE FROM shipped WHERE shipment = ? AND sopInstanceUID = ?", [shipment, uid])
+            try run(
+                "UPDATE shipment SET sentInstances = sentInstances - 1, sentOctets = sentOctets - ? WHERE id = ?",
+                [octets, shipment])
+        }
+    }
+}
