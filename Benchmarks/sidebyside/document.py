@@ -104,11 +104,11 @@ def _start_up(results):
     rows = results["start-up"]
     counts = sorted({row["senders"] for row in rows})
     cells = {(row["kind"], row["senders"]): spread(row["seconds"], "{:.2f}") for row in rows}
-    table = table(["objects", *(f"{count} dcmsend" for count in counts)],
-                   [[results["samples"][kind], *(cells[kind, count] for count in counts)] for kind in ("ct", "small")])
+    seconds = table(["objects", *(f"{count} dcmsend" for count in counts)],
+                    [[results["samples"][kind], *(cells[kind, count] for count in counts)] for kind in ("ct", "small")])
     return ("## What the senders need themselves\n\n"
             "Seconds that the same dcmsend processes take to start, look through the same files and find no server; "
-            f"they are part of every time above.\n\n{table}")
+            f"they are part of every time above.\n\n{seconds}")
 
 
 def _latency(results):
