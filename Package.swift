@@ -135,7 +135,12 @@ let package = Package(
         room("Encounters", ["DICOMCore", "Catalog", "Records", logging]),
         room("Media", ["DICOMCore", "DICOMToolkit", "CArchive", "Ingest", "Retrieval", "Catalog", crypto]),
 
-        room("Forwarding", ["DICOMCore", "Catalog", "Records", "Retrieval", "Encounters", logging]),
+        room(
+            "Forwarding",
+            [
+                "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Encounters", nioPosix, lifecycle, logging,
+                metrics,
+            ]),
 
         // Layer 4: edges translate, call, answer.
         room(
@@ -226,6 +231,9 @@ let package = Package(
         tests(
             "EncountersTests",
             ["Encounters", "Interop", "HL7", "Records", "Catalog", "DICOMCore", grdb, logging]),
+        tests(
+            "ForwardingTests",
+            ["Forwarding", "Encounters", "Records", "Catalog", "Volumes", "DICOMCore", logging]),
         tests("FHIRTests", ["FHIR"]),
         tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", "FaultInjection", crypto, logging]),
         tests(

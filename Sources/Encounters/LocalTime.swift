@@ -43,3 +43,12 @@ extension LocalTime {
     /// Minutes east of UTC.
     package static let minutesEast = zone.secondsFromGMT() / 60
 }
+
+extension LocalTime {
+    /// The day of the week of an instant: 0 is Monday.
+    package static func weekday(_ instant: Int64) -> Int {
+        let days = (instant / 1_000_000 + Int64(zone.secondsFromGMT())) / 86_400
+        // 1 January 1970 was a Thursday.
+        return Int((days + 3) % 7)
+    }
+}

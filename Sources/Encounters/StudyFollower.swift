@@ -119,7 +119,10 @@ package final class StudyFollower: Sendable {
             }
             // What was deleted waits for nobody.
             for uid in changed where facts[uid] == nil { try desk.links.deleted(study: uid) }
-            for uid in changed { try settle(uid, desk.records) }
+            for uid in changed {
+                try settle(uid, desk.records)
+                try desk.records.markForwarding(study: uid)
+            }
             try desk.records.setPosition(sequence, ofFollower: Self.name)
         }
         return stored.count

@@ -1,7 +1,7 @@
 // Objects in the form in which they leave: as they are stored and corrected, or changed as their shipment asks.
 
 package import Catalog
-package import DICOMCore
+import DICOMCore
 package import Records
 package import Retrieval
 

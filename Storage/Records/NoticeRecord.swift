@@ -123,6 +123,7 @@ extension RecordTransaction {
             INSERT INTO settling (studyInstanceUID, quietAt, dueAt) VALUES (?1, ?2, ?2)
             ON CONFLICT (studyInstanceUID) DO UPDATE SET dueAt = min(dueAt, excluded.dueAt)
             """, [uid, now])
+        try markForwarding(study: uid)
     }
 
     /// Studies whose time has come, the longest due first.

@@ -53,6 +53,12 @@ extension RecordStore {
         CREATE INDEX shipment_unproven ON shipment (destination, dueAt) WHERE state = 'sent';
         CREATE INDEX shipment_by_study ON shipment (studyInstanceUID);
 
+        -- Since v0011: studies that the rules are to look at: marked in the transaction that links them.
+        CREATE TABLE forwardingLook (
+            studyInstanceUID TEXT PRIMARY KEY,
+            marks INTEGER NOT NULL
+        ) WITHOUT ROWID;
+
         -- Since v0011: what a destination has taken, as it was received here.
         CREATE TABLE shipped (
             shipment INTEGER NOT NULL REFERENCES shipment (id) ON DELETE CASCADE,

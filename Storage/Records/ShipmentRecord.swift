@@ -148,6 +148,30 @@ package struct OutboxBacklog: Hashable, Sendable {
     package let oldest: Int64
 }
 
+// MARK: - What the rules are to look at
+
+extension RecordTransaction {
+    /// The rules look at a study, again if they have: its images, its link or what is said of it changed.
+    package func markForwarding(study uid: String) throws {
+        try run(
+            """
+            INSERT INTO forwardingLook (studyInstanceUID, marks) VALUES (?, 1)
+            ON CONFLICT (studyInstanceUID) DO UPDATE SET marks = marks + 1
+            """, [uid])
+    }
+
+    /// Studies to look at, with the number of their marks.
+    package func markedForwarding(limit: Int) throws -> [String: Int] {
+        let marked = try rows("SELECT studyInstanceUID, marks FROM forwardingLook LIMIT ?", [limit])
+        return Dictionary(uniqueKeysWithValues: marked.map { ($0["studyInstanceUID"], $0["marks"]) })
+    }
+
+    /// The rules have looked, as of so many marks; one that was marked since is looked at again.
+    package func unmarkForwarding(study uid: String, marks: Int) throws {
+        try run("DELETE FROM forwardingLook WHERE studyInstanceUID = ? AND marks = ?", [uid, marks])
+    }
+}
+
 // MARK: - Shipments
 
 extension RecordTransaction {
@@ -232,6 +256,23 @@ extension RecordTransaction {
             UPDATE shipment SET state = ?2, answer = ?3, sentAt = CASE WHEN ?2 = 'sent' THEN ?4 ELSE sentAt END,
                 dueAt = ?4 WHERE id = ?1
             """, [id, state.rawValue, answer, now])
+    }
+
+    /// It may not leave.
+    package func refuseShipment(_ id: Int64, cause: String) throws {
+        try run("UPDATE shipment SET state = 'refused', cause = ? WHERE id = ?", [cause, id])
+    }
+
+    /// How many go to its destination before it.
+    package func shipmentsAhead(of shipment: ShipmentRecord) throws -> Int {
+        let select = """
+            SELECT count(*) AS ahead FROM shipment WHERE destination = ?1 AND state = 'waiting' AND isHeld = 0
+                AND dueAt <= ?2 AND (priority, rank, octets, id) < (?3, ?4, ?5, ?6)
+            """
+        let values: StatementArguments = [
+            shipment.destination, now, shipment.priority.rawValue, shipment.rank, shipment.octets, shipment.id,
+        ]
+        return try row(select, values)?["ahead"] ?? 0
     }
 
     /// Nothing of it is sent, or asked, before then.

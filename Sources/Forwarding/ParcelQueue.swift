@@ -1,0 +1,106 @@
+// What goes to one destination next: asked for one object at a time, so that what is urgent waits for one object only.
+
+import Catalog
+import Encounters
+import Records
+
+/// The line of one destination, in memory; what is durable of it are its shipments. A shipment's objects are listed when its
+/// turn comes, and only once the destination was asked what it has.
+package actor ParcelQueue {
+    /// A shipment whose turn has come.
+    private struct Load {
+        let shipment: ShipmentRecord
+        let forms: Set<ObjectForm>
+        /// What is to be sent, the next at the end.
+        var remaining: [StoredInstance]
+        var underWay = 0
+    }
+
+    /// Objects of this many shipments are listed at a time.
+    private static let mostLoads = 16
+
+    private let destination: String
+    private let outbox: Outbox
+    private let carrier: any Carrier
+    private let blocking: BlockingCalls
+    private var loads: [Int64: Load] = [:]
+    /// Shipments that are being listed, or settled.
+    private var busy: Set<Int64> = []
+
+    package init(destination: String, outbox: Outbox, carrier: any Carrier, blocking: BlockingCalls) {
+        self.destination = destination
+        self.outbox = outbox
+        self.carrier = carrier
+        self.blocking = blocking
+    }
+
+    /// The next object; nil while there is nothing to send now.
+    package func next(onlyStat: Bool) async throws -> Parcel? {
+        let (outbox, destination) = (outbox, destination)
+        let due = try await blocking.run {
+            try outbox.due(destination, onlyStat: onlyStat, limit: Self.mostLoads)
+        }
+        let names = Set(due.map(\.id))
+        // Held, dropped or postponed meanwhile: listed anew when it is due again.
+        loads = loads.filter { names.contains($0.key) || $0.value.underWay > 0 }
+        for shipment in due where !busy.contains(shipment.id) {
+            if loads[shipment.id] == nil { try await load(shipment) }
+            if let parcel = take(shipment) { return parcel }
+            try await settle(shipment)
+        }
+        return nil
+    }
+
+    private func take(_ shipment: ShipmentRecord) -> Parcel? {
+        guard var load = loads[shipment.id], let instance = load.remaining.popLast() else { return nil }
+        load.underWay += 1
+        loads[shipment.id] = load
+        return Parcel(shipment: shipment, instance: instance, forms: load.forms)
+    }
+
+    private func load(_ shipment: ShipmentRecord) async throws {
+        busy.insert(shipment.id)
+        defer { busy.remove(shipment.id) }
+        let outbox = outbox
+        guard var missing = try await blocking.run({ try outbox.missing(shipment) }) else { return }
+        if let held = await carrier.held(of: shipment, missing) {
+            let there = missing.filter { held.contains($0.sopInstanceUID) }
+            missing.removeAll { held.contains($0.sopInstanceUID) }
+            try await blocking.run { try outbox.noteHeld(there, of: shipment) }
+        }
+        loads[shipment.id] = Load(
+            shipment: shipment,
+            forms: Set(missing.map { ObjectForm(sopClassUID: $0.sopClassUID, transferSyntaxUID: $0.transferSyntaxUID) }),
+            remaining: missing.reversed())
+    }
+
+    /// All of its objects are gone from the list.
+    private func settle(_ shipment: ShipmentRecord) async throws {
+        guard let load = loads[shipment.id], load.remaining.isEmpty, load.underWay == 0 else { return }
+        busy.insert(shipment.id)
+        defer { busy.remove(shipment.id) }
+        loads[shipment.id] = nil
+        let outbox = outbox
+        try await blocking.run { try outbox.settle(shipment) }
+    }
+
+    /// What became of an object. Durable when this returns.
+    package func note(_ result: ParcelOutcome, of parcel: Parcel) async throws {
+        let outbox = outbox
+        defer { done(parcel, result) }
+        try await blocking.run { try outbox.note(result, of: parcel, chance: Double.random(in: 0...1)) }
+    }
+
+    private func done(_ parcel: Parcel, _ result: ParcelOutcome) {
+        guard var load = loads[parcel.shipment.id] else { return }
+        load.underWay -= 1
+        switch result.outcome {
+        case .taken, .refused: break
+        case .unreached, .failed, .gone: load.remaining.append(parcel.instance)
+        }
+        loads[parcel.shipment.id] = load
+    }
+
+    /// The line was lost: what the destination has by now is asked anew.
+    func forget() { loads = loads.filter { $0.value.underWay > 0 } }
+}

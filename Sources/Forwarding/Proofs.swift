@@ -1,0 +1,130 @@
+// Proof of arrival: asked for once a study is sent, written into the ledger when it is given.
+
+import Catalog
+import DICOMCore
+import Encounters
+import Records
+
+/// An answer to a request for storage commitment that came on an association of the peer's own (PS3.4 J.3.3).
+package struct CommitmentAnswer: Hashable, Sendable {
+    /// Transaction UID (0008,1195).
+    package let transactionUID: String
+    /// Referenced SOP Instance UIDs of Referenced SOP Sequence (0008,1199).
+    package let held: [String]
+    /// Of Failed SOP Sequence (0008,1198), with their Failure Reason (0008,1197).
+    package let failed: [String: Int]
+
+    package init(transactionUID: String, held: [String], failed: [String: Int]) {
+        self.transactionUID = transactionUID
+        self.held = held
+        self.failed = failed
+    }
+}
+
+extension Outbox {
+    /// How long an answer to a request for storage commitment is waited for before it is asked again, in microseconds.
+    static let patience: Int64 = 3_600_000_000
+
+    /// Writes down that proof is asked for, and says of what. Nil when there is nothing to prove.
+    func ask(
+        _ kind: ReceiptRecord.Kind, _ shipment: ShipmentRecord
+    ) throws(ForwardingFailure) -> ProofRequest? {
+        let contents = try StudyContents(shipment.studyInstanceUID, catalog)
+        let classes = Dictionary(
+            (contents?.instances ?? []).map { ($0.sopInstanceUID, $0.sopClassUID) }, uniquingKeysWith: { first, _ in first })
+        return try book.change(by: "rule") { desk in
+            let objects = try desk.records.shipped(shipment.id).compactMap { shipped in
+                classes[shipped.sopInstanceUID].map {
+                    ProofRequest.ProofObject(
+                        sopClassUID: $0, sopInstanceUID: shipped.sopInstanceUID, digest: shipped.digest)
+                }
+            }
+            if objects.isEmpty { return nil }
+            let uid = UID.generate()
+            try desk.records.askReceipt(kind, transactionUID: uid, instances: objects.count, of: shipment.id)
+            return ProofRequest(
+                shipment: shipment, transactionUID: uid,
+                objects: objects.sorted { $0.sopInstanceUID < $1.sopInstanceUID })
+        }
+    }
+
+    /// Writes down what came of a request.
+    func note(_ outcome: ProofOutcome?, of request: ProofRequest, chance: Double) throws(ForwardingFailure) {
+        switch outcome {
+        case nil:
+            // It gives no proof: sent is the end. Not asked again before a year is over.
+            try postpone(request.shipment, by: 366 * 86_400_000_000, "the destination gives no proof")
+        case .pending: try postpone(request.shipment, by: Self.patience, "asked for proof")
+        case .answered(let held, let missing, let body, let words):
+            try answered(request.transactionUID, held: held, missing: missing, body: body, words: words)
+        case .failed(let why):
+            try book.change(by: "rule") { desk in
+                if case .refused(let words) = why {
+                    var state = DeliveryState(refusals: request.shipment.refusals, failures: 0)
+                    guard case .postponeNotice(let wait) = state.step(after: why, chance: chance) else { return }
+                    try desk.records.postponeShipment(
+                        request.shipment.id, until: desk.records.now + max(wait, 60_000_000),
+                        answer: "no proof: \(words)", isRefused: true)
+                } else {
+                    try Outbox.close(request.shipment.destination, after: why, chance: chance, desk.records)
+                }
+            }
+        }
+    }
+
+    private func postpone(_ shipment: ShipmentRecord, by wait: Int64, _ words: String) throws(ForwardingFailure) {
+        try book.change(by: "rule") { desk in
+            guard try desk.records.shipment(id: shipment.id).state == .sent else { return }
+            try desk.records.postponeShipment(
+                shipment.id, until: desk.records.now + wait, answer: words, isRefused: false)
+        }
+    }
+
+    /// An answer that came by itself. Throws `.unknown` for a transaction that was never asked for, `.conflict` for one that
+    /// was answered before.
+    /// - Parameter peers: names of the peers that the caller may be; only the one that was asked may answer.
+    package func committed(_ answer: CommitmentAnswer, by peers: Set<String>) throws(ForwardingFailure) {
+        try book.look { records in
+            guard let receipt = try records.receipt(transactionUID: answer.transactionUID) else {
+                throw EncounterFailure.unknown(what: "transaction")
+            }
+            guard receipt.answeredAt == nil else {
+                throw EncounterFailure.conflict(reason: "This transaction was answered before")
+            }
+            let name = try records.shipment(id: receipt.shipment).destination
+            guard let peer = try records.destination(name)?.settings.peer,
+                peers.contains(where: { $0.lowercased() == peer.lowercased() })
+            else { throw EncounterFailure.unknown(what: "transaction") }
+        }
+        let reasons = Set(answer.failed.values).sorted().map { "\(String($0, radix: 16))H" }.joined(separator: " ")
+        try answered(
+            answer.transactionUID, held: answer.held, missing: answer.failed.keys.sorted(),
+            body: answer.failed.isEmpty ? "" : "failed: \(reasons)", words: "storage commitment")
+    }
+
+    /// All that is named held is proven; what is missing there is sent again, at once.
+    private func answered(
+        _ transactionUID: String, held: [String], missing: [String], body: String, words: String
+    ) throws(ForwardingFailure) {
+        try book.change(by: "rule") { desk in
+            let records = desk.records
+            guard let receipt = try records.receipt(transactionUID: transactionUID) else {
+                throw EncounterFailure.unknown(what: "transaction")
+            }
+            let shipped = Set(try records.shipped(receipt.shipment).map(\.sopInstanceUID))
+            let lost = missing.filter(shipped.contains)
+            try records.answerReceipt(receipt, held: held.filter(shipped.contains), missing: lost, body: body)
+            let shipment = try records.shipment(id: receipt.shipment)
+            if !lost.isEmpty {
+                if shipment.state == .sent {
+                    try records.setShipment(shipment.id, .waiting, answer: "the destination does not hold \(lost.count)")
+                }
+                return
+            }
+            let proven = try records.proven(shipment.id)
+            if proven.taken == proven.committed, proven.taken >= shipment.instances {
+                try records.commitShipment(shipment.id, proof: "\(words) \(transactionUID)")
+            }
+        }
+    }
+}
