@@ -46,7 +46,8 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
     case invite
     /// Hand over studies as another archive does, and get receipts for them.
     case exchange
-    /// See and change what is sent on: the outbox, rules, destinations; fetch from other archives.
+    /// Send studies on and fetch them from other archives; see and change what waits for that. Rules and destinations are
+    /// the administrator's.
     case forward
 }
 

@@ -17,7 +17,7 @@ package enum Rules {
     /// Rights by role.
     package static let table: [Role: Set<Action>] = [
         .administrator: Set(Action.allCases),
-        .radiologist: [.search, .read, .store, .share, .readOrders, .register, .reconcile, .invite],
+        .radiologist: [.search, .read, .store, .share, .readOrders, .register, .reconcile, .invite, .forward],
         .technician: [.search, .read, .store, .readOrders, .register, .reconcile, .forward],
         .referringPhysician: [.search, .read, .readOrders],
         .integration: [.search, .read, .store, .readOrders, .register, .invite],

@@ -1,5 +1,7 @@
 // The outbox: what goes in, in which order it leaves, and what becomes of it when the line or the other side says no.
 
+import Catalog
+import Encounters
 import Forwarding
 import Records
 import Testing
@@ -63,14 +65,10 @@ struct OutboxTests {
         try station.route()
         try station.receive("1.1", 2)
         far.setAway(true)
-        var attempts = 0
-        far.before { _ in attempts += 0 }
         for _ in 0..<40 {
             try await station.drain(far)
-            attempts += 1
             station.pass(900)
         }
-        #expect(attempts == 40)
         let line = try #require(try station.encounters.look { try $0.destination("centre") })
         #expect(line.failures == 40 && line.reason == "away")
         let why = try station.outbox.explain(study: "1.1")
