@@ -107,6 +107,7 @@ let package = Package(
         ),
         room("DICOMToolkit", ["CDCMTK"]),
         room("DICOMNetwork", ["DICOMToolkit"]),
+        room("Deidentification", ["DICOMCore", crypto]),
         // Image codecs that DCMTK does not bring: OpenJPEG, OpenJPH, CharLS, libjpeg-turbo, libpng, giflib, FreeType.
         .target(
             name: "CImageCodecs",
@@ -138,7 +139,8 @@ let package = Package(
         room(
             "Forwarding",
             [
-                "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Encounters", nioPosix, lifecycle, logging,
+                "DICOMCore", "Deidentification", "Volumes", "Catalog", "Records", "Retrieval", "Encounters", nioPosix,
+                lifecycle, logging,
                 metrics,
             ]),
 
@@ -161,6 +163,14 @@ let package = Package(
             [
                 "DICOMCore", "DICOMImaging", "Catalog", "Ingest", "Retrieval", "Access", "Web", "CArchive",
                 crypto, hummingbird, httpTypes, nio, logging,
+            ]),
+        room(
+            "WebForwarding",
+            [
+                "DICOMCore", "Catalog", "Records", "Retrieval", "Encounters", "Forwarding", "Web", nio, nioHTTP1,
+                nioPosix,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
         room(
             "FHIR",
@@ -224,6 +234,7 @@ let package = Package(
                 "HL7", "Interop", nio, nioPosix, lifecycle, logging,
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
+        tests("DeidentificationTests", ["Deidentification", "DICOMCore"]),
         tests("DICOMNetworkTests", ["DICOMNetwork", "DICOMToolkit"]),
         tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore", "Encounters", "Records"]),
         tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),

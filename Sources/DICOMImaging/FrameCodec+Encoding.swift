@@ -109,7 +109,7 @@ extension FrameCodec {
     }
 
     /// Samples in order of pixels.
-    static func byPixel(_ native: NativeFrame) throws(ImagingFailure) -> NativeFrame {
+    package static func byPixel(_ native: NativeFrame) throws(ImagingFailure) -> NativeFrame {
         let layout = native.layout
         guard layout.samplesPerPixel == 3 else { return native }
         guard layout.photometricInterpretation != .ybrFull422, layout.photometricInterpretation != .ybrPartial420 else {

@@ -52,7 +52,6 @@ package struct ConvertedObject: Sendable {
 
     /// Where the value of native pixel data lies.
     package func pixelData() throws(RetrievalFailure) -> Range<Int64> {
-        let source = PixelSource(file, dataSetOffset: dataSetOffset, transferSyntax: transferSyntax)
         guard let pixels = try source.header().pixelData, let count = pixels.length else {
             throw .unreadable(reason: "converted pixel data")
         }
@@ -61,6 +60,8 @@ package struct ConvertedObject: Sendable {
     }
 
     package var length: Int64 { file.length }
+
+    var source: PixelSource { PixelSource(file, dataSetOffset: dataSetOffset, transferSyntax: transferSyntax) }
 
     package func read(from offset: Int64, count: Int) throws(RetrievalFailure) -> [UInt8] {
         try file.read(from: offset, count: count)

@@ -25,10 +25,12 @@ struct ObjectIdentity: Sendable {
 
 /// A Part 10 object whose pixel data can be read by range.
 struct PixelSource: Sendable {
-    private enum Place: Sendable {
+    private indirect enum Place: Sendable {
         case stored(StoredObject)
         case file(OwnFile)
         case copy(OwnFile)
+        /// Other bytes in front, then part of another.
+        case rewritten(head: [UInt8], of: PixelSource, tail: Range<Int64>)
     }
 
     private let place: Place
@@ -39,6 +41,7 @@ struct PixelSource: Sendable {
         switch place {
         case .stored(let object): object.length
         case .file(let file), .copy(let file): file.length
+        case .rewritten(let head, _, let tail): Int64(head.count) + tail.upperBound - tail.lowerBound
         }
     }
 
@@ -66,6 +69,13 @@ struct PixelSource: Sendable {
         self.transferSyntax = transferSyntax
     }
 
+    /// The bytes `tail` of another object behind a head that is new.
+    init(rewriting source: PixelSource, head: [UInt8], dataSetOffset: Int, tail: Range<Int64>) {
+        place = .rewritten(head: head, of: source, tail: tail)
+        self.dataSetOffset = dataSetOffset
+        transferSyntax = source.transferSyntax
+    }
+
     /// The copy as an object of its own.
     var object: ConvertedObject {
         get throws(RetrievalFailure) {
@@ -76,8 +86,15 @@ struct PixelSource: Sendable {
 
     func read(from offset: Int64, count: Int) throws(RetrievalFailure) -> [UInt8] {
         switch place {
-        case .stored(let object): try object.read(from: offset, count: count)
-        case .file(let file), .copy(let file): try file.read(from: offset, count: count)
+        case .stored(let object): return try object.read(from: offset, count: count)
+        case .file(let file), .copy(let file): return try file.read(from: offset, count: count)
+        case .rewritten(let head, let source, let tail):
+            let behind = max(offset - Int64(head.count), 0)
+            let own = offset < Int64(head.count) ? head[Int(offset)..<min(Int(offset) + count, head.count)] : []
+            let rest = Int(min(Int64(count - own.count), tail.upperBound - tail.lowerBound - behind))
+            guard rest > 0 else { return Array(own) }
+            let bytes = try source.read(from: tail.lowerBound + behind, count: rest)
+            return own.isEmpty ? bytes : own + bytes
         }
     }
 
