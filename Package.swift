@@ -205,8 +205,8 @@ let package = Package(
             "Archive",
             [
                 "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer",
-                "Access", "Encounters", "HL7", "Interop", "Web", "DICOMweb", "FHIR", "Portal", "Telemetry", "CLinux",
-                "Yams", lifecycle, signals, logging, metrics, .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                "Access", "Encounters", "Forwarding", "WebForwarding", "Deidentification", "HL7", "Interop", "Web",
+                "DICOMweb", "FHIR", "Portal", "Telemetry", "CLinux", "Yams", lifecycle, signals, logging, metrics, .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
         .executableTarget(
             name: "phim",

@@ -17,6 +17,8 @@ package struct ArchiveFolder: Sendable {
     package var records: String { path + "/records.sqlite" }
     /// The last row of the audit trail, noted beside the records.
     package var auditHead: String { path + "/audit.head" }
+    /// The secret behind the names that stand for patients in what leaves de-identified.
+    package var pseudonymKey: String { path + "/pseudonyms.key" }
     /// Metadata of series, ready to be sent; it may be removed at any time.
     package var metadata: String { path + "/metadata" }
     /// Temporary files of all processes.

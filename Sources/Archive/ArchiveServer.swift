@@ -82,7 +82,7 @@ package struct ArchiveServer: Sendable {
                     .init(
                         service: Edges(
                             dimse: dimse, web: web, events: sources.portal.events, messages: messages,
-                            notices: notices)),
+                            notices: notices, forwarder: forwarder())),
                     .init(
                         service: AuditRetention(
                             audit: archive.audit, months: archive.configuration.access.auditMonths, logger: logger)),

@@ -1,6 +1,7 @@
 // The listeners as one service, so that they stop at the same moment and not one after the other.
 
 import DIMSEServer
+import Forwarding
 import Interop
 import Portal
 import ServiceLifecycle
@@ -12,6 +13,7 @@ struct Edges: Service {
     let events: EventFeed
     let messages: MLLPListener?
     let notices: NoticeDelivery?
+    let forwarder: Forwarder
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -21,6 +23,7 @@ struct Edges: Service {
             group.addTask { try await events.run() }
             if let messages { group.addTask { try await messages.run() } }
             if let notices { group.addTask { try await notices.run() } }
+            group.addTask { try await forwarder.run() }
             try await group.waitForAll()
         }
     }

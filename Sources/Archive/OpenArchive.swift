@@ -5,6 +5,7 @@ package import Catalog
 import DICOMCore
 package import DIMSEServer
 package import Encounters
+package import Forwarding
 import Foundation
 package import Ingest
 package import Logging
@@ -23,6 +24,8 @@ package final class OpenArchive: Sendable {
     package let encounters: Encounters
     /// Links studies to orders as they come.
     package let follower: StudyFollower
+    /// What is sent on to other archives.
+    package let outbox: Outbox
     package let audit: AuditTrail
     package let access: AccessControl
     package let ingest: IngestPipeline
@@ -45,6 +48,7 @@ package final class OpenArchive: Sendable {
         try Self.adopt(in: encounters, logger)
         follower = StudyFollower(
             catalog: catalog, encounters: encounters, settling: SettlingRules(configuration), logger: logger)
+        outbox = Outbox(catalog: catalog, encounters: encounters)
         // Before anything goes out, also of a catalogue that is new.
         try follower.corrections.project()
         var auditLimits = AuditTrail.Limits()

@@ -249,7 +249,10 @@ package struct Outbox: Sendable {
             let records = desk.records
             let shipment = try records.shipment(id: shipment.id)
             guard shipment.state == .waiting else { return }
-            let missing = try RouteBook.missing(contents?.instances ?? [], of: shipment, records)
+            guard let contents else {
+                return try records.setShipment(shipment.id, .withdrawn, answer: "the study is not here any more")
+            }
+            let missing = try RouteBook.missing(contents.instances, of: shipment, records)
             let refused = try records.unshipped(shipment.id)
             if missing.isEmpty { return try records.setShipment(shipment.id, .sent, answer: "") }
             let names = Set(refused.map(\.sopInstanceUID))

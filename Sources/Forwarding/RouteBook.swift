@@ -37,14 +37,19 @@ package struct RouteBook: Sendable {
     package func judge() throws(ForwardingFailure) -> Int {
         var studies = 0
         while true {
-            let marked = try look { try $0.markedForwarding(limit: 32) }
+            let (marked, concerned) = try look { records in
+                let marked = try records.markedForwarding(limit: 32)
+                let hasRules = try !records.routes().isEmpty
+                return (marked, try marked.keys.filter { try hasRules || !records.shipments(study: $0).isEmpty })
+            }
             if marked.isEmpty { return studies }
             let peers = try knownPeers()
             var contents: [String: StudyContents] = [:]
-            for uid in marked.keys { contents[uid] = try StudyContents(uid, catalog) }
+            for uid in concerned { contents[uid] = try StudyContents(uid, catalog) }
             try change(by: "rule") { [contents] desk in
+                let concerned = Set(concerned)
                 for (uid, marks) in marked {
-                    try Self.judge(uid, contents[uid], desk.records, peers: peers)
+                    if concerned.contains(uid) { try Self.judge(uid, contents[uid], desk.records, peers: peers) }
                     try desk.records.unmarkForwarding(study: uid, marks: marks)
                 }
             }
