@@ -206,7 +206,8 @@ let package = Package(
             [
                 "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer",
                 "Access", "Encounters", "Forwarding", "WebForwarding", "Deidentification", "HL7", "Interop", "Web",
-                "DICOMweb", "FHIR", "Portal", "Telemetry", "CLinux", "Yams", lifecycle, signals, logging, metrics, .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                "DICOMweb", "FHIR", "Portal", "Telemetry", "CLinux", "Yams", lifecycle, signals, logging, metrics,
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
         .executableTarget(
             name: "phim",

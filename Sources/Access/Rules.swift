@@ -26,7 +26,9 @@ package enum Rules {
     ]
 
     /// Roles that see every study; the others see what was granted.
-    package static let seeingAll: Set<Role> = [.administrator, .radiologist, .technician, .integration, .clerk, .station]
+    package static let seeingAll: Set<Role> = [
+        .administrator, .radiologist, .technician, .integration, .clerk, .station,
+    ]
 
     /// What the holder of a link may do with what it opens.
     package static let linkRights: Set<Action> = [.search, .read, .readOrders]

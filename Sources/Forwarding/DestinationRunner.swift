@@ -112,14 +112,17 @@ struct DestinationRunner: Sendable {
                 counts.count(result)
                 switch result.outcome {
                 case .taken: doors.sent(parcel)
-                case .refused: logger.warning("an object is not taken (phim outbox explain)", metadata: metadata(parcel))
+                case .refused:
+                    logger.warning("an object is not taken (phim outbox explain)", metadata: metadata(parcel))
                 case .unreached, .failed, .gone:
                     try await noting?.value
                     noting = nil
                     await lane.rest()
                     await queue.forget()
                     lanes.lost()
-                    if lanes.say() { logger.warning("nothing gets through; it is tried again", metadata: metadata(parcel)) }
+                    if lanes.say() {
+                        logger.warning("nothing gets through; it is tried again", metadata: metadata(parcel))
+                    }
                     try await clock.sleep(for: Self.beat)
                 }
                 // At most one object is not written down yet.

@@ -70,7 +70,8 @@ package actor ParcelQueue {
         }
         loads[shipment.id] = Load(
             shipment: shipment,
-            forms: Set(missing.map { ObjectForm(sopClassUID: $0.sopClassUID, transferSyntaxUID: $0.transferSyntaxUID) }),
+            forms: Set(
+                missing.map { ObjectForm(sopClassUID: $0.sopClassUID, transferSyntaxUID: $0.transferSyntaxUID) }),
             remaining: missing.reversed())
     }
 

@@ -31,7 +31,8 @@ extension Outbox {
     ) throws(ForwardingFailure) -> ProofRequest? {
         let contents = try StudyContents(shipment.studyInstanceUID, catalog)
         let classes = Dictionary(
-            (contents?.instances ?? []).map { ($0.sopInstanceUID, $0.sopClassUID) }, uniquingKeysWith: { first, _ in first })
+            (contents?.instances ?? []).map { ($0.sopInstanceUID, $0.sopClassUID) },
+            uniquingKeysWith: { first, _ in first })
         return try book.change(by: "rule") { desk in
             let objects = try desk.records.shipped(shipment.id).compactMap { shipped in
                 classes[shipped.sopInstanceUID].map {
@@ -117,7 +118,8 @@ extension Outbox {
             let shipment = try records.shipment(id: receipt.shipment)
             if !lost.isEmpty {
                 if shipment.state == .sent {
-                    try records.setShipment(shipment.id, .waiting, answer: "the destination does not hold \(lost.count)")
+                    try records.setShipment(
+                        shipment.id, .waiting, answer: "the destination does not hold \(lost.count)")
                 }
                 return
             }

@@ -100,7 +100,8 @@ package struct RouteBook: Sendable {
     ) throws {
         if let known, [.sent, .committed].contains(known.state) {
             let missing = try missing(contents.instances, of: known, records)
-            let tellsCorrection = try records.destination(new.destination)?.settings.way == .phim
+            let tellsCorrection =
+                try records.destination(new.destination)?.settings.way == .phim
                 && contents.instances.contains { $0.correction != nil }
             if missing.isEmpty, !tellsCorrection { return }
         }
@@ -140,7 +141,9 @@ package struct RouteBook: Sendable {
             let own = ShipmentRecord.Priority(word: settings.priority) ?? .normal
             var (obstacle, refusal): (String?, String?)
             do throws(ForwardingFailure) {
-                obstacle = try RouteConditions(settings.conditions).failing(traits).map { "the study does not fit \($0)" }
+                obstacle = try RouteConditions(settings.conditions).failing(traits).map {
+                    "the study does not fit \($0)"
+                }
             } catch { obstacle = "the rule cannot be read: \(error.sentence)" }
             if !route.isOn { obstacle = "the rule is switched off" }
             if obstacle == nil, let destination = try records.destination(route.destination) {

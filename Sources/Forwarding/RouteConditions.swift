@@ -66,7 +66,9 @@ package struct RouteConditions: Hashable, Sendable {
             var word = text[..<equals].trimmed
             let isNot = word.hasSuffix("!")
             if isNot { word = String(word.dropLast()).trimmed }
-            let patterns = text[text.index(after: equals)...].split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }
+            let patterns = text[text.index(after: equals)...].split(separator: ",").map(\.trimmed).filter {
+                !$0.isEmpty
+            }
             guard let key = StudyTraits.Key.allCases.first(where: { $0.rawValue.lowercased() == word.lowercased() }),
                 !patterns.isEmpty
             else { throw Self.malformed(text) }

@@ -42,7 +42,8 @@ package struct Timetable: Hashable, Sendable {
             else {
                 throw .invalid(
                     field: "timetable",
-                    reason: "days, a span and a rate, such as mon-fri 06:00-20:00 2M; rates: 512k, 2M, all, stat, closed")
+                    reason:
+                        "days, a span and a rate, such as mon-fri 06:00-20:00 2M; rates: 512k, 2M, all, stat, closed")
             }
             entries.append(Entry(days: days, from: span.0, until: span.1, allowance: allowance))
         }
@@ -62,7 +63,9 @@ package struct Timetable: Hashable, Sendable {
         if text == "daily" { return Set(0..<7) }
         var days: Set<Int> = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { names.firstIndex(of: String($0)) }
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map {
+                names.firstIndex(of: String($0))
+            }
             switch ends.count {
             case 1: guard let day = ends[0] else { return nil }; days.insert(day)
             case 2:

@@ -29,7 +29,9 @@ struct RuleTests {
         #expect(try RouteConditions(texts).failing(study) == failing)
     }
 
-    @Test("What is no condition is refused with the keys that there are", arguments: ["CT", "colour=red", "modality=", "=CT"])
+    @Test(
+        "What is no condition is refused with the keys that there are",
+        arguments: ["CT", "colour=red", "modality=", "=CT"])
     func malformed(text: String) throws {
         #expect(throws: ForwardingFailure.self) { _ = try RouteConditions([text]) }
     }

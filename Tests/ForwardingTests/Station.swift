@@ -39,7 +39,11 @@ final class Station: Sendable {
     private final class Holder: Sendable {
         private let instant: Mutex<Int64>
         init(_ instant: Int64) { self.instant = Mutex(instant) }
-        var now: Int64 { instant.withLock { $0 += 1; return $0 } }
+        var now: Int64 {
+            instant.withLock {
+                $0 += 1; return $0
+            }
+        }
         func pass(_ microseconds: Int64) { instant.withLock { $0 += microseconds } }
     }
 
