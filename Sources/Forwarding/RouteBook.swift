@@ -165,6 +165,9 @@ package struct RouteBook: Sendable {
         guard ShipmentRecord.Priority(word: settings.priority) != nil else {
             throw .invalid(field: "priority", reason: "stat, normal or bulk")
         }
+        if let objection = OutgoingForms.objection(to: settings.transform) {
+            throw .invalid(field: "transform", reason: objection)
+        }
         try change(by: actor) { desk in
             guard try desk.records.destination(destination) != nil else {
                 throw EncounterFailure.unknown(what: "destination")
