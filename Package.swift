@@ -254,6 +254,12 @@ let package = Package(
         tests("ArchiveTests", ["Access", "Archive", "DICOMCore"]),
         tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
         tests("AccessTests", ["Access", "Records", crypto, grdb, logging]),
+        tests(
+            "WebForwardingTests",
+            [
+                "WebForwarding", "Forwarding", "Encounters", "Records", "Catalog", "Volumes", "Ingest", "Retrieval",
+                "Deidentification", "DICOMCore", "Web", hummingbird, nio, logging,
+            ]),
         tests("WebTests", ["Web", hummingbird, httpTypes, nio]),
         tests("RetrievalTests", ["Catalog", "CZlib", "Retrieval"]),
         tests(
