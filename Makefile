@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 SOURCES = Sources Storage Tests Benchmarks Package.swift
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format docs bench bench-build bench-dicom bench-hospital bench-web bench-micro bench-thresholds soak clean setup setup-build setup-test setup-lint check-swift viewer
+.PHONY: help run build test lint format docs bench bench-build bench-dicom bench-forwarding bench-hospital bench-web bench-micro bench-thresholds soak clean setup setup-build setup-test setup-lint check-swift viewer
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -45,13 +45,16 @@ format: check-swift ## rewrite the sources in house format
 docs: build ## write the documents that come from the code
 	.build/release/phim conformance-statement > docs/conformance-statement.md
 
-bench: bench-dicom bench-hospital bench-web ## side by side with Orthanc, storescp and bare loops: Benchmarks/*.md
+bench: bench-dicom bench-hospital bench-forwarding bench-web ## side by side with Orthanc, storescp and bare loops: Benchmarks/*.md
 
 bench-dicom: bench-build ## the DICOM half: writes Benchmarks/RESULTS.md
 	.venv/bin/python Benchmarks/side-by-side $(BENCH_ARGS)
 
 bench-hospital: bench-build ## orders, links and messages: writes Benchmarks/HOSPITAL.md
 	.venv/bin/python Benchmarks/hospital $(BENCH_ARGS)
+
+bench-forwarding: bench-build ## studies sent on, over a LAN and thin lines: writes Benchmarks/FORWARDING.md
+	.venv/bin/python Benchmarks/forwarding $(BENCH_ARGS)
 
 bench-web: bench-build ## the HTTP half: writes Benchmarks/WEB.md
 	.venv/bin/python Benchmarks/web-side-by-side $(BENCH_ARGS)
@@ -70,8 +73,8 @@ bench-micro: setup-build ## micro-benchmarks against their thresholds
 bench-thresholds: setup-build ## write the thresholds of the micro-benchmarks anew
 	$(MICRO) --allow-writing-to-package-directory benchmark thresholds update $(MICRO_OPTIONS)
 
-soak: build setup-test ## 200 kills at random points under full load (PHIM_SOAK_KILLS, PHIM_SOAK_SEED)
-	PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m pytest Tests/Interop/soak_kills.py -s --basetemp "$(CURDIR)/.build/soak"
+soak: build setup-test ## kills and cuts at random points under full load (PHIM_SOAK_KILLS, PHIM_SOAK_CUTS, PHIM_SOAK_SEED)
+	PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m pytest Tests/Interop/soak_kills.py Tests/Interop/soak_forwarding.py -s --basetemp "$(CURDIR)/.build/soak"
 
 setup: setup-build setup-test ## install what building and testing need
 

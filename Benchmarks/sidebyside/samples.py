@@ -1,16 +1,20 @@
 """The objects: made from a seed, the same ones for every receiver."""
 
+import hashlib
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy
+import pydicom
 from pydicom.dataset import Dataset
 
-from support import synthetic
+from support import corpus, synthetic
 
 SEED = 20260101
 GROUPS = 16
+RADIOGRAPH = "1.2.840.10008.5.1.4.1.1.1.1"
 ULTRASOUND = "1.2.840.10008.5.1.4.1.1.6.1"
 BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
 PATIENTS = ["Nguyễn^Văn^Đức", "Trần^Thị^Mai", "Lê^Hoàng^Phúc", "Phạm^Minh^Châu", "Hoàng^Thị^Lan", "Vũ^Quốc^Bảo"]
@@ -53,7 +57,7 @@ class Samples:
 
 
 _NOISE = numpy.random.default_rng(SEED).integers(0, 4096, 512 * 512, dtype="<u2")
-_KINDS = {"ct": 1, "small": 2, "series": 3}
+_KINDS = {"ct": 1, "small": 2, "series": 3, "scans": 4, "radiograph": 5}
 _NAMES = {"ct": "CT slices", "small": "ultrasound images and text reports"}
 
 
@@ -100,6 +104,66 @@ def make_series(folder, slices):
         dataset.PixelData = pixels.tobytes()
         synthetic.write(folder / f"group-{number % GROUPS:02}" / f"{number:05}.dcm", dataset)
     return Series(folder)
+
+
+def make_scans(folder, count):
+    """One study of pixels that scanners made: uncompressed slices of the test collection in turn, under headers of our own.
+    None where there is no collection."""
+    scans = _scans()
+    if not scans:
+        return None
+    folder = Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    for number in range(1, count + 1):
+        dataset = synthetic.ct(_uid("scans", 0), _uid("scans", 0, 1), _uid("scans", 0, 1, number), number, rows=8)
+        for keyword in _PIXELS:
+            setattr(dataset, keyword, scans[number % len(scans)].get(keyword))
+        dataset.PatientName, dataset.PatientID = "Phan^Thị^Hạnh", "BENCH9998"
+        synthetic.write(folder / f"group-{number % GROUPS:02}" / f"{number:05}.dcm", dataset)
+    made = Series(folder)
+    made.study_uid, made.series_uid, made.scans = _uid("scans", 0), _uid("scans", 0, 1), len(scans)
+    return made
+
+
+_PIXELS = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData")
+
+
+def _scans():
+    """Slices of 512 x 512 x 16 bits, no two with the same pixels, none that is mostly empty."""
+    found = {}
+    for sample in corpus.everything() if corpus.collection_folder() else ():
+        if sample.transfer_syntax not in (synthetic.EXPLICIT, synthetic.IMPLICIT) or sample.sop_class != synthetic.CT:
+            continue
+        if not 512 * 512 * 2 < sample.path.stat().st_size < 512 * 512 * 3:
+            continue
+        try:
+            dataset = pydicom.dcmread(sample.path)
+            pixels = dataset.PixelData
+        except (AttributeError, ValueError, TypeError, RuntimeError):  # made to be wrong
+            continue
+        if len(pixels) != 512 * 512 * 2 or len(zlib.compress(pixels, 1)) < len(pixels) / 4:
+            continue
+        found.setdefault(hashlib.sha256(pixels).digest(), dataset)
+    return list(found.values())
+
+
+def make_radiograph(folder):
+    """A chest X-ray of 2000 x 1500 x 12 bits, in 16: bright lungs, ribs, and the noise of a detector."""
+    folder = Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    random = numpy.random.default_rng(SEED)
+    across, along = numpy.meshgrid(numpy.linspace(-1, 1, 1500), numpy.linspace(-1.3, 1.3, 2000))
+    body = 1800 - 900 * numpy.exp(-((numpy.abs(across) - 0.45) ** 2 / 0.06 + along ** 2 / 0.5))
+    body += 90 * (numpy.sin(along * 30 + numpy.abs(across) * 4) > 0.6)
+    pixels = numpy.clip(body + random.normal(0, 8, body.shape), 0, 4095).astype("<u2")
+    dataset = synthetic.ct(_uid("radiograph", 0), _uid("radiograph", 0, 1), _uid("radiograph", 0, 1, 1), rows=8,
+                           SOPClassUID=RADIOGRAPH, Modality="DX", BodyPartExamined="CHEST")
+    dataset.Rows, dataset.Columns, dataset.PixelData = 2000, 1500, pixels.tobytes()
+    dataset.PatientName, dataset.PatientID = "Bùi^Văn^Nam", "BENCH9997"
+    synthetic.write(folder / "group-00" / "00001.dcm", dataset)
+    made = Series(folder)
+    made.study_uid, made.series_uid = _uid("radiograph", 0), _uid("radiograph", 0, 1)
+    return made
 
 
 def _uid(kind, *parts):

@@ -1,0 +1,110 @@
+"""Two archives that are killed, and whose line is cut, at random moments while one sends to the other; and what must be true
+afterwards: both hold the same, and next to nothing crossed the line twice."""
+
+import random
+import time
+
+import numpy
+
+from support import forwarding, synthetic
+from support.line import Line, Shape
+
+SHAPE = Shape(24e6, 0.010)
+LANES = 2
+EVENTS = ("station", "centre", "line")
+ROUND_OCTETS = 2_000_000
+
+
+class LineKills:
+    """Rounds of one study each. `way` is `phim` or `dimse`."""
+
+    def __init__(self, make_archive, folder, way, seed):
+        self.folder, self.way, self.dice = folder, way, random.Random(seed)
+        self.noise = numpy.random.default_rng(seed)
+        self.station, self.centre = make_archive(name="station").start(), make_archive(name="centre").start()
+        self.stores = forwarding.Stores()
+        self.line = Line(SHAPE, self.far_port, seed, tap=self.stores if way == "dimse" else None)
+        self.events = {event: 0 for event in EVENTS}
+        self.payload = self.objects = self.rounds = 0
+
+    def __enter__(self):
+        self.line.__enter__()
+        if self.way == "phim":
+            forwarding.to_phim(self.station, "centre", self.centre, port=self.line.port, lanes=LANES)
+        else:
+            forwarding.to_peer(self.station, "centre", self.line.port, "PHIM", lanes=LANES)
+        forwarding.route(self.station, "all", "centre")
+        return self
+
+    def __exit__(self, *error):
+        self.line.__exit__(*error)
+
+    @property
+    def far_port(self):
+        return self.centre.http_port if self.way == "phim" else self.centre.dicom_port
+
+    @property
+    def disturbed(self):
+        return sum(self.events.values())
+
+    def round(self):
+        """A study sets out; something happens while it is under way; it arrives all the same."""
+        self.rounds += 1
+        study, weight = self.make()
+        before, moment = self.line.octets, self.dice.random() * weight
+        self.station.run("import", self.folder / str(self.rounds))
+        deadline = time.monotonic() + 30
+        while self.line.octets - before < moment and time.monotonic() < deadline:
+            time.sleep(0.001)
+        self.disturb(self.dice.choice(EVENTS))
+        self.station.run("outbox", "retry", "--destination", "centre")
+        forwarding.wait_for(self.station, study, "committed" if self.way == "phim" else "sent", seconds=90)
+
+    def disturb(self, event):
+        self.events[event] += 1
+        if event == "line":
+            self.line.cut()
+            return
+        archive = getattr(self, event)
+        archive.kill()
+        archive.start()
+        self.line.server_port = self.far_port
+
+    def make(self):
+        """Pixels that nothing makes smaller, so that what an object weighs is known. (study, octets)"""
+        study, series, weight, number = synthetic.uid(), synthetic.uid(), 0, 0
+        while weight < ROUND_OCTETS:
+            number += 1
+            side = self.dice.randrange(64, 220) if self.dice.random() < 0.7 else self.dice.randrange(400, 800)
+            dataset = synthetic.ct(study, series, number=number, rows=8, BitsStored=16, HighBit=15)
+            dataset.Rows = dataset.Columns = side
+            dataset.PixelData = self.noise.bytes(side * side * 2)
+            path = synthetic.write(self.folder / str(self.rounds) / f"{number}.dcm", dataset)
+            weight += path.stat().st_size
+        self.payload += weight
+        self.objects += number
+        return study, weight
+
+    def check(self):
+        """Both ends hold the same, whole and once; and little of it crossed the line again."""
+        read = forwarding.files if self.way == "phim" else forwarding.data_sets
+        ours, theirs = read(self.station), read(self.centre)
+        assert len(ours) == self.objects
+        assert ours == theirs, f"{len(set(ours) ^ set(theirs))} at one end only"
+        for archive in (self.station, self.centre):
+            archive.assert_healthy()
+            assert archive.json("status")["conflicts"] == 0
+        if self.way == "phim":
+            assert self.line.octets <= 1.1 * self.payload, self.text()
+        else:
+            # Of a lane, what was on its way set out again; what was answered and not yet written down was sent twice.
+            assert self.stores.again("down") <= self.disturbed * LANES, self.text()
+            assert self.stores.again("up") <= 2 * self.disturbed * LANES, self.text()
+
+    def text(self):
+        happened = ", ".join(f"{count} {event}" for event, count in self.events.items())
+        said = (f"{self.way}: {self.disturbed} disturbances ({happened}), {self.objects} objects, {self.payload} octets; "
+                f"{self.line.octets} over the line, {self.line.octets / self.payload:.3f} of the payload")
+        if self.way == "dimse":
+            said += f"; set out again {self.stores.again('up')}, answered twice {self.stores.again('down')}"
+        return said
