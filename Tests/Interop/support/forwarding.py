@@ -72,8 +72,13 @@ def explain(archive, study):
 
 def shipment(archive, study, to="centre"):
     """A study's row for one destination; None while there is none."""
-    rows = [row for row in archive.json("outbox", "ledger", study)["shipments"] if row["destination"] == to]
+    rows = [row["shipment"] for row in ledger(archive, study)["entries"] if row["shipment"]["destination"] == to]
     return rows[0] if rows else None
+
+
+def ledger(archive, study):
+    """Everything that the archive knows of a study's way."""
+    return archive.json("outbox", "ledger", study)
 
 
 def wait_for(archive, study, state, to="centre", seconds=LONG):
