@@ -34,9 +34,8 @@ struct StowBody: AsyncSequence, Sendable {
         self.pace = pace
         self.work = work
         self.clock = clock
-        head = ByteBuffer(
-            string:
-                "--\(boundary)\r\nContent-Type: application/dicom; transfer-syntax=\(object.transferSyntaxUID)\r\n\r\n")
+        // Without the transfer syntax, which the file says: some servers pass over a part whose type has a parameter.
+        head = ByteBuffer(string: "--\(boundary)\r\nContent-Type: application/dicom\r\n\r\n")
         tail = ByteBuffer(string: "\r\n--\(boundary)--\r\n")
     }
 

@@ -52,8 +52,13 @@ package final class StowCarrier: Carrier {
             do { object = try await form(of: parcel) } catch {
                 return ParcelOutcome(Self.outcome(error), lineOctets: octets)
             }
-            let (verdict, sent) = await post(object)
+            var (verdict, sent) = await post(object)
             octets += sent
+            if verdict == Self.hungUp {
+                // A connection that was quiet is let go of by the server in the moment in which we use it.
+                (verdict, sent) = await post(object)
+                octets += sent
+            }
             switch verdict {
             case .outcome(let outcome): return ParcelOutcome(outcome, lineOctets: octets)
             case .unclear(let words):
@@ -77,6 +82,8 @@ package final class StowCarrier: Carrier {
             }
         }
     }
+
+    private static let hungUp = StoreVerdict.outcome(.failed("no answer: the connection was closed"))
 
     /// Nothing of this is the destination's doing: the object waits, the line does not.
     private static func outcome(_ error: any Error) -> DeliveryOutcome {
@@ -108,6 +115,7 @@ package final class StowCarrier: Carrier {
                 body: Array(answer.readableBytesView), of: object.sopInstanceUID)
             return (verdict, line())
         } catch {
+            if error as? HTTPClientError == .remoteConnectionClosed { return (Self.hungUp, line()) }
             let words = WebDestination.words(error)
             if let failure = error as? RetrievalFailure { return (.outcome(Self.outcome(failure)), line()) }
             guard body.sent.value > 0 else { return (.outcome(.unreached(words)), 0) }

@@ -105,6 +105,11 @@ package struct WebDestination: Sendable {
         try await client.execute(request, deadline: .now() + .seconds(seconds))
     }
 
+    /// Whether a call failed before anything of it was on the line.
+    static func isUnreached(_ error: any Error) -> Bool {
+        error is NIOConnectionError || error is NIOSSLError || error as? HTTPClientError == .connectTimeout
+    }
+
     /// Why a call came to nothing, without what was asked for.
     static func words(_ error: any Error) -> String {
         switch error {

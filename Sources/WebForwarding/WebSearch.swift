@@ -34,6 +34,7 @@ struct WebSearch: Sendable {
     /// The objects of a study, in no order.
     /// - Parameter sopInstanceUID: only this one.
     func objects(of study: String, sopInstanceUID: String? = nil) async throws -> [RemoteObject] {
+        guard UID.isValid(study) else { throw WebFailure(sentence: "no Study Instance UID", isRefusal: true) }
         var found: [String: RemoteObject] = [:]
         var offset = 0
         while offset < Self.most {

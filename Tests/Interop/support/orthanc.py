@@ -11,6 +11,7 @@ import uuid
 from support import dcmtk
 
 BINARY = "/usr/sbin/Orthanc"
+DICOMWEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 REST = """
 import base64, sys, urllib.request
 method, url, login = sys.argv[1:4]
@@ -48,7 +49,7 @@ class Namespace:
 class Orthanc:
     """One Orthanc with its own folder, ports and password; stopped by its process id."""
 
-    def __init__(self, folder, prefix, peers):
+    def __init__(self, folder, prefix, peers, dicomweb=False):
         self.prefix, self.aet = list(prefix), "ORTHANC"
         self.dicom_port, self.http_port = dcmtk.free_port(), dcmtk.free_port()
         self.login = f"tester:{secrets.token_hex(8)}"
@@ -58,7 +59,7 @@ class Orthanc:
             "DicomAet": self.aet, "DicomPort": self.dicom_port, "DicomCheckCalledAet": False,
             "DicomAlwaysAllowStore": True, "UnknownSopClassAccepted": True, "HttpPort": self.http_port,
             "RemoteAccessAllowed": True, "AuthenticationEnabled": True,
-            "RegisteredUsers": dict([self.login.split(":")]), "DicomModalities": peers, "Plugins": [],
+            "RegisteredUsers": dict([self.login.split(":")]), "DicomModalities": peers, "Plugins": [DICOMWEB] if dicomweb else [],
             "SynchronousCMove": True,
         }
         (folder / "orthanc.json").write_text(json.dumps(configuration))
@@ -81,10 +82,17 @@ class Orthanc:
     def rest(self, method, path, body=None):
         """One REST call made inside the namespace."""
         raw = b"" if body is None else json.dumps(body).encode()
+        answer = self.call(method, path, raw)
+        return json.loads(answer) if answer.strip() else None
+
+    def file(self, instance):
+        """The bytes of an instance by Orthanc's own number of it."""
+        return self.call("GET", f"/instances/{instance}/file")
+
+    def call(self, method, path, raw=b""):
         url = f"http://127.0.0.1:{self.http_port}{path}"
         command = [*self.prefix, sys.executable, "-c", REST, method, url, self.login]
-        done = subprocess.run(command, input=raw, capture_output=True, check=True, timeout=90)
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        return subprocess.run(command, input=raw, capture_output=True, check=True, timeout=90).stdout
 
     def find(self, level, **query):
         return self.rest("POST", "/tools/find", {"Level": level, "Query": query})
