@@ -21,11 +21,13 @@ package struct Peer: Hashable, Sendable {
     package let maxAssociations: Int?
     /// Nil when each request says for itself how urgent it is.
     package let priority: Priority?
+    /// Whether it is called by DICOM TLS (PS3.15 Annex B.12).
+    package let isSecure: Bool
 
     /// Checks every field (PS3.8 Section 9.3.2 and PS3.5 Table 6.2-1 for the AE title).
     package init(
         name: String, aeTitle: String, host: String, port: Int, characterSet: CharacterSet = .utf8,
-        maxAssociations: Int? = nil, priority: Priority? = nil
+        maxAssociations: Int? = nil, priority: Priority? = nil, isSecure: Bool = false
     ) throws(RecordsError) {
         let name = name.trimmingCharacters(in: .whitespaces)
         let aeTitle = aeTitle.trimmingCharacters(in: .whitespaces)
@@ -53,6 +55,7 @@ package struct Peer: Hashable, Sendable {
         self.characterSet = characterSet
         self.maxAssociations = maxAssociations
         self.priority = priority
+        self.isSecure = isSecure
     }
 
     /// Whether a text can be an AE title: 1 to 16 characters of printable ASCII without backslash, not only spaces.
@@ -71,6 +74,7 @@ package struct Peer: Hashable, Sendable {
         characterSet = CharacterSet(rawValue: row["characterSet"]) ?? .utf8
         maxAssociations = row["maxAssociations"]
         priority = (row["priority"] as String?).flatMap(Priority.init)
+        isSecure = row["isSecure"]
     }
 }
 
@@ -83,12 +87,12 @@ extension RecordStore {
             guard taken == nil else { throw RecordsError.nameTaken }
             try db.execute(
                 sql: """
-                    INSERT INTO peer (name, aeTitle, host, port, characterSet, maxAssociations, priority, addedAt)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO peer (name, aeTitle, host, port, characterSet, maxAssociations, priority, isSecure, addedAt)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     peer.name, peer.aeTitle, peer.host, peer.port, peer.characterSet.rawValue, peer.maxAssociations,
-                    peer.priority?.rawValue, at,
+                    peer.priority?.rawValue, peer.isSecure, at,
                 ])
         }
     }

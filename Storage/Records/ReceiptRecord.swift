@@ -145,6 +145,11 @@ extension RecordTransaction {
             [uid, source, now])
     }
 
+    /// Nothing of it came.
+    package func unmarkExternal(study uid: String) throws {
+        try run("DELETE FROM externalStudy WHERE studyInstanceUID = ?", [uid])
+    }
+
     package func externalStudy(_ uid: String) throws -> ExternalStudyRecord? {
         try row("SELECT * FROM externalStudy WHERE studyInstanceUID = ?", [uid]).map(ExternalStudyRecord.init)
     }

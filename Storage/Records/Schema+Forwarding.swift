@@ -123,6 +123,21 @@ extension RecordStore {
             at INTEGER NOT NULL
         ) WITHOUT ROWID;
 
+        -- Since v0011: orders whose patient's earlier studies are fetched from another archive, and how far that has come.
+        CREATE TABLE priorFetch (
+            procedure INTEGER PRIMARY KEY REFERENCES requestedProcedure (id),
+            source TEXT NOT NULL,
+            state TEXT NOT NULL,
+            failures INTEGER NOT NULL DEFAULT 0,  -- in a row
+            studies INTEGER NOT NULL DEFAULT 0, instances INTEGER NOT NULL DEFAULT 0,  -- that came
+            answer TEXT NOT NULL DEFAULT '',
+            createdAt INTEGER NOT NULL, dueAt INTEGER NOT NULL, endedAt INTEGER
+        );
+        CREATE INDEX priorFetch_due ON priorFetch (dueAt) WHERE state = 'waiting';
+
+        -- Since v0011: whether a peer is called by TLS.
+        ALTER TABLE peer ADD COLUMN isSecure INTEGER NOT NULL DEFAULT 0;
+
         -- Since v0011: at a centre, the archives that send to it, as they last said of themselves.
         CREATE TABLE station (
             name TEXT PRIMARY KEY COLLATE NOCASE,

@@ -15,7 +15,7 @@ struct Peers {
         let peer = try Peer(
             name: "Bạch Mai", aeTitle: "BACHMAI", host: "10.1.2.3", port: 104, characterSet: .latin1,
             maxAssociations: 4,
-            priority: .stat
+            priority: .stat, isSecure: true
         )
         try records.addPeer(peer)
         let other = try Peer(name: "alpha", aeTitle: "BACHMAI", host: "pacs.local", port: 11_112)
