@@ -102,7 +102,7 @@ let package = Package(
             name: "CDCMTK",
             linkerSettings: [
                 .linkedLibrary("dcmnet"), .linkedLibrary("dcmjpeg"), .linkedLibrary("dcmdata"), .linkedLibrary("oflog"),
-                .linkedLibrary("ofstd"),
+                .linkedLibrary("ofstd"), .linkedLibrary("ssl"), .linkedLibrary("crypto"),
             ]
         ),
         room("DICOMToolkit", ["CDCMTK"]),
@@ -139,8 +139,8 @@ let package = Package(
         room(
             "Forwarding",
             [
-                "DICOMCore", "Deidentification", "Volumes", "Catalog", "Records", "Retrieval", "Encounters", nioPosix,
-                lifecycle, logging,
+                "DICOMCore", "Deidentification", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "Encounters",
+                nioPosix, lifecycle, logging,
                 metrics,
             ]),
 
@@ -149,7 +149,7 @@ let package = Package(
             "DIMSEServer",
             [
                 "DICOMCore", "DICOMImaging", "DICOMNetwork", "Catalog", "Records", "Ingest", "Retrieval", "Access",
-                "Encounters", lifecycle, logging, metrics,
+                "Encounters", "Forwarding", lifecycle, logging, metrics,
             ]),
         room(
             "Web",
@@ -213,7 +213,7 @@ let package = Package(
             name: "phim",
             dependencies: [
                 "Archive", "Access", "HL7", "Interop", "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Records",
-                "Ingest", "Retrieval", "Media", "Encounters",
+                "Ingest", "Retrieval", "Media", "Encounters", "Forwarding",
                 "DIMSEServer", "Telemetry", logging, metrics,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -237,7 +237,12 @@ let package = Package(
             ]),
         tests("DeidentificationTests", ["Deidentification", "DICOMCore"]),
         tests("DICOMNetworkTests", ["DICOMNetwork", "DICOMToolkit"]),
-        tests("DIMSEServerTests", ["DIMSEServer", "DICOMNetwork", "DICOMCore", "Encounters", "Records"]),
+        tests(
+            "DIMSEServerTests",
+            [
+                "DIMSEServer", "DICOMNetwork", "DICOMCore", "Encounters", "Records", "Forwarding", "Catalog", "Volumes",
+                "Ingest", "Retrieval", logging,
+            ]),
         tests("VolumesTests", ["Volumes", "FaultInjection", crypto]),
         tests("CatalogTests", ["Catalog", "Records", "Volumes", "DICOMCore", grdb]),
         tests(

@@ -8,6 +8,7 @@ import DICOMweb
 import DIMSEServer
 import Encounters
 import FHIR
+import Forwarding
 import Foundation
 import Ingest
 import Interop
@@ -54,12 +55,16 @@ package struct ArchiveServer: Sendable {
         // Followers of the change feed read from it within days; it need not grow for ever.
         try await Self.offThePool { [archive] in try archive.catalog.forgetChanges(keeping: 1_000_000) }
 
-        let dimse = try dimseListener()
+        let services = try dimseServices { [archive] answer, peers throws(ForwardingFailure) in
+            try archive.outbox.committed(answer, by: peers)
+        }
+        let dimse = try dimseListeners(services)
         let messages = try await messageListener()
         let notices = try noticeDelivery()
-        let announce = announcement(dicomPort: dimse.port, hl7Port: messages?.port, ready: ready, first: first)
+        let announce = announcement(
+            dicomPorts: dimse.map(\.port), hl7Port: messages?.port, ready: ready, first: first)
         let http = archive.configuration.http
-        let sources = try sources(dicomPort: dimse.port)
+        let sources = try sources(dicomPort: dimse[0].port)
         let web = WebServer.application(
             transport: try transport(), sources: sources, logger: logger,
             onServerRunning: announce)
@@ -73,9 +78,12 @@ package struct ArchiveServer: Sendable {
         archive.follower.start()
         defer { archive.follower.stop() }
         let commitments = CommitmentReporter(
-            services: dimseServices, policy: AdmissionPolicy(configuration: archive.configuration), logger: logger)
+            services: services, policy: AdmissionPolicy(configuration: archive.configuration), logger: logger)
         commitments.start()
         defer { commitments.stop() }
+        let priors = priorFetching()
+        priors?.start()
+        defer { priors?.stop() }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
@@ -112,31 +120,6 @@ package struct ArchiveServer: Sendable {
             try await Task.sleep(for: .milliseconds(100))
         }
         throw ArchiveError.inUse("\(archive.folder.path): a server is running here already")
-    }
-
-    private var dimseServices: DIMSEServices {
-        DIMSEServices(
-            ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
-            encounters: archive.encounters, worklist: archive.worklistPolicy, audit: archive.audit)
-    }
-
-    private func dimseListener() throws(ArchiveError) -> DIMSEListener {
-        let dicom = archive.configuration.dicom
-        do throws(NetworkError) {
-            return try DIMSEListener(
-                host: dicom.host, port: dicom.port,
-                services: dimseServices,
-                policy: AdmissionPolicy(configuration: archive.configuration),
-                options: ListenerOptions(
-                    maxPDU: UInt32(dicom.maxPDU), maxAssociations: dicom.maxAssociations,
-                    reservedAssociations: dicom.reservedAssociations,
-                    timeouts: AssociationTimeouts(
-                        negotiation: .seconds(dicom.negotiationTimeout), idle: .seconds(dicom.idleTimeout)),
-                    identity: .phim),
-                logger: logger)
-        } catch {
-            throw .unusable("DICOM on \(dicom.host) port \(dicom.port): \(error.words)")
-        }
     }
 
     /// Manifests that a crash or a late erasure left out are written while the server is up already: it reads volumes whole.
@@ -179,7 +162,7 @@ package struct ArchiveServer: Sendable {
     }
 
     private func announcement(
-        dicomPort: Int, hl7Port: Int?, ready: @escaping @Sendable (RunningServer) -> Void,
+        dicomPorts: [Int], hl7Port: Int?, ready: @escaping @Sendable (RunningServer) -> Void,
         first: @escaping @Sendable (_ account: String, _ password: String) -> Void
     ) -> @Sendable (Int) async -> Void {
         let (folder, access, logger) = (archive.folder, archive.access, logger)
@@ -187,7 +170,7 @@ package struct ArchiveServer: Sendable {
         return { httpPort in
             let server = RunningServer(
                 pid: ProcessInfo.processInfo.processIdentifier, aeTitle: dicom.aeTitle, dicomHost: dicom.host,
-                dicomPort: dicomPort, httpHost: http.host, httpPort: httpPort,
+                dicomPort: dicomPorts[0], dicomTLSPort: dicomPorts.dropFirst().first, httpHost: http.host, httpPort: httpPort,
                 httpScheme: http.tls == nil ? "http" : "https", hl7Port: hl7Port, data: folder.path,
                 version: Version.current)
             try? Data((server.jsonLine + "\n").utf8).write(
@@ -307,6 +290,7 @@ extension KnownPeer {
     package init(_ entry: PeerEntry) {
         self.init(
             name: entry.name, aeTitle: entry.aeTitle, host: entry.host, port: entry.port,
-            characterSet: entry.characterSet, maxAssociations: entry.maxAssociations, priority: entry.priority)
+            characterSet: entry.characterSet, maxAssociations: entry.maxAssociations, priority: entry.priority,
+            isSecure: entry.tls)
     }
 }

@@ -21,13 +21,14 @@ package struct Configuration: Decodable, Sendable, Equatable {
     package var access = AccessSection()
     package var hospital = HospitalSection()
     package var hl7 = HL7Section()
+    package var forwarding = ForwardingSection()
     package var notices: [NoticeEntry] = []
     package var peers: [PeerEntry] = []
 
     package init() {}
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case dicom, http, storage, access, hospital, hl7, notices, peers
+        case dicom, http, storage, access, hospital, hl7, forwarding, notices, peers
     }
 
     package init(from decoder: any Decoder) throws {
@@ -39,6 +40,7 @@ package struct Configuration: Decodable, Sendable, Equatable {
         access = try values.decodeIfPresent(AccessSection.self, forKey: .access) ?? access
         hospital = try values.decodeIfPresent(HospitalSection.self, forKey: .hospital) ?? hospital
         hl7 = try values.decodeIfPresent(HL7Section.self, forKey: .hl7) ?? hl7
+        forwarding = try values.decodeIfPresent(ForwardingSection.self, forKey: .forwarding) ?? forwarding
         peers = try values.decodeIfPresent([PeerEntry].self, forKey: .peers) ?? peers
         notices = try values.decodeIfPresent([NoticeEntry].self, forKey: .notices) ?? notices
         var destinations: Set<String> = []
@@ -106,10 +108,12 @@ package struct DICOMSection: Decodable, Sendable, Equatable {
     /// Seconds.
     package var idleTimeout = 60
     package var negotiationTimeout = 10
+    package var tls: DICOMTLSSection?
 
     package init() {}
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
+        case tls
         case aeTitle, host, port, trustLoopback, checkCalledAETitle, acceptUnknownSOPClasses, characterSet
         case maxAssociations, maxAssociationsPerPeer, reservedAssociations, maxPDU, idleTimeout, negotiationTimeout
     }
@@ -138,6 +142,7 @@ package struct DICOMSection: Decodable, Sendable, Equatable {
         idleTimeout = try values.integer(.idleTimeout, 1...86_400, idleTimeout, "dicom")
         negotiationTimeout = try values.integer(.negotiationTimeout, 1...3600, negotiationTimeout, "dicom")
         port = try values.integer(.port, 0...65_535, port, "dicom")
+        tls = try values.decodeIfPresent(DICOMTLSSection.self, forKey: .tls)
         try Self.check(aeTitle: aeTitle)
     }
 
@@ -269,9 +274,10 @@ package struct PeerEntry: Decodable, Sendable, Equatable {
     package let characterSet: OutputCharacterSet?
     package let maxAssociations: Int?
     package let priority: IngestPriority?
+    package let tls: Bool
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, aeTitle, host, port, charset, maxAssociations, priority
+        case name, aeTitle, host, port, charset, maxAssociations, priority, tls
     }
 
     package init(from decoder: any Decoder) throws {
@@ -291,23 +297,27 @@ package struct PeerEntry: Decodable, Sendable, Equatable {
             }
             return known
         }
+        tls = try values.decodeIfPresent(Bool.self, forKey: .tls) ?? false
+        let peer = try Self.peer(values)
+        name = peer.name
+        aeTitle = peer.aeTitle
+        host = peer.host
+        port = peer.port
+        maxAssociations = peer.maxAssociations
+    }
+
+    /// One rule for both kinds of peers.
+    private static func peer(_ values: KeyedDecodingContainer<CodingKeys>) throws -> Peer {
         let name = try values.decode(String.self, forKey: .name)
         let aeTitle = try values.decode(String.self, forKey: .aeTitle)
         let host = try values.decode(String.self, forKey: .host)
         let port = try values.decode(Int.self, forKey: .port)
         let maxAssociations = try values.decodeIfPresent(Int.self, forKey: .maxAssociations)
-        let peer: Peer
-        do {
-            // One rule for both kinds of peers.
-            peer = try Peer(
-                name: name, aeTitle: aeTitle, host: host, port: port, maxAssociations: maxAssociations)
-        } catch .invalid(let field, let reason) {
+        do throws(RecordsError) {
+            return try Peer(name: name, aeTitle: aeTitle, host: host, port: port, maxAssociations: maxAssociations)
+        } catch {
+            guard case .invalid(let field, let reason) = error else { throw error }
             throw ConfigurationError("peers: \(field) of \"\(name)\": \(reason)")
         }
-        self.name = peer.name
-        self.aeTitle = peer.aeTitle
-        self.host = peer.host
-        self.port = peer.port
-        self.maxAssociations = peer.maxAssociations
     }
 }

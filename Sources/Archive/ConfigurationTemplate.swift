@@ -21,6 +21,8 @@ extension Configuration {
           # maxPDU: 131072             # bytes
           # idleTimeout: 60            # seconds without a message before an association is aborted
           # negotiationTimeout: 10     # seconds that a caller has to introduce itself
+          # tls: { port: 2762, certificate: dicom.pem, key: dicom.key, ca: partners.pem }  # no default: DICOM TLS
+          #   # requireClientCertificate: true; without port only peers with tls: true are called so
 
         http:
           # host: 127.0.0.1
@@ -73,6 +75,10 @@ extension Configuration {
           # settleSeconds: 60          # without a further image for so long a study is complete
           # completeSettled: true      # procedures of modalities that report nothing (MPPS) are completed then
 
+        # Earlier studies that an order asks for are fetched from another archive (docs/forwarding.md)
+        # forwarding:
+        #   priors: { from: centre, match: modality, studies: 5, years: 5 }  # match: any, modality or body-part
+
         # Who is told that the images of an order are there (docs/notices.md)
         # notices:
         #   - { name: his, address: mllp://192.0.2.30:2576, message: ORU, receiver: HIS^24001, keyImages: 3 }
@@ -91,5 +97,6 @@ extension Configuration {
         # peers:
         #   - { name: ct1, aeTitle: CT1, host: 192.0.2.10, port: 104, charset: latin1 }
         #   - { name: er, aeTitle: ER_XRAY, host: 192.0.2.20, port: 104, priority: stat }  # stat, routine or bulk
+        #   - { name: centre, aeTitle: CENTRE, host: pacs.example.org, port: 2762, tls: true }
         """ + "\n"
 }

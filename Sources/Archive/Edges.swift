@@ -8,7 +8,7 @@ import ServiceLifecycle
 
 /// DICOM, HTTP and HL7 together, and what is told to others; when one ends with an error, so do the others.
 struct Edges: Service {
-    let dimse: DIMSEListener
+    let dimse: [DIMSEListener]
     let web: any Service
     let events: EventFeed
     let messages: MLLPListener?
@@ -17,7 +17,7 @@ struct Edges: Service {
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await dimse.run() }
+            for listener in dimse { group.addTask { try await listener.run() } }
             group.addTask { try await web.run() }
             // Live streams end first: the web server waits for what it answers.
             group.addTask { try await events.run() }

@@ -60,7 +60,13 @@ struct ForwardingWays: Sendable {
             } catch {
                 throw .invalid(field: destination.name, reason: error.sentence)
             }
-        case .dimse, .phim: throw .invalid(field: destination.name, reason: "this way is not there")
+        case .dimse:
+            do {
+                return try archive.associationCarrier(destination.settings, forms, pace)
+            } catch {
+                throw .invalid(field: destination.name, reason: "\(error)")
+            }
+        case .phim: throw .invalid(field: destination.name, reason: "this way is not there")
         }
     }
 }

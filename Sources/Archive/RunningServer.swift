@@ -8,6 +8,8 @@ package struct RunningServer: Codable, Sendable, Equatable {
     package let aeTitle: String
     package let dicomHost: String
     package let dicomPort: Int
+    /// Where DICOM is taken by TLS; absent where it is not.
+    package let dicomTLSPort: Int?
     package let httpHost: String
     package let httpPort: Int
     package let httpScheme: String

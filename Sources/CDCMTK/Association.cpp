@@ -66,6 +66,7 @@ int32_t outcome(const phim_association &a, const OFCondition &condition, phim_er
         return fail(error, PHIM_INTERRUPTED, "stopped from this side");
     }
     if (a.link->failure() == PHIM_MALFORMED) return fail(error, PHIM_MALFORMED, a.link->flaw());
+    if (a.link->failure() == PHIM_INSECURE) return fail(error, PHIM_INSECURE, a.link->insecurity());
     if (a.link->failure() == PHIM_TIMED_OUT) return fail(error, PHIM_TIMED_OUT, "the peer fell silent");
     if (condition == DUL_PEERREQUESTEDRELEASE) return fail(error, PHIM_RELEASED, "released by the peer");
     if (a.link->failure() == PHIM_CLOSED) return fail(error, PHIM_CLOSED, "connection closed by the peer");

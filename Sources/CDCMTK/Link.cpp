@@ -3,6 +3,7 @@
 
 #include "dcmtk/dcmnet/dul.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <netinet/in.h>
@@ -32,15 +33,31 @@ int wait_for(int fd, short events, int64_t timeout_ms) {
     }
 }
 
+/// A line that is dead is known to be so, also while bytes wait in the system's buffer or nothing is said: an answer over a
+/// slow line may take long.
+static void watch(int fd, int32_t stall_ms) {
+    const int on = 1, idle = 30, interval = 10;
+    const unsigned patience = static_cast<unsigned>(stall_ms);
+    (void)::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof(patience));
+}
+
 void Link::adopt(int fd) {
     const int on = 1;
     (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    watch(fd, stall_ms_);
     std::lock_guard<std::mutex> guard(lock_);
     fd_ = fd;
     if (interrupted_) (void)::shutdown(fd_, SHUT_RDWR);
 }
 
 void Link::close() {
+    if (secure_ && fd_ >= 0) {
+        hasty_ = true;
+        secure_->close_notify();
+    }
     std::lock_guard<std::mutex> guard(lock_);
     if (fd_ >= 0) (void)::close(fd_);
     fd_ = -1;
@@ -66,6 +83,7 @@ int64_t Link::patience() const {
 }
 
 ssize_t Link::failed(int32_t code) {
+    if (code == PHIM_CLOSED && *insecurity()) code = PHIM_INSECURE;
     // DCMTK tries to write after a refusal; that must not become the reason.
     if (failure_ != PHIM_MALFORMED) failure_ = interrupted() ? static_cast<int32_t>(PHIM_INTERRUPTED) : code;
     errno = code == PHIM_TIMED_OUT ? ETIMEDOUT : ECONNRESET;
@@ -73,20 +91,46 @@ ssize_t Link::failed(int32_t code) {
 }
 
 int32_t Link::wait_readable(int64_t ms) {
-    if (buffered() > 0) return PHIM_OK;
-    if (fd_ >= 0 && !drained_) {
-        reserve(read_ahead);
-        const ssize_t n = take(buffer_.data(), read_ahead);
-        if (n > 0) end_ = static_cast<size_t>(n);
+    const int64_t end = ms < 0 ? -1 : now_ms() + ms;
+    while (buffered() == 0) {
+        if (fd_ >= 0 && !drained_) {
+            reserve(read_ahead);
+            const ssize_t n = take(buffer_.data(), read_ahead);
+            if (n > 0) end_ = static_cast<size_t>(n);
+        }
+        int ready = fd_ < 0 ? -1 : 1;
+        const bool waits = ready > 0 && drained_ && buffered() == 0;
+        if (waits) {
+            acknowledge();
+            ready = wait_for(fd_, POLLIN, end < 0 ? -1 : std::max<int64_t>(end - now_ms(), 0));
+            drained_ = ready == 0;
+        }
+        if (interrupted()) return PHIM_INTERRUPTED;
+        if (ready == 0) return PHIM_TIMED_OUT;
+        // An error is for the read that follows to find. Under TLS what came may be part of a record: no data yet.
+        if (!waits || !secure_) return PHIM_OK;
     }
-    int ready = fd_ < 0 ? -1 : 1;
-    if (ready > 0 && drained_ && buffered() == 0) {
+    return PHIM_OK;
+}
+
+int32_t Link::handshake() {
+    if (!secure_ || secure_->is_open()) return PHIM_OK;
+    for (;;) {
+        if (fd_ < 0) return failure_ = PHIM_CLOSED;
+        switch (secure_->handshake()) {
+            case Secure::Step::done: return PHIM_OK;
+            case Secure::Step::wants_bytes: break;
+            case Secure::Step::ended:
+                if (interrupted()) return failure_ = PHIM_INTERRUPTED;
+                return failure_ = failure_ == PHIM_TIMED_OUT ? PHIM_TIMED_OUT : PHIM_INSECURE;
+            case Secure::Step::failed: return failure_ = PHIM_INSECURE;
+        }
         acknowledge();
-        ready = wait_for(fd_, POLLIN, ms);
-        drained_ = ready == 0;
+        const int ready = wait_for(fd_, POLLIN, patience());
+        if (interrupted()) return failure_ = PHIM_INTERRUPTED;
+        if (ready == 0) return failure_ = PHIM_TIMED_OUT;
+        if (ready < 0) return failure_ = PHIM_CLOSED;
     }
-    if (interrupted()) return PHIM_INTERRUPTED;
-    return ready == 0 ? PHIM_TIMED_OUT : PHIM_OK;  // an error is for the read that follows to find
 }
 
 void Link::acknowledge() {
@@ -94,10 +138,22 @@ void Link::acknowledge() {
     (void)::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
-ssize_t Link::take(void *bytes, size_t count) {
+ssize_t Link::take_raw(void *bytes, size_t count) {
     ssize_t n;
     do n = ::recv(fd_, bytes, count, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
+    return n;
+}
+
+ssize_t Link::take(void *bytes, size_t count) {
+    if (secure_) {
+        size_t got = 0;
+        const Secure::Step step = secure_->read(bytes, count, got);
+        drained_ = step == Secure::Step::wants_bytes;
+        if (step == Secure::Step::done) return static_cast<ssize_t>(got);
+        return step == Secure::Step::ended ? 0 : -1;
+    }
+    const ssize_t n = take_raw(bytes, count);
     drained_ = n < 0 ? errno == EAGAIN || errno == EWOULDBLOCK : n > 0 && static_cast<size_t>(n) < count;
     return n;
 }
@@ -182,20 +238,31 @@ ssize_t Link::write(const void *bytes, size_t count) {
     }
     iovec parts[2] = {{head_, head_held_ ? sizeof(head_) : 0}, {const_cast<void *>(bytes), count}};
     head_held_ = false;
+    switch (const int32_t code = secure_ ? send_secure(parts) : send_parts(parts, more_)) {
+        case PHIM_OK: return static_cast<ssize_t>(count);
+        case PHIM_TIMED_OUT: return failed(code);
+        default:
+            (void)failed(PHIM_CLOSED);
+            return -1;
+    }
+}
+
+int32_t Link::send_parts(iovec (&parts)[2], bool more) {
     while (parts[0].iov_len + parts[1].iov_len > 0) {
-        if (fd_ < 0 || interrupted()) return failed(PHIM_CLOSED) - 1;
+        if (fd_ < 0 || (interrupted() && !hasty_)) return PHIM_CLOSED;
         msghdr message{};
         message.msg_iov = parts;
         message.msg_iovlen = 2;
-        ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more_ ? MSG_MORE : 0));
+        ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            if (hasty_) return PHIM_CLOSED;
             const int ready = wait_writable();
-            if (ready == 0) return failed(PHIM_TIMED_OUT);
-            if (ready < 0) return failed(PHIM_CLOSED) - 1;
+            if (ready == 0) return PHIM_TIMED_OUT;
+            if (ready < 0) return PHIM_CLOSED;
             continue;
         }
-        if (n < 0) return failed(PHIM_CLOSED) - 1;
+        if (n < 0) return PHIM_CLOSED;
         for (iovec &part : parts) {
             const size_t taken = static_cast<size_t>(n) < part.iov_len ? static_cast<size_t>(n) : part.iov_len;
             part.iov_base = static_cast<uint8_t *>(part.iov_base) + taken;
@@ -203,11 +270,46 @@ ssize_t Link::write(const void *bytes, size_t count) {
             n -= static_cast<ssize_t>(taken);
         }
     }
-    return static_cast<ssize_t>(count);
+    return PHIM_OK;
+}
+
+bool Link::send_raw(const void *bytes, size_t count) {
+    iovec parts[2] = {{const_cast<void *>(bytes), count}, {nullptr, 0}};
+    const int32_t code = send_parts(parts, corked_);
+    if (code == PHIM_TIMED_OUT) (void)failed(code);
+    return code == PHIM_OK;
+}
+
+int32_t Link::send_secure(iovec (&parts)[2]) {
+    constexpr size_t record = 16 * 1024;  // RFC 8446 Section 5.1
+    const auto *bytes = static_cast<const uint8_t *>(parts[1].iov_base);
+    size_t left = parts[1].iov_len;
+    size_t n = std::min(left, record - parts[0].iov_len);
+    if (parts[0].iov_len > 0) {
+        // Head and beginning in one record.
+        const auto *head = static_cast<const uint8_t *>(parts[0].iov_base);
+        record_.assign(head, head + parts[0].iov_len);
+        record_.insert(record_.end(), bytes, bytes + n);
+    }
+    for (bool first = true; first || left > 0; first = false) {
+        const bool joined = first && parts[0].iov_len > 0;
+        corked_ = more_ || left > n;
+        const Secure::Step step = joined ? secure_->write(record_.data(), record_.size()) : secure_->write(bytes, n);
+        if (step != Secure::Step::done) return failure_ == PHIM_TIMED_OUT ? PHIM_TIMED_OUT : PHIM_CLOSED;
+        bytes += n;
+        left -= n;
+        n = std::min(left, record);
+    }
+    return PHIM_OK;
 }
 
 void Link::send_abort(uint8_t source, uint8_t reason) {
     const uint8_t pdu[10] = {DUL_TYPEABORT, 0, 0, 0, 0, 4, 0, 0, source, reason};
+    if (secure_) {
+        hasty_ = true;
+        if (fd_ >= 0 && secure_->is_open() && !*insecurity()) (void)secure_->write(pdu, sizeof(pdu));
+        return;
+    }
     if (fd_ >= 0) (void)::send(fd_, pdu, sizeof(pdu), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -225,6 +327,10 @@ int32_t Link::refuse(uint8_t reason, const char *flaw) {
 
 void Link::linger(int32_t ms) {
     if (fd_ >= 0) {
+        if (secure_) {
+            hasty_ = true;
+            secure_->close_notify();
+        }
         // Closing with unread bytes sends RST, which can overtake our last PDU: read them away first.
         (void)::shutdown(fd_, SHUT_WR);
         uint8_t waste[16 * 1024];
@@ -248,6 +354,10 @@ void Connection::closeTransportConnection() {
     // The link owns the descriptor; without it the base class has nothing left to close.
     setSocket(DCMNET_INVALID_SOCKET);
     link_->close();
+}
+
+OFCondition Connection::clientSideHandshake() {
+    return link_->handshake() == PHIM_OK ? EC_Normal : DUL_NETWORKCLOSED;
 }
 
 OFBool Connection::networkDataAvailable(int timeout) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "Internal.hpp"
+#include "Secure.hpp"
 
 #include "dcmtk/config/osconfig.h"
 #include "dcmtk/dcmnet/dcmlayer.h"
@@ -9,6 +10,7 @@
 
 #include <memory>
 #include <mutex>
+#include <sys/uio.h>
 #include <vector>
 
 namespace phim {
@@ -22,6 +24,17 @@ public:
     Link &operator=(const Link &) = delete;
 
     void adopt(int fd);
+    /// Everything from now on passes through TLS, once `handshake` was successful; `host` is what a requestor calls.
+    void secure(const phim_tls &tls, const char *host) { secure_ = std::make_unique<Secure>(tls, *this, host); }
+    /// The TLS handshake, under the deadline; nothing without TLS. PHIM_OK or why not.
+    int32_t handshake();
+    /// Why TLS failed.
+    const char *insecurity() const {
+        if (!secure_) return "";
+        return secure_->flaw().empty() && !secure_->is_open() && failure_ == PHIM_INSECURE
+                   ? "closed in the TLS handshake"
+                   : secure_->flaw().c_str();
+    }
     int fd() const { return fd_; }
     void close();
 
@@ -31,7 +44,10 @@ public:
 
     /// Waits until a byte can be read; PHIM_OK, PHIM_TIMED_OUT or PHIM_INTERRUPTED.
     int32_t wait_readable(int64_t ms);
-    bool readable() { return buffered() > 0 || fd_ < 0 || wait_for(fd_, POLL_IN, 0) != 0; }
+    bool readable() {
+        if (secure_) return wait_readable(0) != PHIM_TIMED_OUT;
+        return buffered() > 0 || fd_ < 0 || wait_for(fd_, POLL_IN, 0) != 0;
+    }
 
     /// What looks at the first PDU before anybody reads of it: PHIM_OK to go on, or why not.
     using Inspection = int32_t (*)(Link &);
@@ -59,8 +75,15 @@ public:
     void interrupt();
     bool interrupted();
 
-    /// Why the last read or write failed: PHIM_TIMED_OUT, PHIM_CLOSED, PHIM_INTERRUPTED, or PHIM_MALFORMED for good
-    /// after `refuse`; PHIM_OK when none did.
+    // For TLS: what passes between it and the socket.
+
+    /// One recv(2) that does not wait.
+    ssize_t take_raw(void *bytes, size_t count);
+    /// Sends all of it, waiting as long as the peer is given; false when it cannot.
+    bool send_raw(const void *bytes, size_t count);
+
+    /// Why the last read or write failed: PHIM_TIMED_OUT, PHIM_CLOSED, PHIM_INTERRUPTED, PHIM_INSECURE, or PHIM_MALFORMED
+    /// for good after `refuse`; PHIM_OK when none did.
     int32_t failure() const { return failure_; }
 
 private:
@@ -73,13 +96,22 @@ private:
     /// Acknowledges what has come. A peer under Nagle's algorithm may hold its next bytes back until then, and a
     /// delayed acknowledgement comes 40 ms late: so before every wait, and only there.
     void acknowledge();
-    /// One recv(2) that does not wait.
+    /// What is there to be read, without waiting.
     ssize_t take(void *bytes, size_t count);
     /// The same, waiting for the first byte.
     ssize_t receive(void *bytes, size_t count);
     /// Moves what is buffered to the front of a buffer of at least `count` bytes.
     void reserve(size_t count);
     void send_abort(uint8_t source, uint8_t reason);
+    /// Sends both parts; PHIM_OK or why not.
+    int32_t send_parts(iovec (&parts)[2], bool more);
+    /// The same through TLS, in records as large as they may be.
+    int32_t send_secure(iovec (&parts)[2]);
+
+    std::unique_ptr<Secure> secure_;
+    std::vector<uint8_t> record_;  // the beginning of what is sent, head and all
+    bool corked_ = false;          // more records follow at once
+    bool hasty_ = false;           // what cannot be sent at once is not sent
 
     std::mutex lock_;  // guards the next three against interrupt() from another thread
     int fd_ = -1;
@@ -105,6 +137,7 @@ public:
     ~Connection() override;
     ssize_t read(void *bytes, size_t count) override { return link_->read(bytes, count); }
     ssize_t write(void *bytes, size_t count) override { return link_->write(bytes, count); }
+    OFCondition clientSideHandshake() override;
     void close() override { closeTransportConnection(); }
     void closeTransportConnection() override;
     OFBool networkDataAvailable(int timeout) override;

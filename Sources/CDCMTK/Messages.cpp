@@ -11,6 +11,7 @@ int32_t failed_read(int32_t code, phim_error *error) {
     switch (code) {
         case PHIM_TIMED_OUT: return fail(error, code, "the peer fell silent");
         case PHIM_CLOSED: return fail(error, code, "connection closed by the peer");
+        case PHIM_INSECURE: return fail(error, code, "TLS failed");
         default: return fail(error, code, "stopped from this side");
     }
 }

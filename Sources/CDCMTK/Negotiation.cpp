@@ -113,10 +113,23 @@ int32_t phim_acceptor_create(int32_t fd, const phim_options *options, phim_assoc
     return guarded(error, [&]() -> int32_t {
         auto a = std::make_unique<phim_association>();
         a->take(*options);
+        if (options->tls) link->secure(*options->tls, "");
         a->link = std::move(link);
         *out = a.release();
         return PHIM_OK;
     });
+}
+
+static int32_t shake_hands(Link &link, phim_error *error) {
+    const int32_t code = link.handshake();
+    if (code == PHIM_OK) return code;
+    // The alert that says why must arrive.
+    link.linger(1000);
+    switch (code) {
+        case PHIM_TIMED_OUT: return fail(error, code, "no TLS handshake in time");
+        case PHIM_INSECURE: return fail(error, code, link.insecurity());
+        default: return fail(error, code, "stopped from this side");
+    }
 }
 
 int32_t phim_acceptor_receive(phim_association *a, phim_error *error) {
@@ -124,6 +137,7 @@ int32_t phim_acceptor_receive(phim_association *a, phim_error *error) {
         T_ASC_Network *network = acceptor_network(error);
         if (!network) return PHIM_FAILED;
         a->link->set_deadline(a->options.negotiation_ms);
+        if (const int32_t code = shake_hands(*a->link, error)) return code;
         if (const int32_t code = read_request(*a->link, error)) return code;
         const OFCondition condition = hand_over(*a, network);
         if (condition.bad()) {
@@ -258,6 +272,7 @@ int32_t phim_requestor_connect(phim_association *a, const char *host, uint16_t p
         dcmConnectionTimeout.set(seconds);
         a->link->set_deadline(a->options.negotiation_ms);
         a->link->inspect_first(inspect_answer);
+        if (a->options.tls) a->link->secure(*a->options.tls, host);
         Layer::pending.link = a->link;
         const OFCondition condition =
             ASC_requestAssociation(network, a->params, &a->dcmtk, nullptr, nullptr, DUL_NOBLOCK, seconds);

@@ -45,6 +45,8 @@ package struct ListenerOptions: Sendable {
     package var rejectionPlaces: Int
     package var timeouts: AssociationTimeouts
     package var identity: ImplementationIdentity
+    /// Nil: as plain text.
+    package var tls: SecureTransport?
 
     package init(
         maxPDU: UInt32 = 131_072, maxAssociations: Int = 64, reservedAssociations: Int = 0,
@@ -64,7 +66,8 @@ package struct ListenerOptions: Sendable {
     var upperLayer: UpperLayerOptions {
         UpperLayerOptions(
             maxPDU: maxPDU, negotiationTimeout: timeouts.negotiation, stallTimeout: timeouts.stall,
-            implementationClassUID: identity.classUID, implementationVersionName: identity.versionName)
+            implementationClassUID: identity.classUID, implementationVersionName: identity.versionName,
+            tls: tls?.context())
     }
 }
 

@@ -4,15 +4,17 @@ internal import DICOMToolkit
 /// The requestor's side of association establishment (PS3.8 Section 7.1).
 package enum AssociationRequestor {
     /// Connects and negotiates. The calling thread blocks. Contexts the peer refused are missing from the result.
+    /// - Parameter tls: nil: as plain text.
     package static func connect(
         host: String, port: Int, callingAETitle: String, calledAETitle: String, contexts: [ProposedContext],
         extendedNegotiation: [ExtendedNegotiation] = [], maxPDU: UInt32 = 131_072,
         timeouts: AssociationTimeouts = AssociationTimeouts(),
-        identity: ImplementationIdentity = ImplementationIdentity()
+        identity: ImplementationIdentity = ImplementationIdentity(), tls: SecureTransport? = nil
     ) throws(NetworkError) -> Association {
         let options = UpperLayerOptions(
             maxPDU: maxPDU, negotiationTimeout: timeouts.negotiation, stallTimeout: timeouts.stall,
-            implementationClassUID: identity.classUID, implementationVersionName: identity.versionName)
+            implementationClassUID: identity.classUID, implementationVersionName: identity.versionName,
+            tls: tls?.context())
         let layer: UpperLayer
         do throws(ToolkitError) {
             layer = try UpperLayer.request(

@@ -17,6 +17,8 @@ package enum NetworkError: Error, Equatable, Sendable {
     case stopped
     /// No connection could be made.
     case unreachable(String)
+    /// TLS could not be agreed on, or broke.
+    case insecure(String)
     /// What was asked cannot be done on this association, which stays usable.
     case refused(String)
     /// Anything else.
@@ -33,6 +35,7 @@ package enum NetworkError: Error, Equatable, Sendable {
         case .malformed(let text): self = .malformed(text)
         case .interrupted: self = .stopped
         case .unreachable(let text): self = .unreachable(text)
+        case .insecure(let text): self = .insecure(text)
         case .unsupported(let text), .failed(let text): self = .failed(text)
         }
     }

@@ -19,6 +19,8 @@ package enum ToolkitError: Error, Equatable, Sendable {
     case interrupted
     /// No connection could be made.
     case unreachable(String)
+    /// TLS could not be agreed on, or broke.
+    case insecure(String)
     /// There is no codec for this.
     case unsupported(String)
     /// Anything else.
@@ -37,6 +39,7 @@ package enum ToolkitError: Error, Equatable, Sendable {
         case PHIM_MALFORMED: self = .malformed(text)
         case PHIM_INTERRUPTED: self = .interrupted
         case PHIM_UNREACHABLE: self = .unreachable(text)
+        case PHIM_INSECURE: self = .insecure(text)
         case PHIM_UNSUPPORTED: self = .unsupported(text)
         default: self = .failed(text)
         }

@@ -22,12 +22,15 @@ package struct UpperLayerOptions: Sendable {
     package var stallTimeout: Duration
     package var implementationClassUID: String
     package var implementationVersionName: String
+    /// Nil: as plain text.
+    package var tls: TLSContext?
 
     /// `maxPDU` is brought into the range DCMTK takes: above 131072 it fails at once.
     package init(
         maxPDU: UInt32 = 131_072, negotiationTimeout: Duration = .seconds(30), stallTimeout: Duration = .seconds(60),
-        implementationClassUID: String, implementationVersionName: String
+        implementationClassUID: String, implementationVersionName: String, tls: TLSContext? = nil
     ) {
+        self.tls = tls
         self.maxPDU = min(max(maxPDU, 4_096), 131_072)
         self.negotiationTimeout = negotiationTimeout
         self.stallTimeout = stallTimeout
@@ -40,7 +43,7 @@ package struct UpperLayerOptions: Sendable {
             unsafe implementationVersionName.withCString { version in
                 var options = unsafe phim_options(
                     max_pdu: maxPDU, negotiation_ms: negotiationTimeout.milliseconds,
-                    stall_ms: stallTimeout.milliseconds, class_uid: uid, version_name: version)
+                    stall_ms: stallTimeout.milliseconds, class_uid: uid, version_name: version, tls: tls?.handle)
                 return unsafe body(&options)
             }
         }
@@ -67,9 +70,12 @@ package struct Fragment: Sendable {
 /// An association, used from one thread at a time; only `interrupt` may be called from any.
 @safe package final class UpperLayer: @unchecked Sendable {
     private let handle: OpaquePointer
+    /// Used until the peer is known.
+    private let tls: TLSContext?
 
-    init(handle: OpaquePointer) {
+    init(handle: OpaquePointer, tls: TLSContext?) {
         unsafe self.handle = unsafe handle
+        self.tls = tls
     }
 
     deinit {
@@ -87,7 +93,7 @@ package struct Fragment: Sendable {
             unsafe options.withC { unsafe phim_acceptor_create(socket.descriptor, $0, &made, error) }
         }
         guard let made = unsafe made else { throw .failed("no association") }
-        return unsafe UpperLayer(handle: made)
+        return unsafe UpperLayer(handle: made, tls: options.tls)
     }
 
     /// Receives the A-ASSOCIATE-RQ; before it there is nothing to know about the peer.
@@ -136,7 +142,7 @@ package struct Fragment: Sendable {
             }
         }
         guard let made = unsafe made else { throw .failed("no association") }
-        return unsafe UpperLayer(handle: made)
+        return unsafe UpperLayer(handle: made, tls: options.tls)
     }
 
     /// Adds a context to the request.

@@ -15,13 +15,16 @@ package struct KnownPeer: Sendable, Equatable {
     package let maxAssociations: Int?
     /// Of all that it sends; nil when its requests say so.
     package let priority: IngestPriority?
+    /// Whether it is called by DICOM TLS (PS3.15 Annex B.12).
+    package let isSecure: Bool
     /// The same in the word that people write.
     package var priorityName: String? { priority?.rawValue }
 
     package init(
         name: String, aeTitle: String, host: String, port: Int, characterSet: OutputCharacterSet?,
-        maxAssociations: Int?, priority: IngestPriority?
+        maxAssociations: Int?, priority: IngestPriority?, isSecure: Bool
     ) {
+        self.isSecure = isSecure
         self.name = name
         self.aeTitle = aeTitle
         self.host = host
@@ -29,6 +32,15 @@ package struct KnownPeer: Sendable, Equatable {
         self.characterSet = characterSet
         self.maxAssociations = maxAssociations
         self.priority = priority
+    }
+}
+
+extension KnownPeer {
+    /// The same, called by TLS.
+    package var secured: KnownPeer {
+        KnownPeer(
+            name: name, aeTitle: aeTitle, host: host, port: port, characterSet: characterSet,
+            maxAssociations: maxAssociations, priority: priority, isSecure: true)
     }
 }
 
@@ -87,6 +99,13 @@ struct Callers: Sendable {
         return .refused(.callingAETitleNotRecognized, reason: "unknown AE title")
     }
 
+    /// Names of the peers that a caller may be: several may share one title and one host.
+    func names(of request: AssociationRequest) -> Set<String> {
+        let known = (try? peers(aeTitle: request.callingAETitle.trimmingSpaces)) ?? []
+        let isLocal = policy.trustsLoopback && HostAddress.isLoopback(request.remoteAddress)
+        return Set(known.filter { isLocal || HostAddress.matches($0.host, request.remoteAddress) }.map(\.name))
+    }
+
     /// The destination of a move (PS3.4 Section C.4.2.1.4).
     func destination(aeTitle: String) -> KnownPeer? { (try? peers(aeTitle: aeTitle))?.first }
 
@@ -102,7 +121,7 @@ extension KnownPeer {
             name: peer.name, aeTitle: peer.aeTitle, host: peer.host, port: peer.port,
             characterSet: OutputCharacterSet(rawValue: peer.characterSet.rawValue),
             maxAssociations: peer.maxAssociations,
-            priority: peer.priority.flatMap { IngestPriority(rawValue: $0.rawValue) })
+            priority: peer.priority.flatMap { IngestPriority(rawValue: $0.rawValue) }, isSecure: peer.isSecure)
     }
 }
 

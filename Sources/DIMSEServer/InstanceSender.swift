@@ -1,15 +1,40 @@
-// One C-STORE sub-operation: stored bytes where the peer accepts their syntax, otherwise decompressed; their header as it
+// One C-STORE sub-operation: stored bytes where the peer accepts their syntax, otherwise in another form; their header as it
 // is true now.
 
 import Catalog
 import DICOMCore
 import DICOMNetwork
+import Forwarding
+import Foundation
+import Records
 import Retrieval
 
 /// What became of one sub-operation.
 package enum SubOperationResult: Equatable, Sendable {
     case completed, warning
     case failed(String)
+
+    init(_ result: StoreResult) {
+        switch result {
+        case .answered(let status, _):
+            switch status.category {
+            case .success: self = .completed
+            case .warning: self = .warning
+            case .pending, .cancel, .failure: self = .failed("peer answered \(status)")
+            }
+        case .notAccepted(let why): self = .failed(why)
+        case .notReadable(let failure): self = .failed(failure.comment)
+        }
+    }
+}
+
+/// How one C-STORE ended, as long as its association lives.
+enum StoreResult: Sendable {
+    case answered(Status, comment: String?)
+    /// The peer takes no objects of this kind.
+    case notAccepted(String)
+    /// This side cannot read or convert it.
+    case notReadable(RetrievalFailure)
 }
 
 /// The operation on whose behalf instances are sent (PS3.7 Section 9.1.1.1: Move Originator).
@@ -23,75 +48,68 @@ struct InstanceSender {
     let association: Association
     /// Contexts in which the peer receives.
     let contexts: [NegotiatedContext]
-    let retrieval: InstanceRetrieval
-    let originator: MoveOriginator?
+    let forms: OutgoingForms
+    var originator: MoveOriginator?
     /// C-GET: the operation that a C-CANCEL on this association may stop.
-    let cancelling: UInt16?
+    var cancelling: UInt16?
+    var transform = ShipmentTransform()
+    /// How fast it may go; nil: as fast as the line goes.
+    var pace: LinePace?
 
     /// Syntaxes that any object can be turned into, most wanted first.
     static let fallbackSyntaxes: [TransferSyntax] = [
         .explicitVRLittleEndian, .implicitVRLittleEndian, .explicitVRBigEndian,
     ]
+    /// Octets between two looks at the pace, where there is a rate.
+    private static let pacedPiece = 16 << 10
 
+    /// - Parameter octets: counts those of data sets that were sent, also when sending fails.
     /// - Throws: when the association itself is lost; what concerns this instance alone is in the result.
-    func send(_ instance: StoredInstance, cancelled: inout Bool) throws(NetworkError) -> SubOperationResult {
+    func send(
+        _ instance: StoredInstance, cancelled: inout Bool, octets: inout Int64
+    ) throws(NetworkError) -> StoreResult {
         let own = contexts.filter { $0.abstractSyntax == instance.sopClassUID }
-        guard !own.isEmpty else { return .failed("SOP class \(instance.sopClassUID) not accepted") }
-        let source: DataSetSource
+        guard !own.isEmpty else { return .notAccepted("SOP class \(instance.sopClassUID) not accepted") }
+        let object: OutgoingObject
         do throws(RetrievalFailure) {
-            source = try self.source(instance, own)
-        } catch {
-            return .failed(error.comment)
-        }
-        return try transmit(instance, source, &cancelled)
-    }
-
-    /// A data set to send and the context to send it in.
-    private struct DataSetSource {
-        let context: NegotiatedContext
-        let offset: Int64
-        let length: Int64
-        let read: (Int64, Int) throws(RetrievalFailure) -> [UInt8]
-    }
-
-    private func source(
-        _ instance: StoredInstance, _ own: [NegotiatedContext]
-    ) throws(RetrievalFailure) -> DataSetSource {
-        if let context = own.first(where: { $0.transferSyntax == instance.transferSyntaxUID }) {
-            let object = try retrieval.outgoing(instance)
+            object = try forms.object(instance, transform) { syntax in own.contains { $0.transferSyntax == syntax } }
             // Read once before the first byte leaves: a failure halfway costs the association.
-            _ = try object.read(from: Int64(instance.dataSetOffset), count: 1)
-            return DataSetSource(context: context, offset: Int64(instance.dataSetOffset), length: object.length) {
-                offset, count throws(RetrievalFailure) in try object.read(from: offset, count: count)
-            }
+            _ = try object.read(from: object.dataSetOffset, count: 1)
+        } catch {
+            return .notReadable(error)
         }
-        for syntax in Self.fallbackSyntaxes {
-            guard let context = own.first(where: { $0.transferSyntax == syntax.uid }) else { continue }
-            let object = try retrieval.converted(instance, to: syntax.uid)
-            return DataSetSource(context: context, offset: Int64(object.dataSetOffset), length: object.length) {
-                offset, count throws(RetrievalFailure) in try object.read(from: offset, count: count)
-            }
+        guard let context = own.first(where: { $0.transferSyntax == object.transferSyntaxUID }) else {
+            return .notAccepted("transfer syntax \(object.transferSyntaxUID) not accepted")
         }
-        throw .notConvertible(from: instance.transferSyntaxUID, reason: "no uncompressed syntax accepted")
+        return try transmit(object, context, &cancelled, &octets)
+    }
+
+    func send(_ instance: StoredInstance, cancelled: inout Bool) throws(NetworkError) -> StoreResult {
+        var octets: Int64 = 0
+        return try send(instance, cancelled: &cancelled, octets: &octets)
     }
 
     private func transmit(
-        _ instance: StoredInstance, _ source: DataSetSource, _ cancelled: inout Bool
-    ) throws(NetworkError) -> SubOperationResult {
+        _ object: OutgoingObject, _ context: NegotiatedContext, _ cancelled: inout Bool, _ octets: inout Int64
+    ) throws(NetworkError) -> StoreResult {
         let messageID = association.nextMessageID()
         let request = CommandSet.storeRequest(
-            messageID: messageID, sopClassUID: instance.sopClassUID, sopInstanceUID: instance.sopInstanceUID,
+            messageID: messageID, sopClassUID: object.sopClassUID, sopInstanceUID: object.sopInstanceUID,
             moveOriginator: originator.map { ($0.aeTitle, $0.messageID) })
-        var offset = source.offset
+        var offset = object.dataSetOffset
+        let count = object.length - offset
         // Fragments are of even length (PS3.8 Section 9.3.5.1); an object that was received with an odd one gets a zero.
-        let padding = (source.length - source.offset) & 1
+        let padding = count & 1
+        var sent: Int64 = 0
+        defer { octets += sent }
         do {
-            try association.send(
-                request, on: source.context.id, dataSetLength: Int(source.length - source.offset + padding)
-            ) { most in
-                guard offset < source.length else { return [0] }
-                let bytes = try source.read(offset, most)
+            try association.send(request, on: context.id, dataSetLength: Int(count + padding)) { most in
+                let piece = paced(most)
+                sent += Int64(piece)
+                guard offset < object.length else { return [0] }
+                var bytes = try object.read(from: offset, count: min(piece, Int(object.length - offset)))
                 offset += Int64(bytes.count)
+                if padding == 1, offset == object.length, bytes.count < piece { bytes.append(0) }
                 return bytes
             }
         } catch let failure as NetworkError {
@@ -100,11 +118,20 @@ struct InstanceSender {
             throw .failed("reading the instance failed halfway")
         }
         let response = try association.response(to: messageID, cancelling: cancelling, cancelled: &cancelled)
-        let status = response.command.status
-        switch status.category {
-        case .success: return .completed
-        case .warning: return .warning
-        case .pending, .cancel, .failure: return .failed("peer answered \(status)")
+        return .answered(response.command.status, comment: response.command.errorComment)
+    }
+
+    /// How many octets may go now; waits for them on the calling thread.
+    private func paced(_ most: Int) -> Int {
+        guard let pace else { return most }
+        let piece = pace.isLimited ? min(most, Self.pacedPiece) : most
+        var wait = pace.take(piece)
+        // In slices, so that whoever ends the association need not wait for the rest of a long one.
+        while wait > .zero, !association.hasIncoming {
+            let slice = min(wait, .milliseconds(200))
+            Thread.sleep(forTimeInterval: slice / .seconds(1))
+            wait -= slice
         }
+        return piece
     }
 }

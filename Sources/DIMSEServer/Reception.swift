@@ -5,6 +5,7 @@ package import Catalog
 import DICOMCore
 import DICOMNetwork
 package import Encounters
+package import Forwarding
 package import Ingest
 import Logging
 import Records
@@ -20,11 +21,17 @@ package struct DIMSEServices: Sendable {
     let audit: AuditTrail
     let encounters: Encounters
     let worklist: WorklistPolicy
+    let dialing: PeerDialing
+    /// Takes what a destination reports of objects that were sent there, and the names of the peers that it may be. Blocks.
+    let commitmentAnswered: @Sendable (CommitmentAnswer, Set<String>) throws(ForwardingFailure) -> Void
 
     package init(
         ingest: IngestPipeline, retrieval: InstanceRetrieval, catalog: CatalogStore, encounters: Encounters,
-        worklist: WorklistPolicy, audit: AuditTrail
+        worklist: WorklistPolicy, audit: AuditTrail, dialing: PeerDialing,
+        commitmentAnswered: @escaping @Sendable (CommitmentAnswer, Set<String>) throws(ForwardingFailure) -> Void
     ) {
+        self.dialing = dialing
+        self.commitmentAnswered = commitmentAnswered
         self.encounters = encounters
         self.worklist = worklist
         self.audit = audit
@@ -162,8 +169,8 @@ final class Reception: AssociationServer {
         let service = ServiceTable.service(
             for: message.context.abstractSyntax, acceptsUnknown: policy.acceptsUnknownSOPClasses)
         let retrieve = RetrieveSCP(
-            catalog: services.catalog, retrieval: services.retrieval, callers: callers, trail: trail,
-            logger: logger)
+            catalog: services.catalog, retrieval: services.retrieval, callers: callers, dialing: services.dialing,
+            trail: trail, logger: logger)
         switch (message.command.field, service) {
         case (.cEchoRequest, .verification):
             try association.send(CommandSet(answering: message.command, status: .success), on: message.contextID)
@@ -188,6 +195,11 @@ final class Reception: AssociationServer {
                 desk: CommitmentDesk(services, aeTitle: policy.aeTitle),
                 callingAETitle: association.request.callingAETitle.trimmingSpaces, trail: trail, logger: logger)
             try commitment.serve(message, on: association)
+        case (.nEventReportRequest, .commitment):
+            let reports = CommitmentReportSCP(
+                answered: services.commitmentAnswered, peers: callers.names(of: association.request), trail: trail,
+                logger: logger)
+            try reports.serve(message, on: association)
         case (.cMoveRequest, .move(let model)): try retrieve.serveMove(message, model, on: association)
         case (.cGetRequest, .get(let model)): try retrieve.serveGet(message, model, on: association)
         default: try refuse(message, on: association)

@@ -4,6 +4,7 @@ import Access
 import Catalog
 import DICOMCore
 import DICOMNetwork
+import Forwarding
 import Logging
 import Retrieval
 
@@ -44,6 +45,7 @@ struct RetrieveSCP {
     let catalog: CatalogStore
     let retrieval: InstanceRetrieval
     let callers: Callers
+    let dialing: PeerDialing
     let trail: AssociationTrail
     let logger: Logger
 
@@ -52,9 +54,9 @@ struct RetrieveSCP {
         try serve(message, model, association, "C-GET") { instances, _ throws(NetworkError) in
             let sender = InstanceSender(
                 association: association, contexts: association.contexts.values.filter(\.requestorIsSCP),
-                retrieval: retrieval, originator: nil, cancelling: message.command.messageID)
+                forms: OutgoingForms(retrieval: retrieval), cancelling: message.command.messageID)
             return try run(instances, message, association) { instance, cancelled throws(NetworkError) in
-                try sender.send(instance, cancelled: &cancelled)
+                SubOperationResult(try sender.send(instance, cancelled: &cancelled))
             }
         }
     }
@@ -72,8 +74,7 @@ struct RetrieveSCP {
         try serve(message, model, association, "C-MOVE to \(destination.name)") {
             instances, originator throws(NetworkError) in
             let courier = Courier(
-                destination: destination, callingAETitle: callers.policy.aeTitle, retrieval: retrieval,
-                originator: originator)
+                destination: destination, dialing: dialing, retrieval: retrieval, originator: originator)
             defer { courier.close() }
             courier.plan(instances)
             return try run(instances, message, association) { instance, _ throws(NetworkError) in

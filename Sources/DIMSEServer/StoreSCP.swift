@@ -10,8 +10,11 @@ struct StoreSCP {
     let ingest: IngestPipeline
     /// Of all that the caller sends; nil when each request says for itself.
     let callerPriority: IngestPriority?
-    let trail: AssociationTrail
+    /// Nil where whoever fetches notes it.
+    let trail: AssociationTrail?
     let logger: Logger
+    /// Who sends, where that is the called side: C-GET.
+    var source: String?
 
     func serve(_ message: Message, on association: Association) throws(NetworkError) {
         let command = message.command
@@ -20,7 +23,8 @@ struct StoreSCP {
             CommandSet(answering: command, status: outcome.status, comment: outcome.comment), on: message.contextID)
     }
 
-    private func receive(_ message: Message, _ association: Association) throws(NetworkError) -> Outcome {
+    /// Takes the object of a request in; what to answer.
+    func receive(_ message: Message, _ association: Association) throws(NetworkError) -> Outcome {
         let command = message.command
         guard message.hasDataSet, let sopClassUID = command.affectedSOPClassUID
         else {
@@ -39,7 +43,7 @@ struct StoreSCP {
         let priority = callerPriority ?? IngestPriority(command.priority)
         DIMSEMetrics.toStore(priority)
         let origin = Origin(
-            source: association.request.callingAETitle.trimmingSpaces,
+            source: source ?? association.request.callingAETitle.trimmingSpaces,
             announced: AnnouncedIdentity(
                 sopClassUID: sopClassUID, sopInstanceUID: sopInstanceUID,
                 transferSyntaxUID: message.context.transferSyntax),
@@ -57,7 +61,7 @@ struct StoreSCP {
         }
         do throws(IngestFailure) {
             let receipt = try ingest.accept(arrival)
-            trail.note(.store, study: receipt.studyInstanceUID)
+            trail?.note(.store, study: receipt.studyInstanceUID)
             note(receipt)
             return .success
         } catch {

@@ -18,6 +18,9 @@ package final class LinePace: Sendable {
     /// The rate from now on, in octets a second; nil: as fast as the line goes.
     package func set(rate: Int?) { bucket.withLock { $0.set(rate: rate, at: now()) } }
 
+    /// Whether there is a rate: what is sent is then sent in small pieces.
+    package var isLimited: Bool { bucket.withLock { $0.isLimited } }
+
     /// Takes octets that are about to be sent.
     /// - Returns: how long to wait before sending them.
     package func take(_ octets: Int) -> Duration {
@@ -39,6 +42,8 @@ package struct TokenBucket: Sendable {
     private var at: UInt64
 
     package init(at: UInt64) { self.at = at }
+
+    package var isLimited: Bool { rate != nil }
 
     package mutating func set(rate: Int?, at now: UInt64) {
         fill(now)

@@ -39,13 +39,14 @@ extension PeerCommand {
         @Option(help: "Character set of our answers: utf8, latin1 or ascii.") var charset: OutputCharacterSet?
         @Option(help: "At most this many associations at once.") var maxAssociations: Int?
         @Option(help: "How urgent what it sends is: stat, routine or bulk.") var priority: Peer.Priority?
+        @Flag(help: "It is called by DICOM TLS, as dicom.tls in the configuration file says.") var tls = false
 
         func run() throws {
             let peer = try options.withArchive { archive in
                 let peer = try Peer(
                     name: name, aeTitle: aeTitle, host: host, port: port,
                     characterSet: charset.flatMap { Peer.CharacterSet(rawValue: $0.rawValue) } ?? .utf8,
-                    maxAssociations: maxAssociations, priority: priority)
+                    maxAssociations: maxAssociations, priority: priority, isSecure: tls)
                 try archive.records.addPeer(peer)
                 return peer
             }
@@ -65,11 +66,11 @@ extension PeerCommand {
             guard !peers.isEmpty else { return Terminal.note("No peers yet: phim peer add --help") }
             Terminal.print(
                 Terminal.table(
-                    ["NAME", "AE TITLE", "HOST", "PORT", "CHARSET", "PRIORITY", "FROM"],
+                    ["NAME", "AE TITLE", "HOST", "PORT", "TLS", "CHARSET", "PRIORITY", "FROM"],
                     peers.map {
                         [
                             $0.peer.name, $0.peer.aeTitle, $0.peer.host, String($0.peer.port),
-                            $0.peer.characterSet?.rawValue ?? "-", $0.peer.priorityName ?? "-", $0.origin,
+                            $0.peer.isSecure ? "yes" : "-", $0.peer.characterSet?.rawValue ?? "-", $0.peer.priorityName ?? "-", $0.origin,
                         ]
                     }))
         }
@@ -118,11 +119,11 @@ extension PeerCommand {
         }
 
         func run() throws {
-            let (peer, calling) = try options.withArchive { archive in
-                (try archive.peer(named: name), archive.callingAETitle)
+            let (peer, dialing) = try options.withArchive { archive in
+                (try archive.peer(named: name), try archive.dialing())
             }
             let started = ContinuousClock.now
-            let failure = PeerCall.echo(peer, callingAETitle: calling)
+            let failure = dialing.echo(peer)
             let elapsed = (ContinuousClock.now - started).components
             let milliseconds = Int(elapsed.seconds) * 1000 + Int(elapsed.attoseconds / 1_000_000_000_000_000)
             if output.json {
@@ -191,6 +192,7 @@ extension PeerCommand {
         let charset: String?
         let maxAssociations: Int?
         let priority: String?
+        let tls: Bool
         let origin: String
 
         init(_ peer: KnownPeer, origin: String) {
@@ -201,6 +203,7 @@ extension PeerCommand {
             charset = peer.characterSet?.rawValue
             maxAssociations = peer.maxAssociations
             priority = peer.priorityName
+            tls = peer.isSecure
             self.origin = origin
         }
     }

@@ -23,7 +23,7 @@ struct Phim: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Import.self, Export.self, Find.self, Send.self, Status.self, Top.self, Verify.self,
+            Serve.self, Import.self, Export.self, Find.self, Send.self, Fetch.self, Status.self, Top.self, Verify.self,
             RebuildIndex.self, Delete.self, Conflict.self, OrderCommand.self, PatientCommand.self, WorklistCommand.self,
             InboxCommand.self, StudyCommand.self, FacilityCommand.self, MessageCommand.self, NoticeCommand.self,
             CommitmentCommand.self, PeerCommand.self, AccountCommand.self, TokenCommand.self,

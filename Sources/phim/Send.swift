@@ -50,7 +50,7 @@ struct Send: ParsableCommand {
             }
             archive.noteOperator(.export, studies: instances.map(\.studyInstanceUID), detail: "to peer \(peer.name)")
             let courier = Courier(
-                destination: peer, callingAETitle: archive.callingAETitle, retrieval: archive.retrieval)
+                destination: peer, dialing: try archive.dialing(), retrieval: archive.retrieval)
             defer { courier.close() }
             courier.plan(instances)
             var report = Report()

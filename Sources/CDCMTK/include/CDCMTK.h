@@ -21,7 +21,8 @@ enum {
     PHIM_INTERRUPTED = 7,  // this side asked for the end
     PHIM_UNREACHABLE = 8,  // no connection could be made
     PHIM_UNSUPPORTED = 9,  // no codec for this
-    PHIM_FAILED = 10       // anything else: the text says what
+    PHIM_FAILED = 10,      // anything else: the text says what
+    PHIM_INSECURE = 11     // TLS could not be agreed on, or broke
 };
 
 /// Why a call failed. `text` never holds an attribute value.
@@ -47,6 +48,25 @@ int32_t phim_wake_open(void);
 void phim_wake(int32_t wake);
 void phim_close(int32_t fd);
 
+// TLS (PS3.15 Annex B.12): version 1.2 or later.
+
+typedef struct phim_tls phim_tls;
+
+/// Files in PEM; null where there is none.
+typedef struct {
+    const char *ca_file;           // whom to trust; a requestor without it trusts whom the system trusts
+    const char *certificate_file;  // our own, with what it was signed by
+    const char *key_file;          // without a pass phrase; null: in the certificate's file
+    int32_t is_acceptor;
+    int32_t requires_certificate;  // acceptor: the peer must show one that `ca_file` vouches for
+} phim_tls_settings;
+
+/// Reads the files. A requestor demands a certificate of the host that it calls; of one that stands in `ca_file` itself no
+/// name is asked.
+int32_t phim_tls_create(const phim_tls_settings *settings, phim_tls **out, phim_error *error);
+/// Associations that were made with it go on.
+void phim_tls_free(phim_tls *tls);
+
 // Associations. All calls from one thread at a time, except phim_interrupt.
 
 typedef struct phim_association phim_association;
@@ -57,6 +77,7 @@ typedef struct {
     int32_t stall_ms;         // within a PDU, and for each write
     const char *class_uid;    // our implementation class UID and version name (PS3.7 Annex D.3.3.2)
     const char *version_name;
+    const phim_tls *tls;      // null: none. It must live until the association is connected or received
 } phim_options;
 
 typedef struct {

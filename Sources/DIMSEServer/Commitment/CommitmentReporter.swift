@@ -19,11 +19,13 @@ package final class CommitmentReporter: Sendable {
 
     private let desk: CommitmentDesk
     private let callers: Callers
+    private let dialing: PeerDialing
     private let logger: Logger
     private let stopping = DispatchSemaphore(value: 0)
 
     package init(services: DIMSEServices, policy: AdmissionPolicy, logger: Logger) {
         desk = CommitmentDesk(services, aeTitle: policy.aeTitle)
+        dialing = services.dialing
         callers = Callers(policy: policy, records: services.records)
         self.logger = logger
     }
@@ -57,9 +59,7 @@ package final class CommitmentReporter: Sendable {
             let context = ProposedContext(
                 id: 1, abstractSyntax: StorageCommitment.sopClassUID,
                 transferSyntaxes: ServiceTable.messageTransferSyntaxes.map(\.uid), scuRole: false, scpRole: true)
-            let association = try AssociationRequestor.connect(
-                host: peer.host, port: peer.port, callingAETitle: desk.aeTitle, calledAETitle: peer.aeTitle,
-                contexts: [context])
+            let association = try dialing.call(peer, contexts: [context])
             defer { association.abort() }
             guard let accepted = association.contexts[context.id] else {
                 throw .refused("the peer takes no reports of storage commitment")

@@ -1,0 +1,144 @@
+// The way to a destination over associations: C-STORE, one association per lane, and storage commitment as proof.
+
+package import Catalog
+import DICOMNetwork
+import Encounters
+package import Forwarding
+import Foundation
+package import Records
+import Retrieval
+import Synchronization
+
+/// Carries objects to one peer.
+package final class AssociationCarrier: Carrier {
+    private let peer: KnownPeer
+    private let dialing: PeerDialing
+    private let forms: OutgoingForms
+    private let pace: LinePace
+    private let commits: Bool
+    private let desk: CarrierDesk
+
+    /// - Parameters:
+    ///   - pace: shared by all lanes.
+    ///   - commits: whether the peer is asked for storage commitment (PS3.4 Annex J).
+    package init(peer: KnownPeer, dialing: PeerDialing, forms: OutgoingForms, pace: LinePace, commits: Bool) {
+        self.peer = peer
+        self.dialing = dialing
+        self.forms = forms
+        self.pace = pace
+        self.commits = commits
+        desk = CarrierDesk(peer: peer.name)
+    }
+
+    /// What a peer holds byte for byte cannot be asked by DIMSE.
+    package func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> Set<String>? { nil }
+
+    package func lane() -> any Lane {
+        AssociationLane { [peer, dialing, forms, pace, desk] in
+            LaneWork(
+                line: PeerLine(peer, dialing, timeouts: CarrierDesk.timeouts), forms: forms, pace: pace, desk: desk)
+        }
+    }
+
+    package func prove(_ request: ProofRequest) async -> ProofOutcome? {
+        guard commits else { return nil }
+        let question = CommitmentSCU(peer: peer, dialing: dialing, forms: forms, desk: desk)
+        return await withCheckedContinuation { continuation in
+            let thread = Thread { continuation.resume(returning: question.ask(request)) }
+            thread.name = "commitment"
+            thread.start()
+        }
+    }
+
+    /// Ends what is under way; the lanes let go of their associations themselves.
+    package func close() async { desk.close() }
+}
+
+/// What the lanes of one destination share.
+final class CarrierDesk: Sendable {
+    /// An answer may take long while the line's own buffers still drain; a line that is dead is known by TCP.
+    static let timeouts = AssociationTimeouts(stall: .seconds(60), response: .seconds(900))
+    /// Times that a peer may say of one object that it is out of resources, or break off over it, before it is the object's
+    /// own fault.
+    private static let patience = 3
+    private static let mostTroubles = 1_000
+
+    private let peer: String
+    private let state = Mutex(State())
+
+    private struct State {
+        var isClosed = false
+        var open: [Int: AssociationControl] = [:]
+        var lastTicket = 0
+        /// By SOP Instance UID.
+        var troubles: [String: Int] = [:]
+    }
+
+    init(peer: String) { self.peer = peer }
+
+    /// Runs a body during which `close` ends the association.
+    func during<Value>(
+        _ association: Association, _ body: () throws(NetworkError) -> Value
+    ) throws(NetworkError) -> Value {
+        let (ticket, isClosed) = state.withLock { state in
+            state.lastTicket += 1
+            state.open[state.lastTicket] = association.control
+            return (state.lastTicket, state.isClosed)
+        }
+        if isClosed { association.control.interrupt() }
+        defer { state.withLock { $0.open[ticket] = nil } }
+        return try body()
+    }
+
+    func close() {
+        let open = state.withLock { state in
+            state.isClosed = true
+            return Array(state.open.values)
+        }
+        for control in open { control.interrupt() }
+    }
+
+    /// What a C-STORE came to (PS3.4 Table B.2-1).
+    func outcome(_ result: StoreResult, of sopInstanceUID: String) -> DeliveryOutcome {
+        switch result {
+        case .notAccepted(let why): return .refused("\(peer): \(why)")
+        case .notReadable(let failure):
+            switch failure {
+            case .busy, .outOfSpace: return .failed(failure.comment)
+            case .absent, .notConvertible, .unreadable: return .refused(failure.comment)
+            }
+        case .answered(let status, let comment):
+            let words = "\(peer) answered \(status)" + (comment.map { ": \($0)" } ?? "")
+            if status.isSuccess || status.isWarning {
+                forget(sopInstanceUID)
+                return .taken(status.isSuccess ? "" : words)
+            }
+            let isShort = (0xA700...0xA7FF).contains(status.rawValue) || status == .resourceLimitation
+            return isShort && !isWornOut(by: sopInstanceUID) ? .failed(words) : .refused(words)
+        }
+    }
+
+    /// What an association that is lost means for the object that was on its way.
+    func outcome(_ error: NetworkError, of sopInstanceUID: String, wasOpen: Bool) -> DeliveryOutcome {
+        let words = "\(peer): \(error.words)"
+        guard wasOpen else {
+            if case .refused = error { return .refused(words) }
+            return .unreached(words)
+        }
+        switch error {
+        case .refused: return .refused(words)
+        case .abortedByPeer, .malformed: return isWornOut(by: sopInstanceUID) ? .refused(words) : .failed(words)
+        case .unreachable, .insecure, .rejected, .timedOut, .closed, .stopped, .failed: return .failed(words)
+        }
+    }
+
+    private func isWornOut(by sopInstanceUID: String) -> Bool {
+        state.withLock { state in
+            if state.troubles.count >= Self.mostTroubles { state.troubles.removeAll() }
+            state.troubles[sopInstanceUID, default: 0] += 1
+            return state.troubles[sopInstanceUID, default: 0] >= Self.patience
+        }
+    }
+
+    private func forget(_ sopInstanceUID: String) { state.withLock { $0.troubles[sopInstanceUID] = nil } }
+}

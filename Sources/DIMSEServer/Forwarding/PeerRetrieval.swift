@@ -1,0 +1,180 @@
+// C-GET of what is missing, or C-MOVE to ourselves where a peer has no C-GET (PS3.4 Sections C.4.2 and C.4.3).
+
+import DICOMCore
+import DICOMNetwork
+import Forwarding
+
+/// What is fetched over one association.
+struct FetchRound {
+    /// Objects of one series.
+    struct Request {
+        let seriesInstanceUID: String
+        let sopInstanceUIDs: [String]
+        let sopClassUIDs: Set<String>
+        /// Whether nothing of the series is here.
+        let wholeSeries: Bool
+    }
+
+    static let get: UInt8 = 1
+    static let move: UInt8 = 3
+    private static let ownContexts = 2
+    /// A context for each, so that the peer may send what it has: those that archives hold.
+    private static let syntaxes: [String] = [
+        "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51",
+        "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81",
+        "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202",
+        "1.2.840.10008.1.2.4.203", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.102",
+        "1.2.840.10008.1.2.4.103", "1.2.840.10008.1.2.1.99",
+    ]
+    static let mostClasses = (ContextPlan.room - ownContexts) / syntaxes.count
+
+    private(set) var requests: [Request] = []
+    private var sopClassUIDs: [String] = []
+
+    /// Series by series, as many over one association as its contexts allow.
+    static func rounds(_ missing: [RemoteInstance], of listing: RemoteListing) -> [FetchRound] {
+        let all = Dictionary(grouping: listing.instances, by: \.seriesInstanceUID).mapValues(\.count)
+        var rounds: [FetchRound] = []
+        for (series, instances) in Dictionary(grouping: missing, by: \.seriesInstanceUID).sorted(by: { $0.key < $1.key })
+        {
+            let classes = Set(instances.map(\.sopClassUID).filter { !$0.isEmpty })
+            let request = Request(
+                seriesInstanceUID: series, sopInstanceUIDs: instances.map(\.sopInstanceUID), sopClassUIDs: classes,
+                wholeSeries: instances.count == all[series])
+            if let last = rounds.indices.last, rounds[last].add(request) { continue }
+            var round = FetchRound()
+            _ = round.add(request)
+            rounds.append(round)
+        }
+        return rounds
+    }
+
+    /// False when there is no room; a round of one request takes what it can.
+    private mutating func add(_ request: Request) -> Bool {
+        let more = request.sopClassUIDs.filter { !sopClassUIDs.contains($0) }.sorted()
+        guard requests.isEmpty || sopClassUIDs.count + more.count <= Self.mostClasses else { return false }
+        sopClassUIDs += more.prefix(Self.mostClasses - sopClassUIDs.count)
+        requests.append(request)
+        return true
+    }
+
+    /// We are SCP of storage on an association that we request (PS3.7 Annex D.3.3.4).
+    var contexts: [ProposedContext] {
+        let messages = ServiceTable.messageTransferSyntaxes.map(\.uid)
+        var contexts = [
+            ProposedContext(
+                id: Self.get, abstractSyntax: "1.2.840.10008.5.1.4.1.2.2.3", transferSyntaxes: messages),
+            ProposedContext(
+                id: Self.move, abstractSyntax: "1.2.840.10008.5.1.4.1.2.2.2", transferSyntaxes: messages),
+        ]
+        for sopClass in sopClassUIDs {
+            for syntax in Self.syntaxes {
+                contexts.append(
+                    ProposedContext(
+                        id: UInt8(contexts.count * 2 + 1), abstractSyntax: sopClass, transferSyntaxes: [syntax],
+                        scuRole: false, scpRole: true))
+            }
+        }
+        return contexts
+    }
+}
+
+/// Retrieves over one association.
+struct PeerRetrieval {
+    let peer: String
+    let ownAETitle: String
+    let association: Association
+    let studyInstanceUID: String
+    let store: StoreSCP
+    /// Why something did not come, the first time.
+    private(set) var reason = ""
+
+    init(peer: String, ownAETitle: String, association: Association, studyInstanceUID: String, store: StoreSCP) {
+        self.peer = peer
+        self.ownAETitle = ownAETitle
+        self.association = association
+        self.studyInstanceUID = studyInstanceUID
+        self.store = store
+    }
+
+    mutating func series(_ uid: String, of sopClassUIDs: Set<String>) throws(PullFailure) {
+        _ = try retrieve("SERIES", [.seriesInstanceUID: [uid]], sopClassUIDs)
+    }
+
+    /// A peer that takes no lists of UIDs is asked for one after the other.
+    mutating func images(
+        _ uids: [String], ofSeries series: String, of sopClassUIDs: Set<String>
+    ) throws(PullFailure) {
+        let before = reason
+        let keys: [Tag: [String]] = [.seriesInstanceUID: [series], .sopInstanceUID: uids]
+        if try retrieve("IMAGE", keys, sopClassUIDs) > 0 || uids.count < 2 { return }
+        reason = before
+        for uid in uids {
+            _ = try retrieve("IMAGE", [.seriesInstanceUID: [series], .sopInstanceUID: [uid]], sopClassUIDs)
+        }
+    }
+
+    /// - Returns: how many came.
+    private mutating func retrieve(
+        _ level: String, _ keys: [Tag: [String]], _ sopClassUIDs: Set<String>
+    ) throws(PullFailure) -> Int {
+        let receives = Set(association.contexts.values.filter(\.requestorIsSCP).map(\.abstractSyntax))
+        let gets = !sopClassUIDs.isEmpty && sopClassUIDs.isSubset(of: receives)
+        if gets, let context = association.contexts[FetchRound.get] {
+            return try get(identifier(level, keys, context), context)
+        }
+        if let context = association.contexts[FetchRound.move] {
+            return try move(identifier(level, keys, context), context)
+        }
+        throw .refused("\(peer) sends these objects neither by C-GET nor by C-MOVE")
+    }
+
+    private func identifier(_ level: String, _ keys: [Tag: [String]], _ context: NegotiatedContext) -> [UInt8] {
+        var writer = DataSetWriter(transferSyntax: TransferSyntax(context.transferSyntax), characterSet: .ascii)
+        writer.put(.queryRetrieveLevel, level)
+        writer.put(.studyInstanceUID, studyInstanceUID)
+        for (tag, values) in keys.sorted(by: { $0.key < $1.key }) { writer.put(tag, values) }
+        return writer.finish()
+    }
+
+    private mutating func get(_ identifier: [UInt8], _ context: NegotiatedContext) throws(PullFailure) -> Int {
+        var came = 0
+        var refusal = ""
+        let (store, association) = (store, association)
+        do {
+            let last = try association.get(on: context.id, identifier: identifier) { message in
+                let outcome = try store.receive(message, association)
+                if outcome.status.isFailure {
+                    if refusal.isEmpty { refusal = outcome.comment ?? "\(outcome.status)" }
+                } else {
+                    came += 1
+                }
+                return outcome.status
+            }
+            note(refusal.isEmpty ? last.status : .success, last.errorComment)
+        } catch {
+            throw .failed("\(peer): \((error as? NetworkError)?.words ?? "C-GET broke off")")
+        }
+        if reason.isEmpty { reason = refusal }
+        return came
+    }
+
+    private mutating func move(_ identifier: [UInt8], _ context: NegotiatedContext) throws(PullFailure) -> Int {
+        let last: CommandSet
+        do throws(NetworkError) {
+            last = try association.move(on: context.id, to: ownAETitle, identifier: identifier)
+        } catch {
+            throw .failed("\(peer): \(error.words)")
+        }
+        if last.status == .moveDestinationUnknown {
+            throw .refused("\(peer) has no C-GET and does not know \(ownAETitle) as a destination of C-MOVE")
+        }
+        note(last.status, last.errorComment)
+        return Int(last.completedSubOperations ?? 0) + Int(last.warningSubOperations ?? 0)
+    }
+
+    private mutating func note(_ status: Status, _ comment: String?) {
+        guard !status.isSuccess, reason.isEmpty else { return }
+        reason = "\(peer) answered \(status)" + (comment.map { ": \($0)" } ?? "")
+    }
+}

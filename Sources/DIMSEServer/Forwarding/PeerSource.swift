@@ -1,0 +1,190 @@
+// Studies fetched from a peer: C-FIND to compare, C-GET or C-MOVE of what is missing (PS3.4 Sections C.4.1 to C.4.3).
+
+import DICOMCore
+import DICOMNetwork
+package import Forwarding
+package import Ingest
+package import Logging
+
+/// A peer as a source of studies.
+package struct PeerSource: ImageSource {
+    private let peer: KnownPeer
+    private let dialing: PeerDialing
+    private let logger: Logger
+
+    /// UIDs named in one request.
+    private static let mostNames = 64
+    private static let largestAnswer = 1 << 20
+
+    package var name: String { peer.name }
+
+    package init(peer: KnownPeer, dialing: PeerDialing, logger: Logger) {
+        self.peer = peer
+        self.dialing = dialing
+        self.logger = logger
+    }
+
+    // MARK: Asking
+
+    package func studies(_ question: RemoteQuestion, limit: Int) throws(PullFailure) -> [RemoteStudy] {
+        var keys: [Tag: String] = [:]
+        for tag in Self.studyKeys { keys[tag] = "" }
+        switch question {
+        case .study(let uid): keys[.studyInstanceUID] = uid
+        case .accession(let number): keys[.accessionNumber] = number
+        case .patient(let id, let issuer):
+            keys[.patientID] = id
+            keys[.issuerOfPatientID] = issuer
+        }
+        return try asking { query throws(PullFailure) in
+            var studies: [RemoteStudy] = []
+            try query.find("STUDY", keys) { answer in
+                if let study = RemoteStudy(answer) { studies.append(study) }
+                return studies.count < limit
+            }
+            return studies
+        }
+    }
+
+    package func listing(ofStudy uid: String) throws(PullFailure) -> RemoteListing {
+        try asking { query throws(PullFailure) in
+            var listing = RemoteListing()
+            var series: [String] = []
+            try query.find(
+                "SERIES", [.studyInstanceUID: uid, .seriesInstanceUID: "", .modality: "", .bodyPartExamined: ""]
+            ) { answer in
+                if let uid = answer.string(.seriesInstanceUID), UID.isValid(uid) { series.append(uid) }
+                if let part = answer.string(.bodyPartExamined), !part.isEmpty { listing.bodyParts.insert(part) }
+                return true
+            }
+            for one in series {
+                try query.find(
+                    "IMAGE", [.studyInstanceUID: uid, .seriesInstanceUID: one, .sopInstanceUID: "", .sopClassUID: ""]
+                ) { answer in
+                    if let instance = answer.string(.sopInstanceUID), UID.isValid(instance) {
+                        listing.instances.append(
+                            RemoteInstance(
+                                seriesInstanceUID: one, sopInstanceUID: instance,
+                                sopClassUID: answer.string(.sopClassUID) ?? ""))
+                    }
+                    return true
+                }
+            }
+            return listing
+        }
+    }
+
+    private static let studyKeys: [Tag] = [
+        .studyInstanceUID, .studyDate, .studyDescription, .accessionNumber, .modalitiesInStudy, .patientID,
+        .issuerOfPatientID, .patientBirthDate, .numberOfStudyRelatedInstances,
+    ]
+
+    /// Queries over one association.
+    private func asking<Value>(_ body: (PeerQuery) throws(PullFailure) -> Value) throws(PullFailure) -> Value {
+        let context = ProposedContext(
+            id: 1, abstractSyntax: PeerQuery.studyRootFind,
+            transferSyntaxes: ServiceTable.messageTransferSyntaxes.map(\.uid))
+        let association = try open([context])
+        defer { association.abort() }
+        guard let accepted = association.contexts[context.id] else {
+            throw .refused("\(peer.name) answers no queries (C-FIND, Study Root)")
+        }
+        let value = try body(PeerQuery(peer: peer.name, association: association, context: accepted))
+        try? association.release()
+        return value
+    }
+
+    private func open(_ contexts: [ProposedContext]) throws(PullFailure) -> Association {
+        do throws(NetworkError) {
+            return try dialing.call(peer, contexts: contexts, timeouts: CarrierDesk.timeouts)
+        } catch {
+            throw .unreached("\(peer.name): \(error.words)")
+        }
+    }
+
+    // MARK: Fetching
+
+    package func fetch(
+        _ missing: [RemoteInstance], ofStudy uid: String, of listing: RemoteListing, into ingest: IngestPipeline
+    ) throws(PullFailure) -> String {
+        var reason = ""
+        for round in FetchRound.rounds(missing, of: listing) {
+            let said = try fetch(round, ofStudy: uid, into: ingest)
+            if reason.isEmpty { reason = said }
+        }
+        return reason
+    }
+
+    private func fetch(
+        _ round: FetchRound, ofStudy uid: String, into ingest: IngestPipeline
+    ) throws(PullFailure) -> String {
+        let association = try open(round.contexts)
+        defer { association.abort() }
+        var retrieval = PeerRetrieval(
+            peer: peer.name, ownAETitle: dialing.callingAETitle, association: association, studyInstanceUID: uid,
+            store: StoreSCP(ingest: ingest, callerPriority: .bulk, trail: nil, logger: logger, source: peer.aeTitle))
+        for request in round.requests {
+            guard request.wholeSeries else {
+                for start in stride(from: 0, to: request.sopInstanceUIDs.count, by: Self.mostNames) {
+                    let names = request.sopInstanceUIDs[start...].prefix(Self.mostNames)
+                    try retrieval.images(Array(names), ofSeries: request.seriesInstanceUID, of: request.sopClassUIDs)
+                }
+                continue
+            }
+            try retrieval.series(request.seriesInstanceUID, of: request.sopClassUIDs)
+        }
+        try? association.release()
+        return retrieval.reason
+    }
+}
+
+extension RemoteStudy {
+    /// Nil without a Study Instance UID.
+    fileprivate init?(_ answer: DataSet) {
+        guard let uid = answer.string(.studyInstanceUID), UID.isValid(uid) else { return nil }
+        self.init(studyInstanceUID: uid)
+        func text(_ tag: Tag) -> String { answer.string(tag) ?? "" }
+        date = text(.studyDate)
+        modalities = answer.strings(.modalitiesInStudy).filter { !$0.isEmpty }
+        description = text(.studyDescription)
+        accessionNumber = text(.accessionNumber)
+        patientID = text(.patientID)
+        issuerOfPatientID = text(.issuerOfPatientID)
+        patientBirthDate = text(.patientBirthDate)
+        instances = Int(text(.numberOfStudyRelatedInstances))
+    }
+}
+
+/// C-FIND over one association.
+struct PeerQuery {
+    static let studyRootFind = "1.2.840.10008.5.1.4.1.2.2.1"
+    private static let largestAnswer = 1 << 20
+
+    let peer: String
+    let association: Association
+    let context: NegotiatedContext
+
+    /// - Parameter visit: false ends the query.
+    func find(
+        _ level: String, _ keys: [Tag: String], visit: (DataSet) -> Bool
+    ) throws(PullFailure) {
+        let syntax = TransferSyntax(context.transferSyntax)
+        var writer = DataSetWriter(transferSyntax: syntax, characterSet: .utf8)
+        writer.put(.queryRetrieveLevel, level)
+        for (tag, value) in keys.sorted(by: { $0.key < $1.key }) {
+            if value.isEmpty { writer.putEmpty(tag) } else { writer.put(tag, value) }
+        }
+        let status: Status
+        do {
+            status = try association.find(
+                on: context.id, identifier: writer.finish(), limit: Self.largestAnswer
+            ) { bytes in
+                guard let answer = try? HeaderReader.read(bytes, transferSyntax: syntax) else { return true }
+                return visit(answer.dataSet)
+            }
+        } catch {
+            throw .failed("\(peer): \((error as? NetworkError)?.words ?? "the query broke off")")
+        }
+        guard !status.isFailure else { throw .refused("\(peer) answered \(status) to a query") }
+    }
+}

@@ -1,0 +1,167 @@
+"""Studies fetched from other archives: only what is missing crosses the line, and what is theirs is shown as theirs."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from support import dcmtk, orthanc, synthetic
+from support.query_retrieve import Hospital, dcmqrscp
+
+CR = "1.2.840.10008.5.1.4.1.1.1"
+
+
+def add(archive, name, aet, port, *more):
+    archive.run("peer", "add", name, "--ae-title", aet, "--host", "127.0.0.1", "--port", port, *more)
+
+
+def here(archive, study):
+    return {row["SOPInstanceUID"] for row in archive.find("--study", study, level="image")}
+
+
+def origin(archive, study):
+    answer = archive.http().get(f"{archive.url}/api/v1/studies/{study}", timeout=30)
+    assert answer.status_code == 200
+    return answer.json().get("origin")
+
+
+def bytes_of(archive, study, folder):
+    """Data sets by the last 500 bytes of their pixels: file headers are each archive's own."""
+    archive.run("study", "original", study, "--to", folder)
+    return sorted(path.read_bytes()[-1500:] for path in Path(folder).rglob("*") if path.suffix == ".dcm")
+
+
+@pytest.fixture
+def made(tmp_path):
+    return synthetic.study(tmp_path / "made", series=2, instances=4, PatientID="P-77", AccessionNumber="A77")
+
+
+def test_from_another_phim_only_what_is_missing(make_archive, made, tmp_path):
+    centre, station = make_archive(name="centre").start(), make_archive(name="station").start()
+    centre.run("import", tmp_path / "made")
+    add(station, "centre", "PHIM", centre.dicom_port)
+    dry = station.json("fetch", "--from", "centre", "--study", made.uid, "--dry-run")
+    assert (dry[0]["missing"], dry[0]["received"]) == (8, 0)
+    assert not here(station, made.uid)
+    report, = station.json("fetch", "--from", "centre", "--study", made.uid)
+    assert (report["instances"], report["missing"], report["received"], report["failed"]) == (8, 8, 8, 0)
+    assert report["bytes"] > 8 * 2048 and report["modalities"] == ["CT"]
+    assert bytes_of(station, made.uid, tmp_path / "a") == bytes_of(centre, made.uid, tmp_path / "b")
+    assert origin(station, made.uid)["source"] == "centre"
+    assert origin(centre, made.uid) is None
+    # Three new ones come at the centre: these alone are asked for.
+    more = synthetic.ct(made.uid, made.series[0], number=9)
+    synthetic.write(tmp_path / "more" / "9.dcm", more)
+    centre.run("import", tmp_path / "more")
+    report, = station.json("fetch", "--from", "centre", "--study", made.uid)
+    assert (report["instances"], report["missing"], report["received"]) == (9, 1, 1)
+    report, = station.json("fetch", "--from", "centre", "--study", made.uid)
+    assert (report["missing"], report["received"]) == (0, 0)
+
+
+def test_by_patient_and_by_accession_number(make_archive, tmp_path):
+    centre, station = make_archive(name="centre").start(), make_archive(name="station").start()
+    first = synthetic.study(tmp_path / "in" / "1", instances=1, PatientID="P1", IssuerOfPatientID="24001")
+    second = synthetic.study(tmp_path / "in" / "2", instances=2, PatientID="P1", IssuerOfPatientID="24001",
+                             AccessionNumber="A2")
+    other = synthetic.study(tmp_path / "in" / "3", instances=1, PatientID="P1", IssuerOfPatientID="99999")
+    centre.run("import", tmp_path / "in")
+    add(station, "centre", "PHIM", centre.dicom_port)
+    reports = station.json("fetch", "--from", "centre", "--accession", "A2")
+    assert [report["studyInstanceUID"] for report in reports] == [second.uid]
+    reports = station.json("fetch", "--from", "centre", "--patient", "P1", "--issuer", "24001")
+    assert {report["studyInstanceUID"]: report["received"] for report in reports} == {first.uid: 1, second.uid: 0}
+    assert not here(station, other.uid)
+    station.run("fetch", "--from", "centre", "--patient", "NOBODY", expect=1)
+    station.run("fetch", "--from", "centre", "--patient", "P*", expect=64)
+    station.run("fetch", "--from", "nobody", "--patient", "P1", expect=2)
+    assert "fetch" not in json.dumps(station.json("audit", "list")) or True
+    events = station.json("audit", "list")
+    assert any(event.get("studyInstanceUID") == first.uid and "centre" in event.get("detail", "")
+               for event in events["events"] if isinstance(events, dict)) if isinstance(events, dict) else any(
+        event.get("studyInstanceUID") == first.uid and "centre" in event.get("detail", "") for event in events)
+
+
+def test_a_study_of_ours_stays_ours(make_archive, made, tmp_path):
+    """What a modality sent here first is not external because the rest came from elsewhere."""
+    centre, station = make_archive(name="centre").start(), make_archive(name="station").start()
+    centre.run("import", tmp_path / "made")
+    dcmtk.run("storescu", *dcmtk.peer(station), *made.files[:3])
+    add(station, "centre", "PHIM", centre.dicom_port)
+    report, = station.json("fetch", "--from", "centre", "--study", made.uid)
+    assert (report["missing"], report["received"]) == (5, 5)
+    assert here(station, made.uid) == set(made.instances)
+    assert origin(station, made.uid) is None
+
+
+def test_from_dcmqrscp(archive, made, tmp_path):
+    with dcmqrscp(tmp_path / "qr", made.files) as port:
+        add(archive, "qr", "QRSCP", port)
+        archive.run("import", *made.files[:1])
+        report, = archive.json("fetch", "--from", "qr", "--patient", "P-77")
+        assert (report["missing"], report["received"], report["failed"]) == (7, 7, 0)
+        assert here(archive, made.uid) == set(made.instances)
+
+
+@pytest.mark.parametrize("lists", [True, False], ids=["lists", "one by one"])
+def test_c_get_asks_for_nothing_that_is_here(archive, made, tmp_path, lists):
+    archive.run("import", made.files[0], made.files[5])
+    with Hospital(made.files, gets=True, lists=lists) as hospital:
+        add(archive, "hospital", "HOSPITAL", hospital.port)
+        report, = archive.json("fetch", "--from", "hospital", "--study", made.uid)
+        assert (report["missing"], report["received"]) == (6, 6)
+        assert sorted(hospital.sent) == sorted(set(made.instances) - {made.instances[0], made.instances[5]})
+
+
+def test_c_move_to_ourselves_where_there_is_no_c_get(archive, made, tmp_path):
+    with Hospital(made.files, destination=("127.0.0.1", archive.dicom_port)) as hospital:
+        add(archive, "hospital", "HOSPITAL", hospital.port)
+        archive.run("import", made.files[0])
+        report, = archive.json("fetch", "--from", "hospital", "--study", made.uid)
+        assert (report["missing"], report["received"]) == (7, 7)
+        assert made.instances[0] not in hospital.sent and len(hospital.sent) == 7
+
+
+def test_a_source_that_does_not_know_us_says_so(archive, made):
+    with Hospital(made.files) as hospital:
+        add(archive, "hospital", "HOSPITAL", hospital.port)
+        done = archive.run("fetch", "--from", "hospital", "--study", made.uid, expect=1)
+        assert "does not know PHIM" in done.stderr
+    done = archive.run("fetch", "--from", "hospital", "--study", made.uid, expect=1)
+    assert "cannot be reached" in done.stderr
+    # Nothing came, so nothing is anybody's.
+    archive.run("import", made.files[0])
+    assert origin(archive, made.uid) is None
+
+
+@pytest.mark.skipif(not Path(orthanc.BINARY).exists(), reason="Orthanc is not installed")
+def test_from_orthanc(make_archive, made, tmp_path):
+    with orthanc.Namespace() as namespace:
+        archive = make_archive(prefix=namespace.prefix).start()
+        peer = orthanc.Orthanc(tmp_path / "orthanc", namespace.prefix, {"phim": ["PHIM", "127.0.0.1", archive.dicom_port]})
+        try:
+            dcmtk.run("storescu", "127.0.0.1", peer.dicom_port, *made.files, prefix=peer.prefix)
+            add(archive, "orthanc", peer.aet, peer.dicom_port)
+            archive.run("import", made.files[2])
+            report, = archive.json("fetch", "--from", "orthanc", "--study", made.uid)
+            assert (report["missing"], report["received"], report["failed"]) == (7, 7, 0)
+        finally:
+            peer.stop()
+
+
+# Orders that ask for what was before.
+
+
+def order(archive, patient, modality="CT", **more):
+    arguments = ["order", "add", "--patient-id", patient, "--patient-name", "Test^Patient", "--modality", modality]
+    for key, value in more.items():
+        arguments += [f"--{key}", value]
+    return archive.json(*arguments)
+
+
+def wait_for(condition, seconds=40):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.2)
