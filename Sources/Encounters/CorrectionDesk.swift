@@ -56,6 +56,32 @@ package struct CorrectionDesk {
         try add(study, known, byHand: [:], reason: reason.isEmpty ? "Taken back." : reason)
     }
 
+    /// What another archive says of a study that it handed over, whether its images are here already or not: takes the place
+    /// of what it said before, and never of what somebody wrote here. Said twice it is written once; attributes that nobody
+    /// may correct by hand are passed over.
+    /// - Returns: Whether a revision was added.
+    package func adopt(study uid: String, _ said: [Tag: String]) throws -> Bool {
+        let revisions = try records.corrections(ofStudy: uid)
+        let known = revisions.first
+        // Who wrote what holds now: rules add revisions of their own that leave it as it is.
+        let writer = revisions.prefix { $0.byHand == known?.byHand }.last?.actor
+        var values = writer == actor ? [:] : known?.byHand ?? [:]
+        for (tag, value) in said where values[tag.hexadecimal] == nil {
+            if let attribute = CorrectableAttribute.of(tag) {
+                try attribute.check(value)
+            } else if !value.isEmpty || !CorrectionRules.ofAnother.contains(tag) {
+                continue
+            }
+            values[tag.hexadecimal] = value.precomposedStringWithCanonicalMapping
+        }
+        guard values != known?.byHand ?? [:] else { return false }
+        try records.addCorrection(
+            study: uid, cause: .person, derived: known?.derived ?? [:], byHand: values,
+            ownPatientID: known?.ownPatientID ?? "", reason: "The archive that sent the study corrected it.",
+            actor: actor)
+        return true
+    }
+
     private func add(
         _ study: StudyClaims, _ known: CorrectionRecord?, byHand: [String: String], reason: String
     ) throws {

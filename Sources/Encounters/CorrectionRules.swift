@@ -131,7 +131,7 @@ private struct Person {
             // What is said of another person is not true of this one because nothing better is known.
             if !value.isEmpty || isOther, said.contains(where: { $0 != value }) { attributes[tag] = value }
         }
-        if isOther { for tag in Self.ofAnother { attributes[tag] = "" } }
+        if isOther { for tag in CorrectionRules.ofAnother { attributes[tag] = "" } }
         return attributes
     }
 
@@ -158,9 +158,11 @@ private struct Person {
         let isNamed = claim[.patientName] != nil && !needsName(claim, true)
         return !isCoded && !isNamed
     }
+}
 
+extension CorrectionRules {
     /// What else the Patient Module tells of a person (PS3.3 Section C.7.1.1).
-    private static let ofAnother: [Tag] = [
+    static let ofAnother: [Tag] = [
         .patientBirthTime, .otherPatientIDs, .otherPatientNames, .otherPatientIDsSequence,
         .issuerOfPatientIDQualifiersSequence, .patientBirthName, .patientMotherBirthName, .patientAddress,
         .patientTelephoneNumbers, .ethnicGroup, .patientComments, .patientAge,

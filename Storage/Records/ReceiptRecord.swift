@@ -1,5 +1,6 @@
 // Proof that what was sent has arrived, and what may be done because of it.
 
+import Foundation
 import GRDB
 
 /// One proof of arrival, asked for or given.
@@ -167,5 +168,21 @@ extension RecordTransaction {
 
     package func stations() throws -> [StationRecord] {
         try rows("SELECT * FROM station ORDER BY name").map(StationRecord.init)
+    }
+
+    // MARK: The same data set under another file header
+
+    /// A file with `digest` came whose data set is kept in the file with `storedDigest`.
+    package func noteHeld(sopInstanceUID uid: String, digest: [UInt8], as storedDigest: [UInt8]) throws {
+        try run(
+            "INSERT OR REPLACE INTO heldAs (sopInstanceUID, digest, storedDigest, at) VALUES (?, ?, ?, ?)",
+            [uid, Data(digest), Data(storedDigest), now])
+    }
+
+    /// The digests of files that came for an instance, each with that of the file that is kept.
+    package func heldAs(sopInstanceUID uid: String) throws -> [(digest: [UInt8], storedDigest: [UInt8])] {
+        try rows("SELECT digest, storedDigest FROM heldAs WHERE sopInstanceUID = ? LIMIT 100", [uid]).map {
+            (digest: [UInt8]($0[0] as Data), storedDigest: [UInt8]($0[1] as Data))
+        }
     }
 }

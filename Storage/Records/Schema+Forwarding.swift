@@ -145,5 +145,15 @@ extension RecordStore {
             body TEXT NOT NULL,
             firstAt INTEGER NOT NULL, lastAt INTEGER NOT NULL
         ) WITHOUT ROWID;
+
+        -- Since v0011: at a centre, files that a station handed over whose data set was here already under another file
+        -- header: it is kept once, and the station's digest stands for it.
+        CREATE TABLE heldAs (
+            sopInstanceUID TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            storedDigest BLOB NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (sopInstanceUID, digest)
+        ) WITHOUT ROWID;
         """
 }
