@@ -144,6 +144,8 @@ let package = Package(
                 metrics,
             ]),
 
+        room("LineCoding", ["DICOMCore", "DICOMImaging", "Retrieval", crypto, metrics]),
+
         // Layer 4: edges translate, call, answer.
         room(
             "DIMSEServer",
@@ -188,10 +190,20 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
             ]),
         room(
+            "Exchange",
+            [
+                "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "Access",
+                "Encounters",
+                "LineCoding", "Forwarding", "Web", crypto, hummingbird, httpTypes, nio, nioHTTP1, nioPosix, lifecycle,
+                logging,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "JWTKit", package: "jwt-kit"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]),
+        room(
             "Portal",
             [
                 "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Encounters", "Web", "DICOMweb",
-                "DIMSEServer", "Interop", "FHIR", "CZlib",
+                "DIMSEServer", "Interop", "FHIR", "Exchange", "CZlib",
                 crypto, hummingbird, hummingbirdCore, nio, lifecycle, logging, metrics,
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
@@ -205,9 +217,10 @@ let package = Package(
             "Archive",
             [
                 "DICOMCore", "DICOMNetwork", "Volumes", "Catalog", "Records", "Ingest", "Retrieval", "DIMSEServer",
-                "Access", "Encounters", "Forwarding", "WebForwarding", "Deidentification", "HL7", "Interop", "Web",
-                "DICOMweb", "FHIR", "Portal", "Telemetry", "CLinux", "Yams", lifecycle, signals, logging, metrics,
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                "Access", "Encounters", "Forwarding", "WebForwarding", "Deidentification", "LineCoding", "Exchange",
+                "HL7",
+                "Interop", "Web", "DICOMweb", "FHIR", "Portal", "Telemetry", "CLinux", "Yams", lifecycle, signals,
+                logging, metrics, .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
         .executableTarget(
             name: "phim",
@@ -257,6 +270,9 @@ let package = Package(
             "MediaTests",
             ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
         tests("ArchiveTests", ["Access", "Archive", "DICOMCore"]),
+        tests("LineCodingTests", ["LineCoding", "DICOMImaging", "DICOMCore", crypto]),
+        tests(
+            "ExchangeTests", ["Exchange", "LineCoding", "Catalog", "Encounters", "Records", "DICOMCore", crypto]),
         tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
         tests("AccessTests", ["Access", "Records", crypto, grdb, logging]),
         tests(
@@ -278,7 +294,7 @@ let package = Package(
             "PortalTests",
             [
                 "Portal", "Web", "Access", "Records", "Catalog", "Volumes", "Retrieval", "Encounters", "Interop",
-                logging,
+                "Exchange", "Ingest", "LineCoding", logging,
                 hummingbird, nio, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         tests("TelemetryTests", ["Telemetry", .product(name: "CoreMetrics", package: "swift-metrics")]),

@@ -90,7 +90,7 @@ package struct ArchiveServer: Sendable {
                     .init(
                         service: Edges(
                             dimse: dimse, web: web, events: sources.portal.events, messages: messages,
-                            notices: notices, forwarder: forwarder())),
+                            notices: notices, forwarder: forwarder(), contact: fleetContact())),
                     .init(
                         service: AuditRetention(
                             audit: archive.audit, months: archive.configuration.access.auditMonths, logger: logger)),
@@ -256,7 +256,7 @@ package struct ArchiveServer: Sendable {
             fhir: FHIRServices(
                 catalog: archive.catalog, retrieval: archive.retrieval, encounters: archive.encounters,
                 address: dicomweb.address, work: work, version: Version.current, dicomwebPrefix: dicomweb.prefix),
-            crossOrigin: crossOrigin,
+            exchange: try exchangeServices(), crossOrigin: crossOrigin,
             access: try accessServices(), hasOpenMetrics: archive.configuration.access.openMetrics,
             readiness: {
                 do { _ = try archive.catalog.statistics(perModality: false) } catch {

@@ -1,6 +1,7 @@
 // The listeners as one service, so that they stop at the same moment and not one after the other.
 
 import DIMSEServer
+import Exchange
 import Forwarding
 import Interop
 import Portal
@@ -14,6 +15,7 @@ struct Edges: Service {
     let messages: MLLPListener?
     let notices: NoticeDelivery?
     let forwarder: Forwarder
+    let contact: FleetContact
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -24,6 +26,7 @@ struct Edges: Service {
             if let messages { group.addTask { try await messages.run() } }
             if let notices { group.addTask { try await notices.run() } }
             group.addTask { try await forwarder.run() }
+            group.addTask { try await contact.run() }
             try await group.waitForAll()
         }
     }

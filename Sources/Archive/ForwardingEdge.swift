@@ -3,6 +3,7 @@
 import Access
 import DIMSEServer
 import Deidentification
+import Exchange
 import Forwarding
 import Foundation
 import Logging
@@ -15,7 +16,7 @@ extension ArchiveServer {
     /// The engine; it runs also while there is no destination, for one may be added.
     func forwarder() -> Forwarder {
         let audit = archive.audit
-        let ways = ForwardingWays(archive)
+        let ways = ForwardingWays(archive, logger: logger)
         return Forwarder(
             outbox: archive.outbox,
             doors: ForwardingDoors(
@@ -42,12 +43,14 @@ struct ForwardingWays: Sendable {
     let archive: OpenArchive
     private let forms: OutgoingForms
     private let work: BlockingWork
+    private let exchange: ExchangeDoors
 
-    init(_ archive: OpenArchive) {
+    init(_ archive: OpenArchive, logger: Logger) {
         self.archive = archive
         forms = OutgoingForms(
             retrieval: archive.retrieval, key: PseudonymKey(file: archive.folder.pseudonymKey))
         work = BlockingWork(threads: 8)
+        exchange = archive.exchangeDoors(forms: forms, work: work, logger: logger)
     }
 
     func carrier(_ destination: DestinationRecord, _ pace: LinePace) throws(ForwardingFailure) -> any Carrier {
@@ -66,7 +69,10 @@ struct ForwardingWays: Sendable {
             } catch {
                 throw .invalid(field: destination.name, reason: "\(error)")
             }
-        case .phim: throw .invalid(field: destination.name, reason: "this way is not there")
+        case .phim:
+            return ExchangeCarrier(
+                name: destination.name, settings: destination.settings, folder: archive.folder.path, pace: pace,
+                doors: exchange)
         }
     }
 }

@@ -83,6 +83,9 @@ package final class IngestPipeline: Sendable {
     /// Objects of a priority that wait for the writer.
     package func waiting(_ priority: IngestPriority) -> Int { line.waiting(priority) }
 
+    /// Bytes of an object that is taken, at most.
+    package var longestObject: Int64 { limits.maximumObjectSize }
+
     /// Bytes of arriving objects in memory.
     package var bytesInMemory: Int { memory.bytes }
 

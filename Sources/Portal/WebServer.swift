@@ -2,6 +2,7 @@
 
 package import DICOMweb
 import Dispatch
+package import Exchange
 package import FHIR
 package import Hummingbird
 package import Logging
@@ -21,19 +22,21 @@ package struct WebServerSources: Sendable {
     package let metrics: @Sendable () -> String
     package let dicomweb: DICOMwebServices
     package let fhir: FHIRServices
+    package let exchange: ExchangeServices
     package let crossOrigin: CrossOriginPolicy
     package let access: AccessServices
     /// Whether anybody may read the metrics, not only this machine and who has a token.
     package let hasOpenMetrics: Bool
 
     package init(
-        portal: PortalServices, dicomweb: DICOMwebServices, fhir: FHIRServices, crossOrigin: CrossOriginPolicy,
-        access: AccessServices, hasOpenMetrics: Bool,
+        portal: PortalServices, dicomweb: DICOMwebServices, fhir: FHIRServices, exchange: ExchangeServices,
+        crossOrigin: CrossOriginPolicy, access: AccessServices, hasOpenMetrics: Bool,
         readiness: @escaping @Sendable () -> Readiness, metrics: @escaping @Sendable () -> String
     ) {
         self.portal = portal
         self.dicomweb = dicomweb
         self.fhir = fhir
+        self.exchange = exchange
         self.crossOrigin = crossOrigin
         self.access = access
         self.hasOpenMetrics = hasOpenMetrics
@@ -83,6 +86,7 @@ package enum WebServer {
         DICOMwebEdge.addRoutes(to: router.group("dicom-web"), services: sources.dicomweb)
         DICOMwebEdge.addWADOURI(to: router.group(), services: sources.dicomweb)
         FHIREdge.addRoutes(to: router, services: sources.fhir)
+        ExchangeEdge.addRoutes(to: router, services: sources.exchange)
         PortalEdge.addRoutes(to: router, services: sources.portal)
         router.get("/health/live") { _, _ in
             content("alive\n", type: "text/plain; charset=utf-8")

@@ -2,6 +2,7 @@
 
 package import Catalog
 package import DICOMCore
+package import DICOMImaging
 package import Volumes
 
 /// Why an object, or a form of it, cannot be given.
@@ -22,6 +23,8 @@ package enum RetrievalFailure: Error, Equatable, Sendable {
 package final class InstanceRetrieval: Sendable {
     private let volumes: VolumeStore
     let converter: Converter
+    /// The codecs, in processes of their own.
+    package var codecs: CodecPool { converter.codecs }
     let images = ImageCache()
 
     /// - Parameter converter: the codecs, away from this process.

@@ -3,9 +3,12 @@
 import Access
 import Catalog
 import Encounters
+import Exchange
 import Foundation
 import Hummingbird
+import Ingest
 import Interop
+import LineCoding
 import Logging
 import Portal
 import Records
@@ -63,7 +66,7 @@ final class ViewerBench {
         EventFeed(catalog: catalog, work: work, logger: logger, limits: limits)
     }
 
-    func router() -> Router<WebRequestContext> {
+    func router() throws -> Router<WebRequestContext> {
         let router = Router(context: WebRequestContext.self)
         let access = AccessControl(
             records: records, audit: AuditTrail(records: records, anchor: nil, logger: logger), logger: logger)
@@ -85,6 +88,15 @@ final class ViewerBench {
             services: PortalServices(
                 facts: ServerFacts(version: "test", aeTitle: "PHIM", dicomPort: 0), catalog: catalog,
                 retrieval: retrieval, events: feed(), viewer: nil, hospital: hospital, work: work,
+                logger: logger))
+        ExchangeEdge.addRoutes(
+            to: router,
+            services: ExchangeServices(
+                catalog: catalog, volumes: volumes, encounters: encounters,
+                ingest: IngestPipeline(volumes: volumes, catalog: catalog, logger: logger),
+                codecs: FrameCodecs(retrieval.codecs),
+                uploads: UploadFolder(path: folder.appending(path: "uploads").path) { true },
+                key: try ReceiptKey(path: folder.appending(path: "receipt.key").path), name: "PHIM", version: "test",
                 logger: logger))
         return router
     }

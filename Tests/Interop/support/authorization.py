@@ -5,19 +5,21 @@ from dataclasses import dataclass
 import requests
 
 # What each kind of caller may do (docs/access.md); of which studies is asked below.
-ROLES = ("administrator", "radiologist", "technician", "integration", "referring-physician", "clerk")
+ROLES = ("administrator", "radiologist", "technician", "integration", "referring-physician", "clerk", "station")
 RIGHTS = {
-    "search": {*ROLES, "link"} - {"clerk"},
-    "read": {*ROLES, "link"} - {"clerk"},
+    "search": {*ROLES, "link"} - {"clerk", "station"},
+    "read": {*ROLES, "link"} - {"clerk", "station"},
     "store": {"administrator", "radiologist", "technician", "integration"},
     "share": {"administrator", "radiologist"},
     "delete": {"administrator"},
     "administer": {"administrator"},
     "readAudit": {"administrator"},
-    "readOrders": {*ROLES, "link"},
+    "readOrders": {*ROLES, "link"} - {"station"},
     "register": {"administrator", "radiologist", "technician", "integration", "clerk"},
     "reconcile": {"administrator", "radiologist", "technician"},
     "invite": {"administrator", "radiologist", "integration"},
+    "exchange": {"administrator", "station"},
+    "forward": {"administrator", "technician"},
 }
 # Those who see single studies only.
 LIMITED = ("referring-physician", "link")
@@ -57,6 +59,10 @@ OF_ONE_STUDY = [
     ("readOrders", "GET", "/api/v1/studies/{study}/order", None),
     ("reconcile", "PUT", "/api/v1/studies/{study}/order", {}),
     ("reconcile", "POST", "/api/v1/studies/{study}/order/undo", {}),
+    ("exchange", "POST", "/api/v1/exchange/studies/{study}/offer", {}),
+    ("exchange", "GET", "/api/v1/exchange/studies/{study}/objects/nobody", None),
+    ("exchange", "PATCH", "/api/v1/exchange/studies/{study}/objects/nobody", b"no object"),
+    ("exchange", "POST", "/api/v1/exchange/studies/{study}/receipt", {}),
 ]
 # Resources of no single study.
 OTHERS = [
@@ -99,6 +105,9 @@ OTHERS = [
     ("readOrders", "GET", "/api/v1/facilities", None),
     ("administer", "POST", "/api/v1/facilities", {}),
     ("administer", "POST", "/api/v1/facilities/nobody/end", {"validUntil": "20260101"}),
+    ("exchange", "GET", "/api/v1/exchange/key", None),
+    ("exchange", "POST", "/api/v1/exchange/contact", {}),
+    ("forward", "GET", "/api/v1/fleet", None),
     ("invite", "POST", "/api/v1/links", {}),
     ("invite", "DELETE", "/api/v1/links/999999", None),
 ]

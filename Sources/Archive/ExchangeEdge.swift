@@ -1,0 +1,79 @@
+// What other archives of this kind talk to here, and what of this one talks to them.
+
+import Access
+import Catalog
+import Encounters
+import Exchange
+import Forwarding
+import Foundation
+import LineCoding
+import Logging
+import Records
+import Retrieval
+import Volumes
+import Web
+
+extension ArchiveServer {
+    func exchangeServices() throws(ArchiveError) -> ExchangeServices {
+        let archive = archive
+        let key: ReceiptKey
+        do { key = try ReceiptKey(path: archive.folder.exchange + "/receipt.key") } catch {
+            throw .unusable("\(archive.folder.exchange)/receipt.key: cannot be read or made")
+        }
+        return ExchangeServices(
+            catalog: archive.catalog, volumes: archive.volumes, encounters: archive.encounters, ingest: archive.ingest,
+            codecs: FrameCodecs(archive.retrieval.codecs),
+            uploads: UploadFolder(path: archive.folder.exchange + "/uploads") { [volumes = archive.volumes] in
+                volumes.hasSpace
+            },
+            key: key, name: archive.configuration.dicom.aeTitle, version: Version.current, logger: logger)
+    }
+
+    /// Tells the centres how this archive is.
+    func fleetContact() -> FleetContact {
+        let archive = archive
+        return FleetContact(
+            folder: archive.folder.path, work: BlockingWork(threads: 1), logger: logger,
+            report: { try archive.report() },
+            destinations: { try archive.encounters.look { try $0.destinations() } })
+    }
+}
+
+extension OpenArchive {
+    /// What the way to another archive of this kind needs.
+    func exchangeDoors(forms: OutgoingForms, work: BlockingWork, logger: Logger) -> ExchangeDoors {
+        let encounters = encounters
+        return ExchangeDoors(
+            retrieval: retrieval, forms: forms,
+            coder: LineCoder(
+                codecs: FrameCodecs(retrieval.codecs), memory: MethodMemory(path: folder.lineMethods),
+                scratch: folder.scratch),
+            work: work,
+            pin: { destination, key in
+                try await work.run {
+                    _ = try encounters.change(by: "forwarding") { desk in
+                        guard let known = try desk.records.destination(destination) else { return }
+                        var settings = known.settings
+                        settings.receiptKey = key
+                        try desk.records.putDestination(known.name, settings)
+                    }
+                }
+            }, logger: logger)
+    }
+
+    fileprivate func report() throws -> StationReport {
+        let disk = try FileManager.default.attributesOfFileSystem(forPath: folder.volumes)
+        let last = try catalog.changeBounds().last
+        let newest = try catalog.changes(after: last - 1, limit: 1).last
+        let (backlog, now) = try encounters.look { (try $0.outboxBacklog(), $0.now) }
+        return StationReport(
+            name: configuration.dicom.aeTitle, version: Version.current, time: now,
+            diskFree: (disk[.systemFreeSize] as? NSNumber)?.int64Value ?? 0,
+            diskTotal: (disk[.systemSize] as? NSNumber)?.int64Value ?? 0,
+            backlog: backlog.map { waiting in
+                StationReport.Waiting(
+                    priority: "\(waiting.priority)", studies: waiting.studies, instances: waiting.instances,
+                    octets: waiting.octets, oldest: waiting.oldest)
+            }, newestAt: newest?.at)
+    }
+}

@@ -1,0 +1,199 @@
+// One object after the other to a centre: coded for the line, and resumed where it was cut.
+
+import AsyncHTTPClient
+import Catalog
+import Encounters
+import Forwarding
+import Ingest
+import LineCoding
+import NIOHTTP1
+import Records
+import Retrieval
+import Web
+
+struct ExchangeLane: Lane {
+    let line: ExchangeLine
+    let doors: ExchangeDoors
+    let begun: BegunObjects
+
+    /// Larger objects are asked about before they are sent; of smaller ones not more can be lost than asking costs.
+    private static let asked: Int64 = 256 << 10
+    /// Before a cut object goes on.
+    private static let breath = Duration.milliseconds(500)
+    /// Cuts in a row in which nothing more arrived.
+    private static let patience = 2
+
+    func rest() async {}
+
+    func send(_ parcel: Parcel) async -> ParcelOutcome {
+        let sent = SentOctets()
+        let outcome: DeliveryOutcome
+        do {
+            let doors = doors
+            let object = try await doors.work.run { try Self.coded(parcel, doors) }
+            outcome = await deliver(object, sent)
+            if case .taken = outcome {
+                begun.remove(object.name)
+                doors.coder.forget(object.coded)
+            }
+        } catch {
+            outcome = Self.outcome(error)
+        }
+        return ParcelOutcome(outcome, lineOctets: sent.count)
+    }
+
+    private static func outcome(_ error: any Error) -> DeliveryOutcome {
+        switch error {
+        case LineCodingFailure.outOfSpace, LineCodingFailure.busy:
+            .failed((error as? LineCodingFailure)?.sentence ?? "")
+        case let failure as LineCodingFailure: .refused("not sent: \(failure.sentence)")
+        case let failure as RetrievalFailure: .refused("not sent: \(LineCodingFailure(failure).sentence)")
+        default: .failed("it cannot be prepared now")
+        }
+    }
+
+    // MARK: Its form
+
+    private struct Prepared: Sendable {
+        let coded: CodedObject
+        let study: String
+        let uid: String
+        let priority: IngestPriority
+
+        /// Its name on the line.
+        var name: String { Hexadecimal.text(coded.digest) }
+    }
+
+    private static func coded(_ parcel: Parcel, _ doors: ExchangeDoors) throws -> Prepared {
+        let instance = parcel.instance
+        let priority: IngestPriority =
+            switch parcel.shipment.priority {
+            case .stat: .stat
+            case .normal: .routine
+            case .bulk: .bulk
+            }
+        if parcel.shipment.transform.keepsObjects {
+            let object = doors.retrieval.stored(instance)
+            let source = LineSource(
+                sopClassUID: instance.sopClassUID, transferSyntaxUID: instance.transferSyntaxUID,
+                length: object.length, dataSetOffset: instance.dataSetOffset, digest: instance.digest
+            ) { offset, count throws(LineCodingFailure) in
+                do throws(RetrievalFailure) { return try object.read(from: offset, count: count) } catch {
+                    throw LineCodingFailure(error)
+                }
+            }
+            return Prepared(
+                coded: try doors.coder.coded(source), study: instance.studyInstanceUID,
+                uid: instance.sopInstanceUID, priority: priority)
+        }
+        let object = try doors.forms.object(instance, parcel.shipment.transform) { $0 == instance.transferSyntaxUID }
+        let source = LineSource(
+            sopClassUID: object.sopClassUID, transferSyntaxUID: object.transferSyntaxUID, length: object.length,
+            dataSetOffset: Int(object.dataSetOffset), digest: nil
+        ) { offset, count throws(LineCodingFailure) in
+            do throws(RetrievalFailure) { return try object.read(from: offset, count: count) } catch {
+                throw LineCodingFailure(error)
+            }
+        }
+        return Prepared(
+            coded: try doors.coder.coded(source), study: object.studyInstanceUID, uid: object.sopInstanceUID,
+            priority: priority)
+    }
+
+    // MARK: Its way
+
+    private func deliver(_ object: Prepared, _ sent: SentOctets) async -> DeliveryOutcome {
+        let isAsked = object.coded.length > Self.asked || begun.contains(object.name)
+        var arrived = Arrived.from(0)
+        var fruitless = 0
+        if isAsked {
+            arrived = await progress(object, sent)
+        }
+        while true {
+            let offset: Int64
+            switch arrived {
+            case .all: return .taken("held")
+            case .unknown(let outcome): return outcome
+            case .from(let octet): offset = octet
+            }
+            begun.note([object.name])
+            switch await put(object, from: offset, sent) {
+            case .ended(let outcome): return outcome
+            case .elsewhere(let octet) where octet != offset && fruitless < Self.patience:
+                fruitless += 1
+                arrived = .from(octet)
+            case .elsewhere: return .failed("the centre loses what it is sent")
+            case .cut(let outcome):
+                // Nothing is known of what has arrived: ask, and go on from there.
+                if Task.isCancelled { return outcome }
+                try? await Task.sleep(for: Self.breath)
+                arrived = await progress(object, sent)
+                if case .from(let octet) = arrived {
+                    fruitless = octet > offset ? 0 : fruitless + 1
+                    if fruitless >= Self.patience { return outcome }
+                }
+            }
+        }
+    }
+
+    /// How far an object is.
+    private enum Arrived {
+        case from(Int64)
+        case all
+        case unknown(DeliveryOutcome)
+    }
+
+    private func progress(_ object: Prepared, _ sent: SentOctets) async -> Arrived {
+        sent.add(ExchangeLine.overhead)
+        do throws(ExchangeLineFailure) {
+            let answer = try await line.ask(.HEAD, Self.path(object), headers: Self.headers(object))
+            guard answer.status == 204 else { return .unknown(answer.outcome) }
+            if answer.isComplete { return .all }
+            guard let offset = answer.offset, (0...object.coded.length).contains(offset) else {
+                return .unknown(.failed("the centre does not say how far the object is"))
+            }
+            return .from(offset)
+        } catch { return .unknown(error.outcome) }
+    }
+
+    private enum Put {
+        case ended(DeliveryOutcome)
+        /// The centre wants it from another octet on.
+        case elsewhere(Int64)
+        case cut(DeliveryOutcome)
+    }
+
+    private func put(_ object: Prepared, from offset: Int64, _ sent: SentOctets) async -> Put {
+        var headers = Self.headers(object)
+        headers.add(name: "Upload-Offset", value: "\(offset)")
+        headers.add(name: "Upload-Complete", value: "?1")
+        headers.add(name: "Content-Type", value: "application/octet-stream")
+        sent.add(ExchangeLine.overhead)
+        let body = PacedBody(object: object.coded, offset: offset, pace: line.pace, work: doors.work, sent: sent)
+        do throws(ExchangeLineFailure) {
+            let answer = try await line.ask(
+                .PATCH, Self.path(object), headers: headers, body: .stream(body, length: .known(body.length)))
+            switch answer.status {
+            case 200: return .ended(.taken("stored"))
+            case 409:
+                guard let octet = answer.offset else { return .cut(answer.outcome) }
+                return .elsewhere(octet)
+            // It came too slowly for a while, as when the line was dead; what came is there.
+            case 408, 204: return .cut(answer.outcome)
+            default: return .ended(answer.outcome)
+            }
+        } catch {
+            if case .unreached = error.outcome { return .ended(error.outcome) }
+            return .cut(error.outcome)
+        }
+    }
+
+    private static func path(_ object: Prepared) -> String { "/studies/\(object.study)/objects/\(object.name)" }
+
+    private static func headers(_ object: Prepared) -> HTTPHeaders {
+        [
+            "Phim-Instance": object.uid, "Phim-Digest": Hexadecimal.text(object.coded.originalDigest),
+            "Phim-Priority": object.priority.rawValue, "Upload-Length": "\(object.coded.length)",
+        ]
+    }
+}

@@ -1,0 +1,199 @@
+// The line to a centre: one HTTP client, what proves who we are, and how a broken line is noticed.
+
+import AsyncHTTPClient
+import Encounters
+package import Forwarding
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+package import Records
+
+/// Why the line cannot be used.
+struct ExchangeLineFailure: Error {
+    let outcome: DeliveryOutcome
+}
+
+/// What a centre said.
+struct CentreAnswer: Sendable {
+    let status: Int
+    let headers: HTTPHeaders
+    let body: ByteBuffer
+
+    func value<Value: Decodable>(_ type: Value.Type) -> Value? {
+        try? JSONDecoder().decode(type, from: Data(body.readableBytesView))
+    }
+
+    /// Octets of the object that have arrived.
+    var offset: Int64? { headers.first(name: "Upload-Offset").flatMap { Int64($0) } }
+    var isComplete: Bool { headers.first(name: "Upload-Complete") == "?1" }
+
+    /// The sentence of a problem (RFC 9457).
+    private var detail: String {
+        struct Detail: Decodable { let detail: String }
+        return value(Detail.self)?.detail ?? ""
+    }
+
+    /// What a status other than success means.
+    var outcome: DeliveryOutcome {
+        let words = "\(status) " + detail.prefix(300)
+        switch status {
+        case 401: return .gone("401: the centre does not know our token; put a new one into the token file")
+        case 403: return .gone("403: our account may not hand over studies there; it needs the role station")
+        case 404, 405: return .failed("\(status): there is no exchange at this address; the centre may be older")
+        case 300..<400: return .failed("\(status): redirects are not followed")
+        case 400, 409, 411, 413, 415, 422: return .refused(words)
+        default: return .failed(words)
+        }
+    }
+}
+
+/// The line to one centre. What files name is read again whenever the line is made anew.
+package actor ExchangeLine {
+    private let settings: DestinationSettings
+    private let folder: String
+    /// What goes over the line.
+    nonisolated let pace: LinePace
+    private var client: HTTPClient?
+    private var authorization = ""
+    private var readAt = ContinuousClock.now
+
+    /// How long the files are believed.
+    private static let trust = Duration.seconds(60)
+    /// An answer begins so long after the end of its question at the latest. It may be that digests of gigabytes are
+    /// computed; whether the line lives is another matter, and the system's (`stall`).
+    private static let patience = TimeAmount.seconds(240)
+    /// Milliseconds without a sign that what was sent arrives, after which the system ends a connection.
+    private static let stall = 30_000
+    /// Octets that wait in the system at most: of what is there nothing can be taken back for what is more urgent.
+    private static let inSystem = 256 << 10
+    private static let longestAnswer = 4 << 20
+    /// What a request costs besides its body, about.
+    static let overhead = 640
+
+    /// - Parameter folder: the data directory, to which paths of the settings are relative.
+    package init(_ settings: DestinationSettings, folder: String, pace: LinePace) {
+        self.settings = settings
+        self.folder = folder
+        self.pace = pace
+    }
+
+    package func close() async {
+        let open = client
+        client = nil
+        try? await open?.shutdown()
+    }
+
+    // MARK: Asking
+
+    /// Asks, and gives whatever is answered. The body is JSON, compressed by the caller where that is worth it.
+    func ask(
+        _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:], body: HTTPClientRequest.Body? = nil
+    ) async throws(ExchangeLineFailure) -> CentreAnswer {
+        let (client, authorization) = try ready()
+        var request = HTTPClientRequest(url: root + path)
+        request.method = method
+        request.headers = headers
+        request.headers.add(name: "Authorization", value: authorization)
+        request.headers.add(name: "User-Agent", value: "Phim")
+        request.body = body
+        let wait = pace.take(Self.overhead)
+        do {
+            if wait > .zero { try await Task.sleep(for: wait) }
+            let response = try await client.execute(request, deadline: .distantFuture)
+            let body = try await response.body.collect(upTo: Self.longestAnswer)
+            return CentreAnswer(status: Int(response.status.code), headers: response.headers, body: body)
+        } catch { throw ExchangeLineFailure(outcome: Self.outcome(error)) }
+    }
+
+    private static func outcome(_ error: any Error) -> DeliveryOutcome {
+        switch error {
+        case is NIOConnectionError: .unreached("no connection: \(String("\(error)".prefix(160)))")
+        case let error as HTTPClientError where error == .connectTimeout:
+            .unreached("no connection: \(String("\(error)".prefix(160)))")
+        case let error as NIOSSLError: .failed("no secure connection: \(String("\(error)".prefix(160)))")
+        case is CancellationError: .failed("stopped here")
+        case let failure as ExchangeLineFailure: failure.outcome
+        default: .failed("the line broke: \(String("\(error)".prefix(160)))")
+        }
+    }
+
+    private var root: String {
+        (settings.url.hasSuffix("/") ? String(settings.url.dropLast()) : settings.url) + "/" + ExchangeWords.root
+    }
+
+    // MARK: Who we are
+
+    private func ready() throws(ExchangeLineFailure) -> (HTTPClient, String) {
+        if let client, ContinuousClock.now - readAt < Self.trust { return (client, authorization) }
+        authorization = try Self.authorization(try text(of: settings.tokenFile, "tokenFile"))
+        readAt = .now
+        if let client { return (client, authorization) }
+        let made = HTTPClient(eventLoopGroupProvider: .singleton, configuration: try configuration())
+        client = made
+        return (made, authorization)
+    }
+
+    private static func authorization(_ text: String) throws(ExchangeLineFailure) -> String {
+        let text = text.trimmed
+        guard !text.isEmpty, !text.contains(where: \.isNewline) else {
+            throw ExchangeLineFailure(outcome: .failed("tokenFile: one line with a token is wanted"))
+        }
+        if text.contains(":") { return "Basic " + Data(text.utf8).base64EncodedString() }
+        return text.hasPrefix("Bearer ") ? text : "Bearer " + text
+    }
+
+    private func path(_ name: String) -> String { name.hasPrefix("/") ? name : folder + "/" + name }
+
+    private func text(of name: String, _ key: String) throws(ExchangeLineFailure) -> String {
+        guard !name.isEmpty, let data = FileManager.default.contents(atPath: path(name)), data.count <= 64 << 10 else {
+            throw ExchangeLineFailure(outcome: .failed("\(key): the file cannot be read"))
+        }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    private func configuration() throws(ExchangeLineFailure) -> HTTPClient.Configuration {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        do {
+            if !settings.caFile.isEmpty { tls.trustRoots = .file(path(settings.caFile)) }
+            if !settings.certificateFile.isEmpty {
+                tls.certificateChain = try NIOSSLCertificate.fromPEMFile(path(settings.certificateFile)).map {
+                    .certificate($0)
+                }
+                tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: path(settings.keyFile), format: .pem))
+            }
+        } catch {
+            throw ExchangeLineFailure(outcome: .failed("certificateFile, keyFile: cannot be read as PEM"))
+        }
+        var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
+        configuration.redirectConfiguration = .disallow
+        configuration.timeout = .init(connect: .seconds(20), read: Self.patience)
+        // A connection for each lane: streams of one connection would share its window, which a long line fills at once.
+        configuration.httpVersion = .http1Only
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = max(2, settings.lanes + 1)
+        // Before the centre closes it.
+        configuration.connectionPool.idleTimeout = .seconds(20)
+        // The outbox waits between attempts, and counts them.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.http1_1ConnectionDebugInitializer = { channel in Self.prepare(channel) }
+        return configuration
+    }
+
+    /// A line that is dead is noticed by the system: by what it sent and nobody acknowledges, and by asking while it waits.
+    @Sendable
+    private static func prepare(_ channel: any Channel) -> EventLoopFuture<Void> {
+        let tcp = NIOBSDSocket.OptionLevel.tcp
+        let options: [(NIOBSDSocket.OptionLevel, NIOBSDSocket.Option, Int)] = [
+            (.socket, .so_sndbuf, inSystem), (.socket, .so_keepalive, 1),
+            // linux/tcp.h: TCP_USER_TIMEOUT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT.
+            (tcp, NIOBSDSocket.Option(rawValue: 18), stall), (tcp, NIOBSDSocket.Option(rawValue: 4), 10),
+            (tcp, NIOBSDSocket.Option(rawValue: 5), 5), (tcp, NIOBSDSocket.Option(rawValue: 6), 4),
+        ]
+        let set = options.map { level, option, value in
+            channel.setOption(ChannelOptions.Types.SocketOption(level: level, name: option), value: value)
+        }
+        // A system that lacks one of them goes without.
+        return EventLoopFuture.andAllComplete(set, on: channel.eventLoop)
+    }
+}

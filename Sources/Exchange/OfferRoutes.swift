@@ -1,0 +1,75 @@
+// What is here of a study already: POST /api/v1/exchange/studies/{study}/offer.
+
+import Access
+import DICOMCore
+import Encounters
+import Foundation
+import Hummingbird
+import Web
+
+struct OfferRoutes: Sendable {
+    private let services: ExchangeServices
+    /// Objects that arrived in part, named in one answer.
+    private static let mostPartial = 200
+
+    init(_ services: ExchangeServices) { self.services = services }
+
+    func add(to group: RouterGroup<WebRequestContext>) {
+        group.post("studies/:uid/offer") { request, context in
+            let study = try context.study()
+            let caller = try context.authorized(.exchange, study: study)
+            let offer = try await ExchangeChecks.body(StudyOffer.self, of: request, on: services)
+            guard let manifest = Hexadecimal.bytes(offer.manifest, count: 32) else {
+                throw Problem(.badRequest, "manifest: SHA-256 in hexadecimal")
+            }
+            let answer = try await services.run { services in
+                try correct(study, offer.correction, by: caller)
+                return try look(study, offer, manifest, of: caller)
+            }
+            context.note(caller, study: study, "offered by a station")
+            return try ExchangeChecks.response(answer)
+        }
+    }
+
+    private func look(
+        _ study: String, _ offer: StudyOffer, _ manifest: [UInt8], of caller: Caller
+    ) throws -> OfferAnswer {
+        let held = HeldObjects(services)
+        let here = try held.manifest(study: study)
+        if here.objects.count == offer.instances, here.digest == manifest {
+            return OfferAnswer(isComplete: true, instances: here.objects.count, partial: [:])
+        }
+        var answer = OfferAnswer(
+            isComplete: false, instances: here.objects.count,
+            partial: services.uploads.partial(station: caller.accountID, limit: Self.mostPartial))
+        guard let objects = offer.objects else { return answer }
+        let bits = try StudyManifest.ordered(objects.keys).map { uid in
+            guard ExchangeChecks.isUID(uid), let text = objects[uid],
+                let digest = Hexadecimal.bytes(text, count: ExchangeWords.prefix)
+            else { throw Problem(.badRequest, "objects: \(ExchangeWords.prefix) octets in hexadecimal by UID") }
+            if let shown = here.objects[uid], shown.starts(with: digest) { return true }
+            return try held.copy(uid, digest: digest) != nil
+        }
+        answer.held = Data(BitList.bytes(bits)).base64EncodedString()
+        return OfferAnswer(
+            isComplete: !bits.contains(false), instances: answer.instances, held: answer.held,
+            partial: answer.partial)
+    }
+
+    /// What the station found out about the study, put beside it here.
+    private func correct(_ study: String, _ correction: [String: String]?, by caller: Caller) throws {
+        guard let correction, correction.count <= 100 else { return }
+        var values: [Tag: String] = [:]
+        for (code, value) in correction {
+            guard code.count == 8, let raw = UInt32(code, radix: 16), value.utf8.count <= 1_024 else {
+                throw Problem(.badRequest, "correction: values by tag, such as 00100010")
+            }
+            values[Tag(rawValue: raw)] = value
+        }
+        let said = values
+        let isNew = try services.encounters.change(by: "station:" + caller.account) {
+            try $0.corrections.adopt(study: study, said)
+        }
+        if isNew { try services.corrections.project() }
+    }
+}

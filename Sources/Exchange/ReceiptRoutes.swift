@@ -1,0 +1,80 @@
+// Proof: every object is read again and digested before the centre signs: POST …/studies/{study}/receipt, GET …/key.
+
+import Access
+import Foundation
+import Hummingbird
+import Web
+
+struct ReceiptRoutes: Sendable {
+    private let services: ExchangeServices
+
+    init(_ services: ExchangeServices) { self.services = services }
+
+    func add(to group: RouterGroup<WebRequestContext>) {
+        group.get("key") { _, context in
+            _ = try context.authorized(.exchange)
+            return try ExchangeChecks.response(KeyAnswer(name: services.name, key: services.key.publicKey))
+        }
+        group.post("studies/:uid/receipt") { request, context in
+            let study = try context.study()
+            let caller = try context.authorized(.exchange, study: study)
+            let asked = try await ExchangeChecks.body(ReceiptRequest.self, of: request, on: services)
+            let claims = try await services.run(services.proving) { _ -> ReceiptClaims in
+                try judge(study, asked, caller)
+            }
+            let receipt: String
+            do { receipt = try await services.key.sign(claims) } catch {
+                throw Problem(.internalServerError, "The receipt cannot be signed.")
+            }
+            context.note(caller, study: study, "receipt for \(asked.instances) objects")
+            return try ExchangeChecks.response(ReceiptAnswer(receipt: receipt))
+        }
+    }
+
+    private func judge(_ study: String, _ asked: ReceiptRequest, _ caller: Caller) throws -> ReceiptClaims {
+        guard ExchangeChecks.isUID(asked.transactionUID) else { throw Problem(.badRequest, "transactionUID: a UID") }
+        guard Hexadecimal.bytes(asked.manifest, count: 32) != nil else {
+            throw Problem(.badRequest, "manifest: SHA-256 in hexadecimal")
+        }
+        let held = HeldObjects(services)
+        let manifest = try manifest(study, asked, held)
+        var (missing, equivalent): ([String], [String]) = ([], [])
+        for uid in manifest.uids {
+            guard let found = try held.copy(uid, digest: manifest.objects[uid] ?? []), try held.isSound(found.copy)
+            else {
+                missing.append(uid)
+                continue
+            }
+            if found.isEquivalent { equivalent.append(uid) }
+        }
+        return ReceiptClaims(
+            iss: services.name, sub: caller.account, iat: Int64(Date().timeIntervalSince1970),
+            jti: asked.transactionUID, study: study, manifest: asked.manifest, instances: manifest.objects.count,
+            missing: missing, equivalent: equivalent)
+    }
+
+    /// What is asked about: what is here, where that is the same, else what the request lists.
+    private func manifest(
+        _ study: String, _ asked: ReceiptRequest, _ held: HeldObjects
+    ) throws -> StudyManifest {
+        guard let objects = asked.objects else {
+            let here = try held.manifest(study: study)
+            guard here.objects.count == asked.instances, Hexadecimal.text(here.digest) == asked.manifest else {
+                throw Problem(.conflict, "Other objects are here: name those that are asked about.")
+            }
+            return here
+        }
+        var digests: [String: [UInt8]] = [:]
+        for (uid, text) in objects {
+            guard ExchangeChecks.isUID(uid), let digest = Hexadecimal.bytes(text, count: 32) else {
+                throw Problem(.badRequest, "objects: SHA-256 in hexadecimal by UID")
+            }
+            digests[uid] = digest
+        }
+        let manifest = StudyManifest(digests)
+        guard Hexadecimal.text(manifest.digest) == asked.manifest else {
+            throw Problem(.badRequest, "manifest: not that of the objects")
+        }
+        return manifest
+    }
+}
