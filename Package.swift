@@ -203,7 +203,7 @@ let package = Package(
             "Portal",
             [
                 "DICOMCore", "Volumes", "Catalog", "Records", "Retrieval", "Access", "Encounters", "Web", "DICOMweb",
-                "DIMSEServer", "Interop", "FHIR", "Exchange", "CZlib",
+                "DIMSEServer", "Interop", "FHIR", "Forwarding", "Exchange", "CZlib",
                 crypto, hummingbird, hummingbirdCore, nio, lifecycle, logging, metrics,
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
@@ -269,7 +269,7 @@ let package = Package(
         tests(
             "MediaTests",
             ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
-        tests("ArchiveTests", ["Access", "Archive", "DICOMCore"]),
+        tests("ArchiveTests", ["Access", "Archive", "DICOMCore", "Records"]),
         tests("LineCodingTests", ["LineCoding", "DICOMImaging", "DICOMCore", crypto]),
         tests(
             "ExchangeTests", ["Exchange", "LineCoding", "Catalog", "Encounters", "Records", "DICOMCore", crypto]),
@@ -294,7 +294,7 @@ let package = Package(
             "PortalTests",
             [
                 "Portal", "Web", "Access", "Records", "Catalog", "Volumes", "Retrieval", "Encounters", "Interop",
-                "Exchange", "Ingest", "LineCoding", logging,
+                "Exchange", "Forwarding", "Ingest", "LineCoding", logging,
                 hummingbird, nio, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         tests("TelemetryTests", ["Telemetry", .product(name: "CoreMetrics", package: "swift-metrics")]),

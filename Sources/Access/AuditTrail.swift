@@ -13,13 +13,15 @@ package struct AuditEvent: Sendable, Hashable {
         case search, read, store, delete, share, signIn, signOut, refused, administer, export
         /// Patients, visits and orders: read; entered and changed; said to belong together.
         case readOrders, register, reconcile
+        /// What is sent on to other archives: looked at. What is changed there is `administer`.
+        case forward
         /// The oldest rows were cut because of their age.
         case cut
 
         /// Whether many alike in a short time become one row with a count.
         var isGathered: Bool {
             switch self {
-            case .search, .read, .store, .refused, .export, .readOrders: true
+            case .search, .read, .store, .refused, .export, .readOrders, .forward: true
             case .delete, .share, .signIn, .signOut, .administer, .cut, .register, .reconcile: false
             }
         }

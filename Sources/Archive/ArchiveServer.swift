@@ -75,6 +75,7 @@ package struct ArchiveServer: Sendable {
             // A full disk is no reason not to show what is there.
             logger.error("studies cannot be linked now", metadata: ["why": "\(error)"])
         }
+        try await Self.offThePool { [archive] in try archive.declareForwarding() }
         archive.follower.start()
         defer { archive.follower.stop() }
         let commitments = CommitmentReporter(
@@ -94,6 +95,7 @@ package struct ArchiveServer: Sendable {
                     .init(
                         service: AuditRetention(
                             audit: archive.audit, months: archive.configuration.access.auditMonths, logger: logger)),
+                    .init(service: PurgeDuty(archive: archive, logger: logger)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do { try await group.run() } catch {
@@ -250,8 +252,10 @@ package struct ArchiveServer: Sendable {
                     version: Version.current, aeTitle: archive.configuration.dicom.aeTitle, dicomPort: dicomPort,
                     signsInElsewhere: archive.configuration.access.oidc != nil),
                 catalog: archive.catalog, retrieval: archive.retrieval,
-                events: EventFeed(catalog: archive.catalog, work: work, logger: logger), viewer: viewer,
-                hospital: hospitalServices(), work: work, logger: logger),
+                events: EventFeed(
+                    catalog: archive.catalog, shipments: archive.shipmentFeed, work: work, logger: logger),
+                viewer: viewer,
+                hospital: hospitalServices(), forwarding: forwardingServices(), work: work, logger: logger),
             dicomweb: dicomweb,
             fhir: FHIRServices(
                 catalog: archive.catalog, retrieval: archive.retrieval, encounters: archive.encounters,

@@ -21,8 +21,8 @@ package struct Configuration: Decodable, Sendable, Equatable {
     package var access = AccessSection()
     package var hospital = HospitalSection()
     package var hl7 = HL7Section()
-    package var forwarding = ForwardingSection()
     package var notices: [NoticeEntry] = []
+    package var forwarding = ForwardingSection()
     package var peers: [PeerEntry] = []
 
     package init() {}
@@ -40,9 +40,9 @@ package struct Configuration: Decodable, Sendable, Equatable {
         access = try values.decodeIfPresent(AccessSection.self, forKey: .access) ?? access
         hospital = try values.decodeIfPresent(HospitalSection.self, forKey: .hospital) ?? hospital
         hl7 = try values.decodeIfPresent(HL7Section.self, forKey: .hl7) ?? hl7
-        forwarding = try values.decodeIfPresent(ForwardingSection.self, forKey: .forwarding) ?? forwarding
         peers = try values.decodeIfPresent([PeerEntry].self, forKey: .peers) ?? peers
         notices = try values.decodeIfPresent([NoticeEntry].self, forKey: .notices) ?? notices
+        forwarding = try values.decodeIfPresent(ForwardingSection.self, forKey: .forwarding) ?? forwarding
         var destinations: Set<String> = []
         for notice in notices where !destinations.insert(notice.name).inserted {
             throw ConfigurationError("notices: the name \(notice.name) is there twice")

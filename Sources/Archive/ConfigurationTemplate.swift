@@ -84,6 +84,14 @@ extension Configuration {
         #   - { name: his, address: mllp://192.0.2.30:2576, message: ORU, receiver: HIS^24001, keyImages: 3 }
         #   - { name: emr, address: https://emr.example.org/images, secretFile: emr-secret, ca: emr-ca.pem }
 
+        # Where studies are sent on to (docs/forwarding.md); also by phim destination and phim route while the server runs
+        forwarding:
+          # station: ""                # name by which the centre knows this archive: letters, digits, dots, dashes
+          # destinations: []           # [{ name: centre, phim: https://pacs.example.org, tokenFile: secrets/centre }]
+          # routes: []                 # [{ name: all, to: centre, when: ["modality=CT,MR"], priority: normal }]
+          # priors: { studies: 3, years: 5 }  # from: NAME  earlier studies are fetched from there when an order comes
+          # purge: { whenFullerThan: 80, automatic: false }  # afterDays: 90  images proven elsewhere may go then
+
         # Sign-in at the hospital's identity provider (OpenID Connect), as a part of access: (docs/oidc.md)
         #   oidc:
         #     issuer: https://id.example.org/realms/hospital

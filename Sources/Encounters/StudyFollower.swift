@@ -113,13 +113,19 @@ package final class StudyFollower: Sendable {
         let facts = claims.mapValues(StudyFacts.init)
         try encounters.change(by: "rule") { desk in
             for uid in stored {
-                if let study = facts[uid] { try desk.links.arrived(study) }
+                if let study = facts[uid] {
+                    // Given up here once, and back: it may go again, by a proof of its own.
+                    try desk.records.forgetPurge(study: uid)
+                    try desk.links.arrived(study)
+                }
                 // More images may say something else of the patient than those before.
                 if let study = claims[uid] { try desk.corrections.derive(study) }
             }
+            // What was given up here is elsewhere: it belongs where it did, and nobody is told that it is gone.
+            let purged = Set(try changed.filter { try facts[$0] == nil && desk.records.isPurged(study: $0) })
             // What was deleted waits for nobody.
-            for uid in changed where facts[uid] == nil { try desk.links.deleted(study: uid) }
-            for uid in changed {
+            for uid in changed where facts[uid] == nil && !purged.contains(uid) { try desk.links.deleted(study: uid) }
+            for uid in changed where !purged.contains(uid) {
                 try settle(uid, desk.records)
                 try desk.records.markForwarding(study: uid)
             }

@@ -184,6 +184,12 @@ package struct RouteBook: Sendable {
     package func put(
         destination name: String, _ settings: DestinationSettings, by actor: String
     ) throws(ForwardingFailure) {
+        try Self.check(settings)
+        try change(by: actor) { try $0.records.putDestination(name, settings) }
+    }
+
+    /// Throws what is wrong with the settings of a destination.
+    package static func check(_ settings: DestinationSettings) throws(ForwardingFailure) {
         _ = try Timetable(settings.timetable)
         guard (1...16).contains(settings.lanes) else { throw .invalid(field: "lanes", reason: "1 to 16") }
         for day in [settings.contractFrom, settings.contractUntil] where !day.isEmpty {
@@ -199,7 +205,6 @@ package struct RouteBook: Sendable {
                 throw .invalid(field: "url", reason: "an address that begins with https:// or http://")
             }
         }
-        try change(by: actor) { try $0.records.putDestination(name, settings) }
     }
 
     package func remove(destination name: String, by actor: String) throws(ForwardingFailure) {

@@ -3,8 +3,10 @@
 
 package import Access
 package import Catalog
+package import Forwarding
 package import Logging
 import Metrics
+import Records
 import ServiceLifecycle
 package import Web
 
@@ -58,6 +60,7 @@ package actor EventFeed: Service {
     private static let resetCounter = Counter(label: "phim_event_resets_total")
 
     private let catalog: CatalogStore
+    private let shipments: ShipmentFeed
     private let work: BlockingWork
     private let logger: Logger
     private let limits: Limits
@@ -71,18 +74,21 @@ package actor EventFeed: Service {
     private var pauses = 0
     /// Everything up to here has been told; nil while nobody listens.
     private var position: Int64?
+    /// The same of shipments; nil also until the first look.
+    private var shipmentPosition: Int64?
     private var sleeper: CheckedContinuation<Void, Never>?
     private var hasEnded = false
 
-    package init(catalog: CatalogStore, work: BlockingWork, logger: Logger) {
-        self.init(catalog: catalog, work: work, logger: logger, limits: Limits())
+    package init(catalog: CatalogStore, shipments: ShipmentFeed, work: BlockingWork, logger: Logger) {
+        self.init(catalog: catalog, shipments: shipments, work: work, logger: logger, limits: Limits())
     }
 
     package init(
-        catalog: CatalogStore, work: BlockingWork, logger: Logger, limits: Limits,
+        catalog: CatalogStore, shipments: ShipmentFeed, work: BlockingWork, logger: Logger, limits: Limits,
         clock: any Clock<Duration> = ContinuousClock(), pause: Duration = .milliseconds(500), pausesPerBeat: Int = 30
     ) {
         self.catalog = catalog
+        self.shipments = shipments
         self.work = work
         self.logger = logger
         self.limits = limits
@@ -105,6 +111,7 @@ package actor EventFeed: Service {
                 continue
             }
             await look()
+            await lookAtShipments()
             pauses += 1
             if pauses % pausesPerBeat == 0 { beat() }
             try? await clock.sleep(for: pause)
@@ -141,6 +148,27 @@ package actor EventFeed: Service {
             }
         } catch {
             logger.error("cannot read the change feed", metadata: ["failure": "\(error)"])
+        }
+    }
+
+    /// Hands out what was sent on, and what of it was proven to have arrived. Who comes back is not told what it missed:
+    /// the outbox says how things are.
+    package func lookAtShipments() async {
+        do {
+            let after = shipmentPosition
+            let news = try await work.run { [shipments] in try shipments.news(after: after) }
+            // Nobody listened meanwhile: what comes from now on is told.
+            guard !listeners.isEmpty else { return }
+            shipmentPosition = news.last
+            guard !news.events.isEmpty else { return }
+            for listener in listeners.values {
+                let concerning = news.events.filter { listener.studies.contains($0.studyInstanceUID) }
+                guard !concerning.isEmpty else { continue }
+                listener.mailbox.put(shipments: concerning)
+                Self.eventCounter.increment(by: concerning.count)
+            }
+        } catch {
+            logger.error("cannot read what was sent on", metadata: ["failure": "\(type(of: error))"])
         }
     }
 
@@ -229,7 +257,7 @@ package actor EventFeed: Service {
     /// Ends to listen; harmless when it has ended already.
     package func leave(_ number: Int) {
         guard listeners.removeValue(forKey: number) != nil else { return }
-        if listeners.isEmpty { position = nil }
+        if listeners.isEmpty { (position, shipmentPosition) = (nil, nil) }
         Self.listenerGauge.record(listeners.count)
     }
 

@@ -2,6 +2,7 @@
 
 package import Catalog
 import Metrics
+package import Records
 import Synchronization
 
 /// One change as listeners hear of it: several of one kind in one series that came close together are one.
@@ -47,13 +48,14 @@ package final class EventMailbox: Sendable {
     /// Everything that has come since the last time.
     package struct Delivery: Sendable, Equatable {
         package var changes: [LiveChange] = []
+        package var shipments: [ShipmentEventRecord] = []
         /// Some changes were dropped: the listener must read its studies again. The number is that of the last one.
         package var reset: Int64?
         /// Time to show that the connection lives, and to look whether the listener may still listen.
         package var isBeat = false
         package var end: End?
 
-        var isEmpty: Bool { changes.isEmpty && reset == nil && !isBeat && end == nil }
+        var isEmpty: Bool { changes.isEmpty && shipments.isEmpty && reset == nil && !isBeat && end == nil }
     }
 
     private struct State {
@@ -81,6 +83,11 @@ package final class EventMailbox: Sendable {
             }
             state.delivery.changes += changes
         }
+    }
+
+    /// Studies that were sent on; the newest, when there is no room for all.
+    package func put(shipments: [ShipmentEventRecord]) {
+        update { state in state.delivery.shipments = (state.delivery.shipments + shipments).suffix(capacity) }
     }
 
     /// - Returns: how many beats wait to be taken, this one included.

@@ -3,12 +3,20 @@
 import Catalog
 import Foundation
 import NIOCore
+import Records
 
 /// The lines of one answer to a listener.
 enum EventText {
     private struct Body: Encodable {
         let study: String
         let series: String
+        let instances: Int
+        let at: String
+    }
+
+    private struct Shipment: Encodable {
+        let study: String
+        let destination: String
         let instances: Int
         let at: String
     }
@@ -29,6 +37,7 @@ enum EventText {
     static func delivery(_ delivery: EventMailbox.Delivery) throws -> String {
         var text = delivery.reset.map(reset) ?? ""
         for one in delivery.changes { text += try change(one) }
+        for one in delivery.shipments { text += try shipment(one) }
         if delivery.isBeat { text += heartbeat }
         if delivery.end == .shutdown { text += end("shutdown") }
         return text
@@ -43,6 +52,16 @@ enum EventText {
             at: at.formatted(.iso8601))
         let data = String(decoding: try encoder.encode(body), as: UTF8.self)
         return event(name(change), id: change.sequence, data: data)
+    }
+
+    /// A study was sent on, or its arrival proven. Without a number: it is none of the change feed.
+    static func shipment(_ shipment: ShipmentEventRecord) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let body = Shipment(
+            study: shipment.studyInstanceUID, destination: shipment.destination, instances: shipment.instances,
+            at: Date(timeIntervalSince1970: Double(shipment.at) / 1e6).formatted(.iso8601))
+        return event(shipment.state.rawValue, id: nil, data: String(decoding: try encoder.encode(body), as: UTF8.self))
     }
 
     /// A conflict, its decision and a correction may alter what a viewer shows; which it was is not its concern.

@@ -32,12 +32,14 @@ package struct PortalServices: Sendable {
     package let viewer: ViewerFiles?
     let studies: ViewerStudies
     let hospital: HospitalServices
+    let forwarding: ForwardingServices
     package let work: BlockingWork
     package let logger: Logger
 
     package init(
         facts: ServerFacts, catalog: CatalogStore, retrieval: InstanceRetrieval, events: EventFeed,
-        viewer: ViewerFiles?, hospital: HospitalServices, work: BlockingWork, logger: Logger
+        viewer: ViewerFiles?, hospital: HospitalServices, forwarding: ForwardingServices, work: BlockingWork,
+        logger: Logger
     ) {
         self.facts = facts
         self.catalog = catalog
@@ -46,6 +48,7 @@ package struct PortalServices: Sendable {
         studies = ViewerStudies(catalog: catalog, retrieval: retrieval)
         self.viewer = viewer
         self.hospital = hospital
+        self.forwarding = forwarding
         self.work = work
         self.logger = logger
     }
@@ -62,6 +65,7 @@ package enum PortalEdge {
         EventRoutes(services.events).add(to: api)
         OpenAPIRoutes().add(to: api)
         ReceptionEdge.addRoutes(to: api, services: services.hospital)
+        ForwardingEdge.addRoutes(to: api, services: services.forwarding)
         DeepLinkRoutes(services.hospital).add(to: router)
     }
 }

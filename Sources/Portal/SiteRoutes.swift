@@ -20,6 +20,8 @@ struct SiteRoutes: Sendable {
         "dialogs.js": Asset(PackageResources.dialogs_js, mediaType: javaScript),
         "orders.js": Asset(PackageResources.orders_js, mediaType: javaScript),
         "inbox.js": Asset(PackageResources.inbox_js, mediaType: javaScript),
+        "outbox.js": Asset(PackageResources.outbox_js, mediaType: javaScript),
+        "fleet.js": Asset(PackageResources.fleet_js, mediaType: javaScript),
         "reasons.js": Asset(PackageResources.reasons_js, mediaType: javaScript),
     ]
 

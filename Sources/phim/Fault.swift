@@ -5,6 +5,7 @@ import Archive
 import ArgumentParser
 import Catalog
 import Encounters
+import Forwarding
 import Glibc
 import Media
 import Records
@@ -51,6 +52,11 @@ enum Fault {
             // All or nothing: what is refused has changed nothing.
             default: true
             }
+        case let error as ForwardingFailure:
+            switch error {
+            case .invalid, .unknown, .conflict: true
+            case .unavailable: false
+            }
         case let error as MediaFailure:
             switch error {
             case .targetNotEmpty, .nothingToExport, .alreadyRunning: true
@@ -65,6 +71,7 @@ enum Fault {
         case let error as CatalogError: words(error)
         case let error as RecordsError: words(error)
         case let error as EncounterFailure: words(error)
+        case let error as ForwardingFailure: error.sentence
         case let error as AccessFailure: error.words
         case let error as VolumeFailure: words(error)
         default: "\(error)"

@@ -23,16 +23,20 @@ struct ArchiveOptions: ParsableArguments {
         return try Configuration.load(folder.configuration)
     }
 
-    /// Opens the archive for a command and closes it afterwards. What fails is said here, and thrown as an exit status.
-    func withArchive<Answer>(_ body: (OpenArchive) throws -> Answer) throws -> Answer {
-        let archive: OpenArchive
+    /// Opens the archive for a command that waits for others; close it afterwards.
+    func open() throws -> OpenArchive {
         do {
             var logger = Logger(label: "phim") { StreamLogHandler.standardError(label: $0) }
             logger.logLevel = .error
-            archive = try OpenArchive.existing(folder, configuration: try configuration(), logger: logger)
+            return try OpenArchive.existing(folder, configuration: try configuration(), logger: logger)
         } catch {
             throw Fault.opening(error)
         }
+    }
+
+    /// Opens the archive for a command and closes it afterwards. What fails is said here, and thrown as an exit status.
+    func withArchive<Answer>(_ body: (OpenArchive) throws -> Answer) throws -> Answer {
+        let archive = try open()
         defer { archive.close() }
         do { return try body(archive) } catch { throw Fault.exit(for: error) }
     }

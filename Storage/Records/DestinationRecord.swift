@@ -57,6 +57,8 @@ package struct DestinationRecord: Hashable, Sendable {
     package let reason: String
     package let since: Int64?
     package let reachedAt: Int64?
+    /// The configuration file says what it is: it is changed there.
+    package let isFromFile: Bool
 
     init(_ row: Row) throws {
         name = row["name"]
@@ -68,6 +70,7 @@ package struct DestinationRecord: Hashable, Sendable {
         reason = row["reason"]
         since = row["since"]
         reachedAt = row["reachedAt"]
+        isFromFile = row["isFromFile"]
     }
 }
 

@@ -33,6 +33,8 @@ package struct RouteRecord: Hashable, Sendable {
     package let destination: String
     package let settings: RouteSettings
     package let isOn: Bool
+    /// The configuration file says what it is: it is changed there.
+    package let isFromFile: Bool
     package let addedAt: Int64
 
     init(_ row: Row) throws {
@@ -40,6 +42,7 @@ package struct RouteRecord: Hashable, Sendable {
         destination = row["destination"]
         settings = try Body.value(row["body"])
         isOn = row["isOn"]
+        isFromFile = row["isFromFile"]
         addedAt = row["addedAt"]
     }
 }

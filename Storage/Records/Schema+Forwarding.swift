@@ -13,6 +13,7 @@ extension RecordStore {
             reason TEXT NOT NULL DEFAULT '',
             since INTEGER,  -- when the first failure of the row was
             reachedAt INTEGER,  -- when it last took something
+            isFromFile INTEGER NOT NULL DEFAULT 0,  -- the configuration file says what it is
             addedAt INTEGER NOT NULL
         ) WITHOUT ROWID;
 
@@ -22,6 +23,7 @@ extension RecordStore {
             destination TEXT NOT NULL COLLATE NOCASE REFERENCES destination (name),
             body TEXT NOT NULL,
             isOn INTEGER NOT NULL DEFAULT 1,
+            isFromFile INTEGER NOT NULL DEFAULT 0,  -- the configuration file says what it is
             addedAt INTEGER NOT NULL
         ) WITHOUT ROWID;
 
@@ -52,6 +54,30 @@ extension RecordStore {
             WHERE state = 'waiting' AND isHeld = 0;
         CREATE INDEX shipment_unproven ON shipment (destination, dueAt) WHERE state = 'sent';
         CREATE INDEX shipment_by_study ON shipment (studyInstanceUID);
+        CREATE INDEX shipment_proven ON shipment (committedAt) WHERE state = 'committed';
+
+        -- Since v0011: what was told of shipments, in order: for those who listen, and for their history.
+        CREATE TABLE shipmentEvent (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            shipment INTEGER NOT NULL REFERENCES shipment (id) ON DELETE CASCADE,
+            state TEXT NOT NULL,  -- sent or committed
+            at INTEGER NOT NULL
+        );
+        CREATE INDEX shipmentEvent_by_shipment ON shipmentEvent (shipment, id);
+        CREATE TRIGGER shipment_told AFTER UPDATE OF state ON shipment
+        WHEN OLD.state <> NEW.state AND NEW.state IN ('sent', 'committed') BEGIN
+            INSERT INTO shipmentEvent (shipment, state, at) VALUES (
+                NEW.id, NEW.state, coalesce(CASE NEW.state WHEN 'sent' THEN NEW.sentAt ELSE NEW.committedAt END, NEW.dueAt));
+        END;
+
+        -- Since v0011: how much a destination took in each span of ten seconds of the last hour.
+        CREATE TABLE linePace (
+            destination TEXT NOT NULL COLLATE NOCASE,
+            span INTEGER NOT NULL,  -- its first microsecond
+            octets INTEGER NOT NULL,  -- as they are stored here
+            lineOctets INTEGER NOT NULL,  -- as they went over the line
+            PRIMARY KEY (destination, span)
+        ) WITHOUT ROWID;
 
         -- Since v0011: studies that the rules are to look at: marked in the transaction that links them.
         CREATE TABLE forwardingLook (
@@ -102,8 +128,10 @@ extension RecordStore {
             instances INTEGER NOT NULL,
             retainedUntil INTEGER NOT NULL,
             at INTEGER NOT NULL,
-            account TEXT NOT NULL
+            account TEXT NOT NULL,
+            erasedAt INTEGER  -- when the images were gone; null while that is still to be done
         ) WITHOUT ROWID;
+        CREATE INDEX purge_unfinished ON purge (at) WHERE erasedAt IS NULL;
         CREATE TRIGGER purge_needs_proof BEFORE INSERT ON purge BEGIN
             SELECT RAISE(ABORT, 'purge without commitment') WHERE NOT EXISTS (
                 SELECT 1 FROM shipment WHERE id = NEW.shipment AND studyInstanceUID = NEW.studyInstanceUID
@@ -112,7 +140,8 @@ extension RecordStore {
                 SELECT count(*) FROM shipped WHERE shipment = NEW.shipment AND committedAt IS NOT NULL);
             SELECT RAISE(ABORT, 'purge before the end of retention') WHERE NEW.at < NEW.retainedUntil;
         END;
-        CREATE TRIGGER purge_is_final BEFORE UPDATE ON purge BEGIN
+        CREATE TRIGGER purge_is_final
+        BEFORE UPDATE OF studyInstanceUID, shipment, instances, retainedUntil, at, account ON purge BEGIN
             SELECT RAISE(ABORT, 'a purge is not altered');
         END;
 

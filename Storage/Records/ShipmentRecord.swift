@@ -346,6 +346,7 @@ extension RecordTransaction {
             UPDATE shipment SET sentInstances = sentInstances + ?, sentOctets = sentOctets + ?,
                 lineOctets = lineOctets + ? WHERE id = ?
             """, [before == nil ? 1 : 0, octets - ((before?["octets"] as Int64?) ?? 0), lineOctets, shipment])
+        if lineOctets > 0 { try notePace(octets: octets, lineOctets: lineOctets, of: shipment) }
     }
 
     /// The destination did not take an object: it is tried again then.

@@ -43,6 +43,35 @@ import Testing
         #expect(configuration.peers.map { $0.priority.map { "\($0)" } } == [nil, "stat"])
     }
 
+    @Test("What is sent on is read")
+    func forwarding() throws {
+        let text = """
+            forwarding:
+              station: bac-giang.03
+              destinations:
+                - { name: centre, phim: "https://pacs.example.org", tokenFile: secrets/c, ca: ca.pem, timetable: ["daily 06:00-20:00 2M"] }
+                - { name: pacs, peer: pacs1, tls: true, commit: true, lanes: 4, needsLegalBasis: true, contractUntil: "20281231" }
+              routes:
+                - { name: all, to: centre, compress: true, on: false }
+                - { name: heads, to: pacs, when: ["modality=CT"], priority: stat, deidentify: basic, legalBasis: referral }
+              priors: { from: centre, studies: 5 }
+              purge: { afterDays: 90, automatic: true }
+            """
+        let section = try Configuration.parse(text, name: "phim.yaml").forwarding
+        #expect(section.station == "bac-giang.03")
+        let (centre, pacs) = (section.destinations[0].settings, section.destinations[1].settings)
+        #expect(centre.way == .phim && centre.url == "https://pacs.example.org" && centre.tokenFile == "secrets/c")
+        #expect(centre.caFile == "ca.pem" && centre.timetable == ["daily 06:00-20:00 2M"] && centre.lanes == 2)
+        #expect(pacs.way == .dimse && pacs.peer == "pacs1" && pacs.isSecure && pacs.commits && pacs.lanes == 4)
+        #expect(pacs.needsLegalBasis && pacs.contractUntil == "20281231")
+        #expect(section.routes.map(\.isOn) == [false, true] && section.routes.map(\.to) == ["centre", "pacs"])
+        let heads = section.routes[1].settings
+        #expect(heads.conditions == ["modality=CT"] && heads.priority == "stat" && heads.legalBasis == "referral")
+        #expect(heads.transform.deidentification == "basic" && section.routes[0].settings.transform.compresses)
+        #expect(section.priors.from == "centre" && section.priors.studies == 5 && section.priors.years == 5)
+        #expect(section.purge.afterDays == 90 && section.purge.automatic && section.purge.whenFullerThan == 80)
+    }
+
     @Test("A peer's AE title is kept without padding, as those added on the command line are")
     func padding() throws {
         let text = "peers: [ { name: ct1, aeTitle: \" CT1 \", host: 192.0.2.1, port: 104 } ]"
@@ -167,6 +196,22 @@ import Testing
             ("access: { auditMonths: 0 }", "access.auditMonths"),
             ("storage: { volumeSize: huge }", "storage.volumeSize"),
             ("storage: { streamThreshold: 2GiB }", "storage.streamThreshold"),
+            ("forwarding: { statoin: x }", "forwarding.statoin"),
+            ("forwarding: { station: \"a b\" }", "forwarding.station"),
+            ("forwarding: { destinations: [ { name: a } ] }", "one of peer, dicomweb and phim"),
+            ("forwarding: { destinations: [ { name: a, peer: b, phim: c } ] }", "one of peer, dicomweb and phim"),
+            ("forwarding: { destinations: [ { name: a, phim: host } ] }", "forwarding.destinations: a: url"),
+            ("forwarding: { destinations: [ { name: a, peer: b, lanes: 17 } ] }", "lanes"),
+            ("forwarding: { destinations: [ { name: a, peer: b, rate: 2M } ] }", "rate"),
+            ("forwarding: { destinations: [ { name: a, peer: b, timetable: [always] } ] }", "timetable"),
+            ("forwarding: { destinations: [ { name: a, peer: b, contractUntil: \"2028\" } ] }", "contract"),
+            ("forwarding: { destinations: [ { name: a, peer: b }, { name: A, peer: c } ] }", "there twice"),
+            ("forwarding: { routes: [ { name: a, to: b, when: [colour=red] } ] }", "colour=red"),
+            ("forwarding: { routes: [ { name: a, to: b, priority: urgent } ] }", "stat, normal, bulk"),
+            ("forwarding: { routes: [ { name: a } ] }", "to"),
+            ("forwarding: { priors: { years: 0 } }", "forwarding.priors.years"),
+            ("forwarding: { purge: { automatic: true } }", "afterDays"),
+            ("forwarding: { purge: { afterDays: 9, whenFullerThan: 100 } }", "forwarding.purge.whenFullerThan"),
             ("peers: [ { name: a, aeTitle: B, host: c } ]", "port"),
             ("peers: [ { name: a, aeTitle: B, host: c, port: 0 } ]", "port"),
             ("peers: [ { name: a, aeTitle: B, host: \"::1\", port: 104 } ]", "host"),

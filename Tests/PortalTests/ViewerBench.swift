@@ -4,6 +4,7 @@ import Access
 import Catalog
 import Encounters
 import Exchange
+import Forwarding
 import Foundation
 import Hummingbird
 import Ingest
@@ -63,7 +64,9 @@ final class ViewerBench {
     }
 
     func feed(_ limits: EventFeed.Limits = EventFeed.Limits()) -> EventFeed {
-        EventFeed(catalog: catalog, work: work, logger: logger, limits: limits)
+        let encounters = Encounters(records: records, settings: OrderSettings())
+        let shipments = Outbox(catalog: catalog, encounters: encounters).feed
+        return EventFeed(catalog: catalog, shipments: shipments, work: work, logger: logger, limits: limits)
     }
 
     func router() throws -> Router<WebRequestContext> {
@@ -87,8 +90,11 @@ final class ViewerBench {
             to: router,
             services: PortalServices(
                 facts: ServerFacts(version: "test", aeTitle: "PHIM", dicomPort: 0), catalog: catalog,
-                retrieval: retrieval, events: feed(), viewer: nil, hospital: hospital, work: work,
-                logger: logger))
+                retrieval: retrieval, events: feed(), viewer: nil, hospital: hospital,
+                forwarding: ForwardingServices(
+                    outbox: Outbox(catalog: catalog, encounters: encounters),
+                    book: RouteBook(catalog: catalog, encounters: encounters), peers: { [] }, work: work),
+                work: work, logger: logger))
         ExchangeEdge.addRoutes(
             to: router,
             services: ExchangeServices(

@@ -55,6 +55,13 @@ export const archive = {
   studyLinks: (wanted) => json(`/api/v1/study-links?${new URLSearchParams(wanted)}`),
   linkStudy: (uid, place) => json(`/api/v1/studies/${uid}/order`, post(place, { method: 'PUT' })),
   unlinkStudy: (uid, why) => json(`/api/v1/studies/${uid}/order/undo`, post(why)),
+  outbox: () => json('/api/v1/outbox'),
+  shipments: (wanted) => json(`/api/v1/outbox/shipments?${new URLSearchParams(wanted)}`),
+  shipmentDoes: (number, action, body = {}) => json(`/api/v1/outbox/shipments/${number}/${action}`, post(body)),
+  lineDoes: (name, action) => json(`/api/v1/destinations/${encodeURIComponent(name)}/${action}`, post({})),
+  ledger: (uid) => json(`/api/v1/studies/${uid}/shipments`),
+  /** At a centre, the archives that send to it. */
+  fleet: () => json('/api/v1/fleet'),
   share: (uid, seconds) => json(`/api/v1/studies/${uid}/links`, post({ seconds })),
 
   /** Studies of one query, with the total where the archive counts it. */

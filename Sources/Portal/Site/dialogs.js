@@ -81,7 +81,8 @@ function ready(url, expiresAt) {
 
 export function keysDialog() {
   const keys = [['/', 'keySearch'], ['↑ ↓', 'keyMove'], ['Enter', 'keyOpen'], ['→', 'keyDetails'], ['s', 'keyShare'],
-    ['u', 'keyUpload'], ['1', 'studies'], ['2', 'orders'], ['3', 'inbox'], ['Esc', 'keyBack'], ['?', 'keyHelp']];
+    ['u', 'keyUpload'], ['1', 'studies'], ['2', 'orders'], ['3', 'inbox'], ['4', 'outbox'],
+    ['5', 'fleet'], ['Esc', 'keyBack'], ['?', 'keyHelp']];
   show(t('keys'), h('dl', { class: 'keys' }, ...keys.flatMap(([key, text]) => [
     h('dt', {}, ...key.split(' ').map((part) => h('kbd', {}, part))), h('dd', {}, t(text))])),
   h('div', { class: 'row' }, closing()));

@@ -3,18 +3,22 @@
 import { archive, lost, Refused } from './archive.js';
 import { keysDialog, passwordDialog } from './dialogs.js';
 import { $, h } from './dom.js';
+import { Fleet } from './fleet.js';
 import { Inbox } from './inbox.js';
 import { OrderList } from './orders.js';
+import { Outbox } from './outbox.js';
 import { StudyList } from './studies.js';
 import { applyTexts, t, toggleLanguage } from './texts.js';
 import { acceptDrops, chooseFiles } from './upload.js';
 
 /** The right that each place of the page needs. */
-const PLACES = { studies: 'search', orders: 'readOrders', inbox: 'reconcile' };
+const PLACES = { studies: 'search', orders: 'readOrders', inbox: 'reconcile', outbox: 'forward', fleet: 'forward' };
 
 let list = null;
 let orders = null;
 let inbox = null;
+let outbox = null;
+let fleet = null;
 let session = null;
 
 /** Where the visitor was going: a path of this server, or nowhere. */
@@ -101,6 +105,13 @@ async function go() {
     case 'inbox':
       inbox.rights = session.rights;
       return inbox.restart();
+    case 'outbox':
+      outbox ??= new Outbox(session.rights);
+      outbox.rights = session.rights;
+      return outbox.restart();
+    case 'fleet':
+      fleet ??= new Fleet();
+      return fleet.restart();
     default: return undefined;
   }
 }
@@ -176,7 +187,9 @@ function commandKey(event, isTyping) {
   switch (event.key) {
     case '1':
     case '2':
-    case '3': {
+    case '3':
+    case '4':
+    case '5': {
       const link = $('#places').hidden ? null : document.querySelectorAll('#places a')[Number(event.key) - 1];
       if (!link || link.hidden) return false;
       location.hash = link.dataset.place;
@@ -203,7 +216,7 @@ function wire() {
     button.dataset.t = 'language';
     button.onclick = () => {
       toggleLanguage();
-      if (session) for (const part of [list, orders, inbox]) part?.relabel();
+      if (session) for (const part of [list, orders, inbox, outbox, fleet]) part?.relabel();
     };
   }
   $('#upload-open').onclick = chooseFiles;

@@ -63,6 +63,8 @@ OF_ONE_STUDY = [
     ("exchange", "GET", "/api/v1/exchange/studies/{study}/objects/nobody", None),
     ("exchange", "PATCH", "/api/v1/exchange/studies/{study}/objects/nobody", b"no object"),
     ("exchange", "POST", "/api/v1/exchange/studies/{study}/receipt", {}),
+    ("forward", "GET", "/api/v1/studies/{study}/shipments", None),
+    ("forward", "GET", "/api/v1/routes/explain?study={study}", None),
 ]
 # Resources of no single study.
 OTHERS = [
@@ -110,6 +112,25 @@ OTHERS = [
     ("forward", "GET", "/api/v1/fleet", None),
     ("invite", "POST", "/api/v1/links", {}),
     ("invite", "DELETE", "/api/v1/links/999999", None),
+    ("forward", "GET", "/api/v1/destinations", None),
+    ("forward", "GET", "/api/v1/destinations/nobody", None),
+    ("administer", "PUT", "/api/v1/destinations/nobody", {}),
+    ("administer", "DELETE", "/api/v1/destinations/nobody", None),
+    *[("forward", "POST", f"/api/v1/destinations/nobody/{action}", None) for action in ("pause", "resume", "retry")],
+    ("forward", "GET", "/api/v1/routes", None),
+    ("forward", "GET", "/api/v1/routes/explain", None),
+    ("forward", "POST", "/api/v1/routes/try", {"when": []}),
+    ("forward", "GET", "/api/v1/routes/nobody", None),
+    ("forward", "PUT", "/api/v1/routes/nobody", {}),
+    ("forward", "DELETE", "/api/v1/routes/nobody", None),
+    ("forward", "GET", "/api/v1/outbox", None),
+    ("forward", "GET", "/api/v1/outbox/shipments", None),
+    ("forward", "POST", "/api/v1/outbox/shipments", {}),
+    ("forward", "GET", "/api/v1/outbox/shipments/999999", None),
+    ("forward", "GET", "/api/v1/outbox/receipts/999999", None),
+    *[("forward", "POST", f"/api/v1/outbox/shipments/999999/{action}", body)
+      for action, body in (("hold", None), ("release", None), ("first", None), ("last", None), ("retry", None),
+                           ("resend", None), ("drop", {}), ("priority", {"priority": "stat"}))],
 ]
 # What anybody may have: nothing of it is about a patient.
 OPEN = ["/", "/health/live", "/health/ready", "/api/v1/server", "/api/v1/openapi.json", "/api/v1/oidc", "/metrics"]

@@ -1,0 +1,161 @@
+// Where studies are sent on to: /api/v1/destinations.
+
+import Access
+import Encounters
+import Forwarding
+import Hummingbird
+import Records
+import Web
+
+struct DestinationRoutes: Sendable {
+    private struct List: Encodable, Sendable {
+        let destinations: [DestinationReport]
+    }
+
+    /// What is not given stays as it is.
+    private struct Wish: Decodable, Sendable {
+        let way: String?
+        let peer: String?
+        let url: String?
+        let tokenFile: String?
+        let caFile: String?
+        let certificateFile: String?
+        let keyFile: String?
+        let isSecure: Bool?
+        let commits: Bool?
+        let lanes: Int?
+        let timetable: [String]?
+        let needsLegalBasis: Bool?
+        let contractFrom: String?
+        let contractUntil: String?
+
+        func apply(to settings: inout DestinationSettings) throws(Problem) {
+            if let way {
+                guard let known = DestinationSettings.Way(rawValue: way) else {
+                    throw Problem(.badRequest, "way: dimse, dicomweb or phim")
+                }
+                settings.way = known
+            }
+            // Another archive has another key.
+            if let url, url != settings.url { settings.receiptKey = "" }
+            settings.peer = peer ?? settings.peer
+            settings.url = url ?? settings.url
+            settings.tokenFile = try Self.file(tokenFile, "tokenFile") ?? settings.tokenFile
+            settings.caFile = try Self.file(caFile, "caFile") ?? settings.caFile
+            settings.certificateFile = try Self.file(certificateFile, "certificateFile") ?? settings.certificateFile
+            settings.keyFile = try Self.file(keyFile, "keyFile") ?? settings.keyFile
+            settings.isSecure = isSecure ?? settings.isSecure
+            settings.commits = commits ?? settings.commits
+            settings.lanes = lanes ?? settings.lanes
+            settings.timetable = timetable ?? settings.timetable
+            settings.needsLegalBasis = needsLegalBasis ?? settings.needsLegalBasis
+            settings.contractFrom = contractFrom ?? settings.contractFrom
+            settings.contractUntil = contractUntil ?? settings.contractUntil
+        }
+
+        /// What a token file holds goes to the destination: whoever may name any file by HTTP could read all of them.
+        private static func file(_ name: String?, _ field: String) throws(Problem) -> String? {
+            guard let name, !name.isEmpty else { return name }
+            guard name.wholeMatch(of: /secrets\/[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}/) != nil else {
+                throw Problem(.badRequest, "\(field): a file in the folder secrets of the data directory: secrets/NAME")
+            }
+            return name
+        }
+    }
+
+    private let services: ForwardingServices
+
+    init(_ services: ForwardingServices) { self.services = services }
+
+    func add(to group: RouterGroup<WebRequestContext>) {
+        group.get("destinations") { _, context in
+            _ = try context.authorized(.forward, detail: "destinations")
+            return try JSONAnswer.response(List(destinations: try await services.run { try $0.book.destinations() }))
+        }
+        group.get("destinations/:name") { _, context in
+            _ = try context.authorized(.forward, detail: "destinations")
+            let name = context.pathName()
+            return try JSONAnswer.response(try await services.run { try $0.report(name) })
+        }
+        group.put("destinations/:name") { request, context in try await put(request, context) }
+        group.delete("destinations/:name") { _, context in try await remove(context) }
+        group.post("destinations/:name/pause") { _, context in
+            try await change(context, "paused") { try $0.outbox.pause(destination: $1, true, by: $2) }
+        }
+        group.post("destinations/:name/resume") { _, context in
+            try await change(context, "resumed") { services, name, actor in
+                try services.outbox.pause(destination: name, false, by: actor)
+                try services.outbox.retry(destination: name, by: actor)
+            }
+        }
+        group.post("destinations/:name/retry") { _, context in
+            try await change(context, "tried again") { try $0.outbox.retry(destination: $1, by: $2) }
+        }
+    }
+
+    /// Whereto patients' images go is for those who administer.
+    private func put(_ request: Request, _ context: WebRequestContext) async throws -> Response {
+        let caller = try context.authorized(.administer, detail: "destination")
+        let asked = try await JSONAnswer.body(Wish.self, of: request)
+        let name = context.pathName()
+        do {
+            try WishText.check(name, "name", most: 64)
+            for text in [asked.peer, asked.url] { try WishText.check(text, "peer or url") }
+        } catch { throw Problem(error) }
+        return try JSONAnswer.response(
+            try await services.run { services in
+                try services.book.demandOwn(destination: name)
+                let known = try? services.book.destination(name)
+                var settings = known?.settings ?? DestinationSettings()
+                try asked.apply(to: &settings)
+                if settings.way == .dimse {
+                    let peers = try services.peers()
+                    guard let peer = peers.first(where: { $0.lowercased() == settings.peer.lowercased() }) else {
+                        throw ForwardingFailure.invalid(field: "peer", reason: "the name of a peer that there is")
+                    }
+                    settings.peer = peer
+                }
+                try services.book.put(destination: known?.name ?? name, settings, by: caller.account)
+                return try services.report(name)
+            })
+    }
+
+    private func remove(_ context: WebRequestContext) async throws -> Response {
+        let caller = try context.authorized(.administer, detail: "destination removed")
+        let name = context.pathName()
+        try await services.run { services in
+            _ = try services.book.destination(name)
+            try services.book.demandOwn(destination: name)
+            do throws(ForwardingFailure) { try services.book.remove(destination: name, by: caller.account) } catch {
+                // Routes lead there: that is no fault of the request.
+                if case .invalid(_, let reason) = error { throw ForwardingFailure.conflict(reason: reason) }
+                throw error
+            }
+        }
+        return Response(status: .noContent)
+    }
+
+    private func change(
+        _ context: WebRequestContext, _ detail: String,
+        _ body: @escaping @Sendable (ForwardingServices, _ name: String, _ actor: String) throws -> Void
+    ) async throws -> Response {
+        let caller = try context.authorized(.forward)
+        let asked = context.pathName()
+        let report = try await services.run { services in
+            let name = try services.book.destination(asked).name
+            try body(services, name, caller.account)
+            return try services.report(name)
+        }
+        context.noteForwarding(caller, "destination \(report.name) \(detail)")
+        return try JSONAnswer.response(report)
+    }
+}
+
+extension ForwardingServices {
+    fileprivate func report(_ name: String) throws(ForwardingFailure) -> DestinationReport {
+        guard let found = try book.destinations().first(where: { $0.name.lowercased() == name.lowercased() }) else {
+            throw .unknown(what: "destination")
+        }
+        return found
+    }
+}
