@@ -52,8 +52,12 @@ package struct ArchiveServer: Sendable {
         archive.volumes.prepare()
         refreshSeals()
         archive.folder.clearScratch()
-        // Followers of the change feed read from it within days; it need not grow for ever.
-        try await Self.offThePool { [archive] in try archive.catalog.forgetChanges(keeping: 1_000_000) }
+        // What everybody who follows the change feed has read need not be kept for ever.
+        try await Self.offThePool { [archive] in
+            let last = try archive.catalog.changeBounds().last - 1_000_000
+            guard let read = try archive.follower.position(), last > 0 else { return }
+            try archive.catalog.forgetChanges(through: min(read, last))
+        }
 
         let services = try dimseServices { [archive] answer, peers throws(ForwardingFailure) in
             try archive.outbox.committed(answer, by: peers)
@@ -172,7 +176,8 @@ package struct ArchiveServer: Sendable {
         return { httpPort in
             let server = RunningServer(
                 pid: ProcessInfo.processInfo.processIdentifier, aeTitle: dicom.aeTitle, dicomHost: dicom.host,
-                dicomPort: dicomPorts[0], dicomTLSPort: dicomPorts.dropFirst().first, httpHost: http.host, httpPort: httpPort,
+                dicomPort: dicomPorts[0], dicomTLSPort: dicomPorts.dropFirst().first, httpHost: http.host,
+                httpPort: httpPort,
                 httpScheme: http.tls == nil ? "http" : "https", hl7Port: hl7Port, data: folder.path,
                 version: Version.current)
             try? Data((server.jsonLine + "\n").utf8).write(

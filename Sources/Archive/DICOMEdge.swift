@@ -19,7 +19,9 @@ package struct DICOMTLSSection: Decodable, Sendable, Equatable {
     /// Whether callers must show a certificate that `ca` vouches for.
     package var requireClientCertificate = true
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case port, certificate, key, ca, requireClientCertificate }
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case port, certificate, key, ca, requireClientCertificate
+    }
 
     package init(from decoder: any Decoder) throws {
         try decoder.refuseUnknownKeys(CodingKeys.self)

@@ -53,6 +53,11 @@ package final class StudyFollower: Sendable {
         }
     }
 
+    /// Up to which entry the feed was read; nil before the first start.
+    package func position() throws(EncounterFailure) -> Int64? {
+        try encounters.look { try $0.position(ofFollower: Self.name) }
+    }
+
     /// Follows on a thread of its own until `stop`.
     package func start() {
         let thread = Thread { [self] in

@@ -66,21 +66,33 @@ package struct ExchangeCarrier: Carrier {
     // MARK: What is there
 
     /// Asks with the manifest alone first: a study that is there already costs one small question.
-    package func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> Set<String>? {
-        guard shipment.transform.keepsObjects, !instances.isEmpty else { return nil }
+    package func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> HeldAnswer {
+        guard shipment.transform.keepsObjects, !instances.isEmpty else { return .unknown }
+        do throws(ExchangeLineFailure) { return .held(try await heldObjects(shipment, instances)) } catch {
+            doors.logger.warning(
+                "a centre does not say what it holds",
+                metadata: ["destination": "\(name)", "why": "\(error.outcome.words)"])
+            // What it does not answer of one study says nothing of the line.
+            if case .refused = error.outcome { return .unknown }
+            return .failed(error.outcome)
+        }
+    }
+
+    private func heldObjects(
+        _ shipment: ShipmentRecord, _ instances: [StoredInstance]
+    ) async throws(ExchangeLineFailure) -> Set<String> {
         let manifest = StudyManifest(
             Dictionary(instances.map { ($0.sopInstanceUID, $0.digest) }, uniquingKeysWith: { first, _ in first }))
         let correction = (instances[0].correction?.attributes ?? [:]).map { ($0.key.hexadecimal, $0.value) }
         var offer = StudyOffer(
             manifest: Hexadecimal.text(manifest.digest), instances: manifest.objects.count,
             correction: Dictionary(uniqueKeysWithValues: correction))
-        guard var answer = await ask(offer, study: shipment.studyInstanceUID) else { return nil }
+        var answer = try await ask(offer, study: shipment.studyInstanceUID)
         if answer.isComplete { return Set(manifest.objects.keys) }
         begun.note(answer.partial.keys)
         if answer.instances == 0 { return [] }
         offer.objects = manifest.objects.mapValues { Hexadecimal.text($0.prefix(ExchangeWords.prefix)) }
-        guard let listed = await ask(offer, study: shipment.studyInstanceUID) else { return nil }
-        answer = listed
+        answer = try await ask(offer, study: shipment.studyInstanceUID)
         let uids = manifest.uids
         guard let held = answer.held.flatMap({ Data(base64Encoded: $0) }),
             let bits = BitList.bits(Array(held), count: uids.count)
@@ -88,18 +100,16 @@ package struct ExchangeCarrier: Carrier {
         return Set(zip(uids, bits).filter(\.1).map(\.0))
     }
 
-    private func ask(_ offer: StudyOffer, study: String) async -> OfferAnswer? {
-        do {
-            let (headers, body) = try Self.json(offer)
-            let answer = try await line.ask(.POST, "/studies/\(study)/offer", headers: headers, body: body)
-            guard answer.status == 200 else {
-                doors.logger.warning(
-                    "a centre does not say what it holds",
-                    metadata: ["destination": "\(name)", "why": "\(answer.outcome.words)"])
-                return nil
-            }
-            return answer.value(OfferAnswer.self)
-        } catch { return nil }
+    private func ask(_ offer: StudyOffer, study: String) async throws(ExchangeLineFailure) -> OfferAnswer {
+        guard let (headers, body) = try? Self.json(offer) else {
+            throw ExchangeLineFailure(outcome: .refused("the offer cannot be written"))
+        }
+        let answer = try await line.ask(.POST, "/studies/\(study)/offer", headers: headers, body: body)
+        guard answer.status == 200 else { throw ExchangeLineFailure(outcome: answer.outcome) }
+        guard let value = answer.value(OfferAnswer.self) else {
+            throw ExchangeLineFailure(outcome: .failed("the answer to an offer cannot be read"))
+        }
+        return value
     }
 
     /// JSON, compressed where it is long.

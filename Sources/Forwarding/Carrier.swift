@@ -42,6 +42,16 @@ package struct ParcelOutcome: Sendable {
     }
 }
 
+/// What a destination has of a study before it is sent.
+package enum HeldAnswer: Sendable {
+    /// Its protocol cannot say.
+    case unknown
+    /// By SOP Instance UID.
+    case held(Set<String>)
+    /// It could not be asked.
+    case failed(DeliveryOutcome)
+}
+
 /// What a destination answers when it is asked for proof.
 package enum ProofOutcome: Sendable {
     /// It answers later, to the transaction that was asked with (storage commitment on another association).
@@ -82,8 +92,8 @@ package struct ProofRequest: Sendable {
 /// One way to one destination; made anew when the destination's settings change. Nothing here is thrown: what goes wrong
 /// is the outcome of what was asked.
 package protocol Carrier: Sendable {
-    /// Which of these objects the destination holds already, byte for byte, by SOP Instance UID; nil where it cannot say.
-    func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> Set<String>?
+    /// Which of these objects the destination holds already, byte for byte.
+    func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> HeldAnswer
     /// A lane of its own: an association, a connection. Lanes are used by one task each.
     func lane() -> any Lane
     /// Asks for proof; nil where this destination gives none.

@@ -1,5 +1,6 @@
 // Keeps one destination supplied: its lanes, its rates, its proofs.
 
+import Dispatch
 import Encounters
 import Logging
 import Metrics
@@ -97,21 +98,30 @@ struct DestinationRunner: Sendable {
                 guard let parcel else {
                     try await noting?.value
                     noting = nil
+                    if mayRun { lanes.idle() }
                     if !isResting { await lane.rest() }
                     isResting = true
                     try await clock.sleep(for: Self.beat)
                     continue
                 }
                 (isResting, isFailing) = (false, false)
+                let began = DispatchTime.now().uptimeNanoseconds
                 let result = await lane.send(parcel)
+                if Task.isCancelled, result.outcome.isOfLine {
+                    await queue.giveBack(parcel)
+                    break
+                }
+                let closesLine = !lanes.othersTook(since: began, but: number)
                 let last = noting
                 noting = Task {
-                    try await last?.value
-                    try await queue.note(result, of: parcel)
+                    _ = try? await last?.value
+                    try await queue.note(result, of: parcel, closesLine: closesLine)
                 }
                 counts.count(result)
                 switch result.outcome {
-                case .taken: doors.sent(parcel)
+                case .taken:
+                    lanes.taken(by: number)
+                    doors.sent(parcel)
                 case .refused:
                     logger.warning("an object is not taken (phim outbox explain)", metadata: metadata(parcel))
                 case .unreached, .failed, .gone:
@@ -128,8 +138,10 @@ struct DestinationRunner: Sendable {
                 // At most one object is not written down yet.
                 try await last?.value
             } catch {
-                noting = nil
                 if Task.isCancelled { break }
+                // What could not be written down is sent again.
+                _ = try? await noting?.value
+                noting = nil
                 // What cannot be read or written now may be later; nothing is lost. It is said once.
                 if !isFailing { logger.error("cannot send on now", metadata: ["why": "\(Self.why(error))"]) }
                 isFailing = true
@@ -207,6 +219,16 @@ private struct ForwardingCounts: Sendable {
         case .taken: taken.increment()
         case .refused: refused.increment()
         case .unreached, .failed, .gone: failed.increment()
+        }
+    }
+}
+
+extension DeliveryOutcome {
+    /// Whether it speaks of the line, not of the object.
+    fileprivate var isOfLine: Bool {
+        switch self {
+        case .taken, .refused: false
+        case .unreached, .failed, .gone: true
         }
     }
 }

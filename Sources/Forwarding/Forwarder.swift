@@ -8,6 +8,7 @@ import ServiceLifecycle
 /// Sends on what the outbox holds, until the server stops. Destinations and rules may change while it runs.
 package struct Forwarder: Service {
     private static let beat = Duration.milliseconds(250)
+    private static let refreshing = Duration.seconds(600)
 
     private let outbox: Outbox
     private let doors: ForwardingDoors
@@ -41,11 +42,17 @@ package struct Forwarder: Service {
     /// Studies that came, or were put right, go through the rules.
     private func follow() async {
         var isFailing = false
+        var refreshedAt = ContinuousClock.now
         while !Task.isCancelled {
             let began = ContinuousClock.now
+            var isMore = false
             do {
-                let book = outbox.book
-                _ = try await blocking.run { try book.judge() }
+                let (outbox, book) = (outbox, outbox.book)
+                isMore = try await blocking.run { try book.judge() } == RouteBook.pass
+                if began - refreshedAt > Self.refreshing {
+                    try await blocking.run { try outbox.refresh() }
+                    refreshedAt = began
+                }
                 isFailing = false
             } catch {
                 // What cannot be read or written now may be later; nothing is skipped. It is said once.
@@ -53,7 +60,8 @@ package struct Forwarder: Service {
                 isFailing = true
             }
             // A large study that is still coming is looked at again and again: a fifth of one processor's time at most.
-            let rest = max(Self.beat, (ContinuousClock.now - began) * 4)
+            let spent = ContinuousClock.now - began
+            let rest = isMore ? spent : max(Self.beat, spent * 4)
             guard (try? await clock.sleep(for: rest)) != nil else { return }
         }
     }

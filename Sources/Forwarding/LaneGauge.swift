@@ -21,7 +21,11 @@ package struct LaneGauge: Hashable, Sendable {
         // What a wider line did not gain is given back; what a narrower one loses is taken again.
         before = rate
         let next = min(max(width + step, 1), most)
-        if next == width { step = -step }
+        if next == width {
+            // At a bound it turns round, and the next measurement moves it, whatever it says.
+            step = width == 1 ? 1 : -1
+            before = 0
+        }
         width = next
     }
 

@@ -9,6 +9,16 @@ extension Outbox {
     /// A new run: whom the last one could not reach is tried at once.
     package func begin() throws(ForwardingFailure) {
         try book.change(by: "rule") { try $0.records.forgetDestinationWaits() }
+        try refresh()
+    }
+
+    /// From time to time, and each day: what may not leave is looked at again, for a contract may have begun; and no wait
+    /// outlives a clock that was wrong.
+    func refresh() throws(ForwardingFailure) {
+        try book.change(by: "rule") { desk in
+            try desk.records.markRefused()
+            try desk.records.limitWaits(to: Backoff.longest + 60_000_000)
+        }
     }
 
     /// What may be sent to a destination now; nothing while its line is closed.
@@ -16,8 +26,11 @@ extension Outbox {
     func due(_ destination: String, onlyStat: Bool, limit: Int) throws(ForwardingFailure) -> [ShipmentRecord] {
         try book.look { records in
             guard let line = try records.destination(destination), Self.isOpen(line, records.now) else { return [] }
-            return try records.dueShipments(destination: destination, limit: limit).filter {
-                !onlyStat || $0.priority == .stat
+            let today = String(LocalTime.text(records.now).prefix(8))
+            return try records.dueShipments(destination: destination, limit: limit).filter { shipment in
+                if onlyStat, shipment.priority != .stat { return false }
+                // A contract may end while a study is under way.
+                return SharingPermission.refusal(line.settings, legalBasis: shipment.legalBasis, today: today) == nil
             }
         }
     }
@@ -53,10 +66,14 @@ extension Outbox {
             }
             try records.measureShipment(
                 shipment.id, instances: contents.instances.count, octets: contents.octets)
-            let later = Set(
-                try records.unshipped(shipment.id).filter { $0.dueAt > records.now }.map(\.sopInstanceUID))
-            return try RouteBook.missing(contents.instances, of: shipment, records)
+            let trouble = try records.unshipped(shipment.id)
+            let later = Set(trouble.filter { $0.dueAt > records.now }.map(\.sopInstanceUID))
+            let troubled = Set(trouble.map(\.sopInstanceUID))
+            let missing = try RouteBook.missing(contents.instances, of: shipment, records)
                 .filter { !later.contains($0.sopInstanceUID) }
+            // What made trouble before keeps nothing else waiting.
+            return missing.filter { !troubled.contains($0.sopInstanceUID) }
+                + missing.filter { troubled.contains($0.sopInstanceUID) }
         }
     }
 
@@ -70,46 +87,89 @@ extension Outbox {
             guard let contents else {
                 return try records.setShipment(shipment.id, .withdrawn, answer: "the study is not here any more")
             }
+            try records.measureShipment(
+                shipment.id, instances: contents.instances.count, octets: contents.octets)
             let missing = try RouteBook.missing(contents.instances, of: shipment, records)
-            let refused = try records.unshipped(shipment.id)
+            let names = Set(missing.map(\.sopInstanceUID))
+            let rows = try records.unshipped(shipment.id)
+            // Of objects that are not here any more nothing is tried again.
+            try records.forgetUnshipped(
+                rows.map(\.sopInstanceUID).filter { !names.contains($0) }, of: shipment.id)
             if missing.isEmpty { return try records.setShipment(shipment.id, .sent, answer: "") }
-            let names = Set(refused.map(\.sopInstanceUID))
+            let refused = rows.filter { names.contains($0.sopInstanceUID) }
             // What came meanwhile is sent at once.
-            guard missing.allSatisfy({ names.contains($0.sopInstanceUID) }) else { return }
-            guard let next = refused.map(\.dueAt).min() else { return }
+            guard refused.count == missing.count, let next = refused.map(\.dueAt).min() else { return }
             try records.postponeShipment(
                 shipment.id, until: max(next, records.now + 1_000_000),
                 answer: "\(missing.count) not taken: \(refused.first?.answer ?? "")", isRefused: true)
         }
     }
 
+    /// How often in a row an attempt at one object may break the line before it is that object's own fault.
+    private static let tolerance = 3
+
     /// Writes down what became of one object.
-    func note(_ result: ParcelOutcome, of parcel: Parcel, chance: Double) throws(ForwardingFailure) {
+    /// - Parameter closesLine: whether a failure is the whole line's.
+    /// - Returns: Whether the object is to be tried again only later, and others before it.
+    func note(
+        _ result: ParcelOutcome, of parcel: Parcel, closesLine: Bool = true, chance: Double
+    ) throws(ForwardingFailure) -> Bool {
         let words = String(result.outcome.words.prefix(500))
         let (shipment, instance) = (parcel.shipment, parcel.instance)
-        try book.change(by: "rule") { desk in
+        return try book.change(by: "rule") { desk in
             let records = desk.records
             switch result.outcome {
             case .taken:
                 try records.noteShipped(
-                    instance.sopInstanceUID, digest: instance.digest, octets: instance.place.length,
-                    lineOctets: result.lineOctets, of: shipment.id)
-                if try records.destination(shipment.destination)?.failures != 0 {
-                    try records.openDestination(shipment.destination, isReached: true)
-                }
+                    instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
+                    octets: instance.place.length, lineOctets: result.lineOctets, of: shipment.id)
+                try Self.reached(shipment.destination, records)
+                return true
             case .refused:
-                let known = try records.unshipped(shipment.id).first { $0.sopInstanceUID == instance.sopInstanceUID }
-                var state = DeliveryState(refusals: known?.refusals ?? 0, failures: 0)
-                guard case .postponeNotice(let wait) = state.step(after: result.outcome, chance: chance) else { return }
-                try records.noteUnshipped(
-                    instance.sopInstanceUID, answer: words, refusals: state.refusals, dueAt: records.now + wait,
-                    of: shipment.id)
                 try records.noteLineOctets(result.lineOctets, of: shipment.id)
-            case .unreached, .failed, .gone:
+                try Self.reached(shipment.destination, records)
+                _ = try Self.setAside(instance, words, from: 0, of: shipment, chance: chance, records)
+                return true
+            case .unreached:
+                try records.noteLineOctets(result.lineOctets, of: shipment.id)
+                if closesLine { try Self.close(shipment.destination, after: result.outcome, chance: chance, records) }
+                return false
+            case .failed:
+                try records.noteLineOctets(result.lineOctets, of: shipment.id)
+                if closesLine { try Self.close(shipment.destination, after: result.outcome, chance: chance, records) }
+                return try Self.setAside(instance, words, from: Self.tolerance, of: shipment, chance: chance, records)
+            case .gone:
                 try records.noteLineOctets(result.lineOctets, of: shipment.id)
                 try Self.close(shipment.destination, after: result.outcome, chance: chance, records)
+                return false
             }
         }
+    }
+
+    /// Counts against one object; from so many times on it waits, longer with each.
+    private static func setAside(
+        _ instance: StoredInstance, _ words: String, from tolerance: Int, of shipment: ShipmentRecord, chance: Double,
+        _ records: RecordTransaction
+    ) throws -> Bool {
+        let known = try records.unshipped(shipment.id).first { $0.sopInstanceUID == instance.sopInstanceUID }
+        let times = (known?.refusals ?? 0) + 1
+        let wait = times < tolerance ? 0 : Backoff.wait(after: times, chance: chance)
+        try records.noteUnshipped(
+            instance.sopInstanceUID, answer: words, refusals: times, dueAt: records.now + wait, of: shipment.id)
+        return wait > 0
+    }
+
+    /// The destination answers. That a person stopped it, or that it wants nothing any more, stays so.
+    private static func reached(_ destination: String, _ records: RecordTransaction) throws {
+        guard let line = try records.destination(destination), !line.isStopped else { return }
+        if line.failures > 0 || records.now - (line.reachedAt ?? 0) > 10_000_000 {
+            try records.openDestination(destination, isReached: true)
+        }
+    }
+
+    /// It could not be asked.
+    func close(_ destination: String, after outcome: DeliveryOutcome, chance: Double) throws(ForwardingFailure) {
+        try book.change(by: "rule") { try Self.close(destination, after: outcome, chance: chance, $0.records) }
     }
 
     /// Nothing gets through: the whole line waits, longer with every time.
@@ -138,9 +198,23 @@ extension Outbox {
         try book.change(by: "rule") { desk in
             for instance in instances {
                 try desk.records.noteShipped(
-                    instance.sopInstanceUID, digest: instance.digest, octets: instance.place.length, lineOctets: 0,
-                    of: shipment.id)
+                    instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
+                    octets: instance.place.length, lineOctets: 0, of: shipment.id)
             }
+            try Self.reached(shipment.destination, desk.records)
         }
+    }
+}
+
+/// How long one object, or one question, waits after it came to nothing.
+enum Backoff {
+    /// A day, in microseconds.
+    static let longest: Int64 = 86_400_000_000
+
+    /// Doubles with every time, from a second to a day.
+    /// - Parameter chance: 0 to 1; it shortens the wait by up to a half.
+    static func wait(after times: Int, chance: Double) -> Int64 {
+        let full = min(1_000_000 << Int64(min(max(times, 1) - 1, 24)), longest)
+        return max(1_000_000, full - Int64(Double(full) * 0.5 * min(max(chance, 0), 1)))
     }
 }

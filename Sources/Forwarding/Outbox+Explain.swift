@@ -47,6 +47,10 @@ extension Outbox {
         guard let destination = try records.destination(shipment.destination) else {
             return "\(start): there is no such destination any more"
         }
+        let today = String(LocalTime.text(records.now).prefix(8))
+        if let why = SharingPermission.refusal(destination.settings, legalBasis: shipment.legalBasis, today: today) {
+            return "\(start): \(why)"
+        }
         if destination.isPaused { return "\(start): the destination is paused by a person" }
         if destination.isStopped { return "\(start): the destination wants nothing any more: \(destination.reason)" }
         if destination.failures > 0 {

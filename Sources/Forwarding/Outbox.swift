@@ -16,31 +16,54 @@ package struct Outbox: Sendable {
     }
 
     /// Puts a study into the outbox because a person asked for it, whatever the rules say. What is missing there is sent.
+    /// - Parameters:
+    ///   - legalBasis: empty: the one that it was put with before.
+    ///   - transform: one that changes nothing: the one that it was put with before.
     package func send(
         study uid: String, to destination: String, priority: ShipmentRecord.Priority = .normal,
         legalBasis: String = "", transform: ShipmentTransform = ShipmentTransform(), by actor: String
     ) throws(ForwardingFailure) -> ShipmentRecord {
+        if let why = OutgoingForms.objection(to: transform) { throw .invalid(field: "transform", reason: why) }
         guard let contents = try StudyContents(uid, catalog) else { throw .unknown(what: "study") }
         return try book.change(by: actor) { desk in
-            guard let known = try desk.records.destination(destination) else {
+            let records = desk.records
+            guard let target = try records.destination(destination) else {
                 throw EncounterFailure.unknown(what: "destination")
             }
-            let today = String(LocalTime.text(desk.records.now).prefix(8))
-            if let why = SharingPermission.refusal(known.settings, legalBasis: legalBasis, today: today) {
-                throw EncounterFailure.conflict(reason: "Not sent: \(why)")
-            }
-            if let old = try desk.records.shipment(destination: known.name, study: uid), old.state == .dropped {
-                try desk.records.setShipment(old.id, .waiting, answer: "")
-            }
-            var new = NewShipment(destination: known.name, studyInstanceUID: uid)
+            let known = try records.shipment(destination: target.name, study: uid)
+            var new = NewShipment(destination: target.name, studyInstanceUID: uid)
             new.priority = priority
             new.cause = "\(actor) asked for it"
-            (new.legalBasis, new.transform) = (legalBasis, transform)
+            new.legalBasis = legalBasis.trimmed.isEmpty ? known?.legalBasis ?? "" : legalBasis
+            new.transform = transform == ShipmentTransform() ? known?.transform ?? transform : transform
             (new.instances, new.octets) = (contents.instances.count, contents.octets)
-            let shipment = try desk.records.putShipment(new)
-            try desk.records.hastenShipments(destination: known.name, id: shipment.id)
+            try Self.permit(target, new.legalBasis, records)
+            if let known {
+                guard known.sentInstances == 0 || known.transform == new.transform else {
+                    throw EncounterFailure.conflict(
+                        reason: "Part of it was sent there in another form; send it to a destination of another name")
+                }
+                if [.sent, .committed].contains(known.state),
+                    try RouteBook.missing(contents.instances, of: known, records).isEmpty
+                {
+                    return known
+                }
+                if known.state == .dropped { try records.setShipment(known.id, .waiting, answer: "") }
+            }
+            let shipment = try records.putShipment(new)
+            try records.hastenShipments(destination: target.name, id: shipment.id)
             return shipment
         }
+    }
+
+    private static func permit(
+        _ destination: DestinationRecord?, _ legalBasis: String, _ records: RecordTransaction
+    ) throws {
+        let today = String(LocalTime.text(records.now).prefix(8))
+        guard let settings = destination?.settings,
+            let why = SharingPermission.refusal(settings, legalBasis: legalBasis, today: today)
+        else { return }
+        throw EncounterFailure.conflict(reason: "Not sent: \(why)")
     }
 
     /// Sends everything of a study again, also what the destination has taken.
@@ -77,13 +100,8 @@ package struct Outbox: Sendable {
             switch shipment.state {
             case .waiting, .sent: break
             case .refused, .dropped:
-                let destination = try desk.records.destination(shipment.destination)
-                let today = String(LocalTime.text(desk.records.now).prefix(8))
-                if let settings = destination?.settings,
-                    let why = SharingPermission.refusal(settings, legalBasis: shipment.legalBasis, today: today)
-                {
-                    throw EncounterFailure.conflict(reason: "Not sent: \(why)")
-                }
+                try Self.permit(
+                    try desk.records.destination(shipment.destination), shipment.legalBasis, desk.records)
                 try desk.records.setShipment(id, .waiting, answer: "")
             case .committed, .withdrawn:
                 throw EncounterFailure.conflict(
@@ -98,6 +116,7 @@ package struct Outbox: Sendable {
     package func retry(destination: String, by actor: String) throws(ForwardingFailure) {
         try book.change(by: actor) { desk in
             try desk.records.hastenShipments(destination: destination)
+            try desk.records.markRefused(destination: destination)
             try desk.records.openDestination(destination, isReached: false)
         }
     }

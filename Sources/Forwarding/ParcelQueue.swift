@@ -1,7 +1,6 @@
 // What goes to one destination next: asked for one object at a time, so that what is urgent waits for one object only.
 
 import Catalog
-import Encounters
 import Records
 
 /// The line of one destination, in memory; what is durable of it are its shipments. A shipment's objects are listed when its
@@ -44,7 +43,9 @@ package actor ParcelQueue {
         // Held, dropped or postponed meanwhile: listed anew when it is due again.
         loads = loads.filter { names.contains($0.key) || $0.value.underWay > 0 }
         for shipment in due where !busy.contains(shipment.id) {
-            if loads[shipment.id] == nil { try await load(shipment) }
+            if loads[shipment.id] == nil {
+                guard try await load(shipment) else { return nil }
+            }
             if let parcel = take(shipment) { return parcel }
             try await settle(shipment)
         }
@@ -58,21 +59,30 @@ package actor ParcelQueue {
         return Parcel(shipment: shipment, instance: instance, forms: load.forms)
     }
 
-    private func load(_ shipment: ShipmentRecord) async throws {
+    /// Lists what of a shipment is missing there. False when the line is lost.
+    private func load(_ shipment: ShipmentRecord) async throws -> Bool {
         busy.insert(shipment.id)
         defer { busy.remove(shipment.id) }
         let outbox = outbox
-        guard var missing = try await blocking.run({ try outbox.missing(shipment) }) else { return }
-        if let held = await carrier.held(of: shipment, missing) {
+        guard var missing = try await blocking.run({ try outbox.missing(shipment) }) else { return true }
+        switch await carrier.held(of: shipment, missing) {
+        case .unknown: break
+        case .held(let held):
             let there = missing.filter { held.contains($0.sopInstanceUID) }
             missing.removeAll { held.contains($0.sopInstanceUID) }
             try await blocking.run { try outbox.noteHeld(there, of: shipment) }
+        case .failed(let why):
+            guard !Task.isCancelled else { return false }
+            let destination = destination
+            try await blocking.run { try outbox.close(destination, after: why, chance: Double.random(in: 0...1)) }
+            return false
         }
         loads[shipment.id] = Load(
             shipment: shipment,
             forms: Set(
                 missing.map { ObjectForm(sopClassUID: $0.sopClassUID, transferSyntaxUID: $0.transferSyntaxUID) }),
             remaining: missing.reversed())
+        return true
     }
 
     /// All of its objects are gone from the list.
@@ -86,19 +96,23 @@ package actor ParcelQueue {
     }
 
     /// What became of an object. Durable when this returns.
-    package func note(_ result: ParcelOutcome, of parcel: Parcel) async throws {
+    /// - Parameter closesLine: whether a failure is the whole line's.
+    package func note(_ result: ParcelOutcome, of parcel: Parcel, closesLine: Bool = true) async throws {
         let outbox = outbox
-        defer { done(parcel, result) }
-        try await blocking.run { try outbox.note(result, of: parcel, chance: Double.random(in: 0...1)) }
+        var isDone = false
+        defer { done(parcel, isDone: isDone) }
+        isDone = try await blocking.run {
+            try outbox.note(result, of: parcel, closesLine: closesLine, chance: Double.random(in: 0...1))
+        }
     }
 
-    private func done(_ parcel: Parcel, _ result: ParcelOutcome) {
+    /// Nothing became of an object, and nobody is to blame: it goes back to where it was.
+    func giveBack(_ parcel: Parcel) { done(parcel, isDone: false) }
+
+    private func done(_ parcel: Parcel, isDone: Bool) {
         guard var load = loads[parcel.shipment.id] else { return }
         load.underWay -= 1
-        switch result.outcome {
-        case .taken, .refused: break
-        case .unreached, .failed, .gone: load.remaining.append(parcel.instance)
-        }
+        if !isDone { load.remaining.append(parcel.instance) }
         loads[parcel.shipment.id] = load
     }
 

@@ -83,7 +83,9 @@ package final class PriorFetching: Sendable {
                     isFailing = false
                 } catch {
                     // What cannot be read or written now may be later; nothing is skipped. It is said once.
-                    if !isFailing { logger.error("earlier studies cannot be fetched now", metadata: ["why": "\(error)"]) }
+                    if !isFailing {
+                        logger.error("earlier studies cannot be fetched now", metadata: ["why": "\(error)"])
+                    }
                     isFailing = true
                 }
             }

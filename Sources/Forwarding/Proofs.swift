@@ -34,13 +34,25 @@ extension Outbox {
             (contents?.instances ?? []).map { ($0.sopInstanceUID, $0.sopClassUID) },
             uniquingKeysWith: { first, _ in first })
         return try book.change(by: "rule") { desk in
+            let year: Int64 = 366 * 86_400_000_000
+            if !shipment.transform.deidentification.isEmpty {
+                // Other objects under other names: nothing of these is there to be proven.
+                try desk.records.postponeShipment(
+                    shipment.id, until: desk.records.now + year, answer: "sent de-identified", isRefused: false)
+                return nil
+            }
             let objects = try desk.records.shipped(shipment.id).compactMap { shipped in
                 classes[shipped.sopInstanceUID].map {
                     ProofRequest.ProofObject(
                         sopClassUID: $0, sopInstanceUID: shipped.sopInstanceUID, digest: shipped.digest)
                 }
             }
-            if objects.isEmpty { return nil }
+            if objects.isEmpty {
+                try desk.records.postponeShipment(
+                    shipment.id, until: desk.records.now + year, answer: "it was deleted here before it was proven",
+                    isRefused: false)
+                return nil
+            }
             let uid = UID.generate()
             try desk.records.askReceipt(kind, transactionUID: uid, instances: objects.count, of: shipment.id)
             return ProofRequest(
@@ -59,25 +71,19 @@ extension Outbox {
         case .answered(let held, let missing, let body, let words):
             try answered(request.transactionUID, held: held, missing: missing, body: body, words: words)
         case .failed(let why):
-            try book.change(by: "rule") { desk in
-                if case .refused(let words) = why {
-                    var state = DeliveryState(refusals: request.shipment.refusals, failures: 0)
-                    guard case .postponeNotice(let wait) = state.step(after: why, chance: chance) else { return }
-                    try desk.records.postponeShipment(
-                        request.shipment.id, until: desk.records.now + max(wait, 60_000_000),
-                        answer: "no proof: \(words)", isRefused: true)
-                } else {
-                    try Outbox.close(request.shipment.destination, after: why, chance: chance, desk.records)
-                }
-            }
+            // The line is judged by objects: what keeps no promise may still take them.
+            let wait = Backoff.wait(after: request.shipment.refusals + 4, chance: chance)
+            try postpone(request.shipment, by: wait, "no proof: \(why.words.prefix(300))", isRefused: true)
         }
     }
 
-    private func postpone(_ shipment: ShipmentRecord, by wait: Int64, _ words: String) throws(ForwardingFailure) {
+    private func postpone(
+        _ shipment: ShipmentRecord, by wait: Int64, _ words: String, isRefused: Bool = false
+    ) throws(ForwardingFailure) {
         try book.change(by: "rule") { desk in
             guard try desk.records.shipment(id: shipment.id).state == .sent else { return }
             try desk.records.postponeShipment(
-                shipment.id, until: desk.records.now + wait, answer: words, isRefused: false)
+                shipment.id, until: desk.records.now + wait, answer: words, isRefused: isRefused)
         }
     }
 
@@ -112,21 +118,37 @@ extension Outbox {
             guard let receipt = try records.receipt(transactionUID: transactionUID) else {
                 throw EncounterFailure.unknown(what: "transaction")
             }
-            let shipped = Set(try records.shipped(receipt.shipment).map(\.sopInstanceUID))
+            // What was taken after it was asked is not spoken of.
+            let shipped = Set(
+                try records.shipped(receipt.shipment).filter { $0.at <= receipt.askedAt }.map(\.sopInstanceUID))
             let lost = missing.filter(shipped.contains)
             try records.answerReceipt(receipt, held: held.filter(shipped.contains), missing: lost, body: body)
             let shipment = try records.shipment(id: receipt.shipment)
-            if !lost.isEmpty {
-                if shipment.state == .sent {
-                    try records.setShipment(
-                        shipment.id, .waiting, answer: "the destination does not hold \(lost.count)")
-                }
-                return
-            }
             let proven = try records.proven(shipment.id)
-            if proven.taken == proven.committed, proven.taken >= shipment.instances {
+            if !lost.isEmpty {
+                try lose(lost, of: shipment, records)
+            } else if proven.committed >= shipment.instances, held.count >= receipt.instances {
                 try records.commitShipment(shipment.id, proof: "\(words) \(transactionUID)")
+            } else if shipment.state == .sent {
+                let wait = Backoff.wait(after: shipment.refusals + 6, chance: 0)
+                try records.postponeShipment(
+                    shipment.id, until: records.now + wait,
+                    answer: "proven of \(proven.committed) of \(shipment.instances)", isRefused: true)
             }
+        }
+    }
+
+    /// They are sent again; not at once, for a destination may need its time, and never in a circle without a pause.
+    private func lose(_ lost: [String], of shipment: ShipmentRecord, _ records: RecordTransaction) throws {
+        let times = try records.receipts(ofShipment: shipment.id).filter { $0.failed > 0 }.count
+        let wait = Backoff.wait(after: times + 2, chance: 0)
+        for uid in lost {
+            try records.noteUnshipped(
+                uid, answer: "the destination does not hold it", refusals: times, dueAt: records.now + wait,
+                of: shipment.id)
+        }
+        if [.sent, .committed].contains(shipment.state) {
+            try records.setShipment(shipment.id, .waiting, answer: "the destination does not hold \(lost.count)")
         }
     }
 }

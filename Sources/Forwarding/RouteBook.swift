@@ -31,30 +31,39 @@ package struct RouteBook: Sendable {
         return try look { records in try Self.verdicts(contents, records, peers: peers) }
     }
 
-    /// Looks at every study that is marked, and puts into the outbox what the rules say.
+    /// Studies looked at in one pass.
+    package static let pass = 32
+    /// A study that cannot be looked at is left alone for so long, in microseconds.
+    private static let pause: Int64 = 60_000_000
+
+    /// Looks at studies that are marked, so many at most, and puts into the outbox what the rules say. One that cannot be
+    /// looked at keeps no other waiting.
     /// - Returns: How many were looked at.
     @discardableResult
     package func judge() throws(ForwardingFailure) -> Int {
-        var studies = 0
-        while true {
-            let (marked, concerned) = try look { records in
-                let marked = try records.markedForwarding(limit: 32)
-                let hasRules = try !records.routes().isEmpty
-                return (marked, try marked.keys.filter { try hasRules || !records.shipments(study: $0).isEmpty })
-            }
-            if marked.isEmpty { return studies }
-            let peers = try knownPeers()
-            var contents: [String: StudyContents] = [:]
-            for uid in concerned { contents[uid] = try StudyContents(uid, catalog) }
-            try change(by: "rule") { [contents] desk in
-                let concerned = Set(concerned)
-                for (uid, marks) in marked {
-                    if concerned.contains(uid) { try Self.judge(uid, contents[uid], desk.records, peers: peers) }
+        let (marked, hasRules) = try look { records in
+            (try records.markedForwarding(limit: Self.pass), try !records.routes().isEmpty)
+        }
+        if marked.isEmpty { return 0 }
+        let peers = try knownPeers()
+        var failure: ForwardingFailure?
+        var failed = 0
+        for (uid, marks) in marked {
+            do throws(ForwardingFailure) {
+                let isConcerned = try look { try hasRules || !$0.shipments(study: uid).isEmpty }
+                let contents = isConcerned ? try StudyContents(uid, catalog) : nil
+                try change(by: "rule") { desk in
+                    if isConcerned { try Self.judge(uid, contents, desk.records, peers: peers) }
                     try desk.records.unmarkForwarding(study: uid, marks: marks)
                 }
+            } catch {
+                failure = error
+                failed += 1
+                try change(by: "rule") { try $0.records.postponeForwarding(study: uid, by: Self.pause) }
             }
-            studies += marked.count
         }
+        if let failure, failed == marked.count { throw failure }
+        return marked.count
     }
 
     private static func judge(
@@ -68,25 +77,19 @@ package struct RouteBook: Sendable {
             return
         }
         // What came from elsewhere is not sent on by rule: it would go round in circles.
-        let isExternal = try records.externalStudy(uid) != nil
+        if try records.externalStudy(uid) != nil { return }
         var chosen: [String: NewShipment] = [:]
-        for verdict in isExternal ? [] : try verdicts(contents, records, peers: peers) where verdict.obstacle == nil {
+        for verdict in try verdicts(contents, records, peers: peers) where verdict.obstacle == nil {
             let new = shipment(contents, verdict)
             // Of several rules for one destination the one that lets it go holds, of these the most urgent.
             if let other = chosen[new.destination], Self.precedes(other, new) { continue }
             chosen[new.destination] = new
         }
-        // What a person asked for goes on as it was asked, with what came since.
-        for shipment in known where chosen[shipment.destination] == nil && shipment.state != .dropped {
-            var again = NewShipment(destination: shipment.destination, studyInstanceUID: uid)
-            again.priority = shipment.priority
-            again.state = shipment.state == .refused ? .refused : .waiting
-            (again.route, again.cause) = (shipment.route, shipment.cause)
-            (again.legalBasis, again.transform) = (shipment.legalBasis, shipment.transform)
-            (again.instances, again.octets) = (contents.instances.count, contents.octets)
-            chosen[shipment.destination] = again
+        for shipment in known {
+            let new = chosen.removeValue(forKey: shipment.destination)
+            try goOn(shipment, new, contents, records)
         }
-        for new in chosen.values { try put(new, contents, known.first { $0.destination == new.destination }, records) }
+        for new in chosen.values { _ = try records.putShipment(new) }
     }
 
     private static func precedes(_ other: NewShipment, _ new: NewShipment) -> Bool {
@@ -94,27 +97,58 @@ package struct RouteBook: Sendable {
         return other.priority <= new.priority
     }
 
-    /// Nothing is put for what is all there already.
-    private static func put(
-        _ new: NewShipment, _ contents: StudyContents, _ known: ShipmentRecord?, _ records: RecordTransaction
+    /// What was put before goes on as it was put, with what came since; a rule says anew only of what has not begun.
+    private static func goOn(
+        _ known: ShipmentRecord, _ new: NewShipment?, _ contents: StudyContents, _ records: RecordTransaction
     ) throws {
-        if let known, [.sent, .committed].contains(known.state) {
-            let missing = try missing(contents.instances, of: known, records)
-            let tellsCorrection =
-                try records.destination(new.destination)?.settings.way == .phim
-                && contents.instances.contains { $0.correction != nil }
-            if missing.isEmpty, !tellsCorrection { return }
+        if known.state == .dropped { return }
+        let settings = try records.destination(known.destination)?.settings
+        var next = NewShipment(known, contents)
+        let hasBegun = known.sentInstances > 0
+        if let new, new.state == .waiting {
+            next.priority = min(known.priority, new.priority)
+            if !known.route.isEmpty || [.refused, .withdrawn].contains(known.state) {
+                next.route = new.route
+                if !hasBegun {
+                    (next.cause, next.legalBasis) = (new.cause, new.legalBasis)
+                    if known.transform.deidentification.isEmpty || !new.transform.deidentification.isEmpty {
+                        next.transform = new.transform
+                    }
+                } else if !new.transform.deidentification.isEmpty, known.transform.deidentification.isEmpty {
+                    next.state = .refused
+                    next.cause = "part of it was sent before rule \(new.route) asked for de-identification"
+                }
+            }
+        } else if !known.route.isEmpty {
+            // Its rule is gone or switched off: nothing more of it is sent.
+            guard try records.routes().contains(where: { $0.name == known.route && $0.isOn }) else { return }
         }
-        _ = try records.putShipment(new)
+        let today = String(LocalTime.text(records.now).prefix(8))
+        if next.state == .waiting, let settings,
+            let why = SharingPermission.refusal(settings, legalBasis: next.legalBasis, today: today)
+        {
+            if known.state == .refused { return }
+            // Listing it says so; what was sent stays proven.
+            (next.state, next.cause) = (.refused, why)
+        }
+        if [.sent, .committed].contains(known.state), try missing(contents.instances, of: known, records).isEmpty {
+            return try records.measureShipment(
+                known.id, instances: contents.instances.count, octets: contents.octets)
+        }
+        _ = try records.putShipment(next)
     }
 
-    /// Instances that a destination was not seen to take, or took with other bytes.
+    /// Instances that a destination was not seen to take, took with other bytes, or knows otherwise than they are said to be
+    /// now.
     static func missing(
         _ instances: [StoredInstance], of shipment: ShipmentRecord, _ records: RecordTransaction
     ) throws -> [StoredInstance] {
         let shipped = Dictionary(
-            uniqueKeysWithValues: try records.shipped(shipment.id).map { ($0.sopInstanceUID, $0.digest) })
-        return instances.filter { shipped[$0.sopInstanceUID] != $0.digest }
+            uniqueKeysWithValues: try records.shipped(shipment.id).map { ($0.sopInstanceUID, $0) })
+        return instances.filter { instance in
+            guard let there = shipped[instance.sopInstanceUID] else { return true }
+            return there.digest != instance.digest || there.revision != instance.correctionRevision
+        }
     }
 
     private static func shipment(_ contents: StudyContents, _ verdict: RouteVerdict) -> NewShipment {
@@ -173,6 +207,7 @@ package struct RouteBook: Sendable {
                 throw EncounterFailure.unknown(what: "destination")
             }
             try desk.records.putRoute(name, to: destination, settings, isOn: isOn)
+            try desk.records.markRefused(destination: destination)
         }
     }
 
@@ -185,7 +220,10 @@ package struct RouteBook: Sendable {
         destination name: String, _ settings: DestinationSettings, by actor: String
     ) throws(ForwardingFailure) {
         try Self.check(settings)
-        try change(by: actor) { try $0.records.putDestination(name, settings) }
+        try change(by: actor) { desk in
+            try desk.records.putDestination(name, settings)
+            try desk.records.markRefused(destination: name)
+        }
     }
 
     /// Throws what is wrong with the settings of a destination.
@@ -226,6 +264,22 @@ package struct RouteBook: Sendable {
         do throws(EncounterFailure) { return try encounters.change(by: actor, body) } catch {
             throw ForwardingFailure(error)
         }
+    }
+}
+
+extension StoredInstance {
+    /// Of what is said of its study otherwise than its bytes do; 0: nothing.
+    var correctionRevision: Int64 { correction?.revision ?? 0 }
+}
+
+extension NewShipment {
+    /// A shipment as it is, of what is in the study now.
+    fileprivate init(_ known: ShipmentRecord, _ contents: StudyContents) {
+        self.init(destination: known.destination, studyInstanceUID: known.studyInstanceUID)
+        priority = known.priority
+        (route, cause) = (known.route, known.cause)
+        (legalBasis, transform) = (known.legalBasis, known.transform)
+        (instances, octets) = (contents.instances.count, contents.octets)
     }
 }
 

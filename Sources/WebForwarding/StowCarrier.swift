@@ -33,7 +33,7 @@ package final class StowCarrier: Carrier {
     }
 
     /// A search names objects, not their bytes: what is there may be another object of the same UID. So it cannot say.
-    package func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> Set<String>? { nil }
+    package func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> HeldAnswer { .unknown }
 
     package func lane() -> any Lane { StowLane(carrier: self) }
 

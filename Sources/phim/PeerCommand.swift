@@ -70,7 +70,8 @@ extension PeerCommand {
                     peers.map {
                         [
                             $0.peer.name, $0.peer.aeTitle, $0.peer.host, String($0.peer.port),
-                            $0.peer.isSecure ? "yes" : "-", $0.peer.characterSet?.rawValue ?? "-", $0.peer.priorityName ?? "-", $0.origin,
+                            $0.peer.isSecure ? "yes" : "-", $0.peer.characterSet?.rawValue ?? "-",
+                            $0.peer.priorityName ?? "-", $0.origin,
                         ]
                     }))
         }

@@ -148,6 +148,8 @@ extension RecordTransaction {
                 patient, encounter, details.modality, details.stationAETitle, details.scheduledAt, nameKey,
                 Body.text(details), asOf, now, id,
             ])
+        // Rules of forwarding ask for an order's urgency, and more.
+        for link in try links(procedure: id) { try markForwarding(study: link.studyInstanceUID) }
     }
 
     /// Another accession number; the order is still found by the one before.

@@ -88,15 +88,15 @@ extension RecordTransaction {
         try rows("SELECT * FROM receipt WHERE shipment = ? ORDER BY id", [shipment]).map(ReceiptRecord.init)
     }
 
-    /// The answer has come: `held` are proven, `missing` are not there.
+    /// The answer has come: `held` are proven, `missing` are not there. Held is only what was taken before it was asked for.
     package func answerReceipt(_ receipt: ReceiptRecord, held: [String], missing: [String], body: String) throws {
         try run(
             "UPDATE receipt SET answeredAt = ?, failed = ?, body = ? WHERE id = ?",
             [now, missing.count, body, receipt.id])
         for uid in held {
             try run(
-                "UPDATE shipped SET committedAt = ? WHERE shipment = ? AND sopInstanceUID = ?",
-                [now, receipt.shipment, uid])
+                "UPDATE shipped SET committedAt = ? WHERE shipment = ? AND sopInstanceUID = ? AND at <= ?",
+                [now, receipt.shipment, uid, receipt.askedAt])
         }
         try forgetShipped(missing, of: receipt.shipment)
     }

@@ -50,8 +50,10 @@ extension RecordStore {
             sentAt INTEGER, committedAt INTEGER, proof TEXT NOT NULL DEFAULT '',
             UNIQUE (destination, studyInstanceUID)
         );
-        CREATE INDEX shipment_next ON shipment (destination, priority, rank, octets, id)
+        CREATE INDEX shipment_next ON shipment (destination, priority, rank, octets, id, dueAt)
             WHERE state = 'waiting' AND isHeld = 0;
+        CREATE INDEX shipment_waiting ON shipment (destination, priority) WHERE state = 'waiting';
+        CREATE INDEX shipment_refused ON shipment (destination) WHERE state = 'refused';
         CREATE INDEX shipment_unproven ON shipment (destination, dueAt) WHERE state = 'sent';
         CREATE INDEX shipment_by_study ON shipment (studyInstanceUID);
         CREATE INDEX shipment_proven ON shipment (committedAt) WHERE state = 'committed';
@@ -82,14 +84,17 @@ extension RecordStore {
         -- Since v0011: studies that the rules are to look at: marked in the transaction that links them.
         CREATE TABLE forwardingLook (
             studyInstanceUID TEXT PRIMARY KEY,
-            marks INTEGER NOT NULL
+            marks INTEGER NOT NULL,
+            dueAt INTEGER NOT NULL
         ) WITHOUT ROWID;
+        CREATE INDEX forwardingLook_due ON forwardingLook (dueAt);
 
         -- Since v0011: what a destination has taken, as it was received here.
         CREATE TABLE shipped (
             shipment INTEGER NOT NULL REFERENCES shipment (id) ON DELETE CASCADE,
             sopInstanceUID TEXT NOT NULL,
             digest BLOB NOT NULL,
+            revision INTEGER NOT NULL,  -- of the study's correction, as the destination knows it; 0: none
             octets INTEGER NOT NULL,
             at INTEGER NOT NULL,
             committedAt INTEGER,
@@ -136,6 +141,12 @@ extension RecordStore {
             SELECT RAISE(ABORT, 'purge without commitment') WHERE NOT EXISTS (
                 SELECT 1 FROM shipment WHERE id = NEW.shipment AND studyInstanceUID = NEW.studyInstanceUID
                     AND state = 'committed' AND committedAt IS NOT NULL);
+            SELECT RAISE(ABORT, 'purge of what is still to be sent') WHERE EXISTS (
+                SELECT 1 FROM shipment WHERE studyInstanceUID = NEW.studyInstanceUID AND state = 'waiting');
+            SELECT RAISE(ABORT, 'purge of an original that was changed on the way') WHERE EXISTS (
+                SELECT 1 FROM shipment WHERE id = NEW.shipment
+                    AND (json_extract(transform, '$.deidentification') <> ''
+                        OR json_extract(transform, '$.characterSet') <> ''));
             SELECT RAISE(ABORT, 'purge without commitment') WHERE NEW.instances < 1 OR NEW.instances <> (
                 SELECT count(*) FROM shipped WHERE shipment = NEW.shipment AND committedAt IS NOT NULL);
             SELECT RAISE(ABORT, 'purge before the end of retention') WHERE NEW.at < NEW.retainedUntil;

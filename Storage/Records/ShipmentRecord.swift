@@ -1,6 +1,5 @@
 // The outbox and its ledger: studies on their way to destinations, what was taken, and the proof of it.
 
-import Foundation
 import GRDB
 
 /// One study on its way to one destination.
@@ -103,39 +102,6 @@ package struct NewShipment: Hashable, Sendable {
     }
 }
 
-/// An object that a destination has.
-package struct ShippedRecord: Hashable, Sendable {
-    package let sopInstanceUID: String
-    /// SHA-256 of the file as it is stored here.
-    package let digest: [UInt8]
-    package let octets: Int64
-    package let at: Int64
-    package let committedAt: Int64?
-
-    init(_ row: Row) {
-        sopInstanceUID = row["sopInstanceUID"]
-        digest = [UInt8](row["digest"] as Data)
-        octets = row["octets"]
-        at = row["at"]
-        committedAt = row["committedAt"]
-    }
-}
-
-/// An object that a destination did not take.
-package struct UnshippedRecord: Hashable, Sendable {
-    package let sopInstanceUID: String
-    package let answer: String
-    package let refusals: Int
-    package let dueAt: Int64
-
-    init(_ row: Row) {
-        sopInstanceUID = row["sopInstanceUID"]
-        answer = row["answer"]
-        refusals = row["refusals"]
-        dueAt = row["dueAt"]
-    }
-}
-
 /// What waits for a destination in one class of urgency.
 package struct OutboxBacklog: Hashable, Sendable {
     package let destination: String
@@ -148,35 +114,11 @@ package struct OutboxBacklog: Hashable, Sendable {
     package let oldest: Int64
 }
 
-// MARK: - What the rules are to look at
-
-extension RecordTransaction {
-    /// The rules look at a study, again if they have: its images, its link or what is said of it changed.
-    package func markForwarding(study uid: String) throws {
-        try run(
-            """
-            INSERT INTO forwardingLook (studyInstanceUID, marks) VALUES (?, 1)
-            ON CONFLICT (studyInstanceUID) DO UPDATE SET marks = marks + 1
-            """, [uid])
-    }
-
-    /// Studies to look at, with the number of their marks.
-    package func markedForwarding(limit: Int) throws -> [String: Int] {
-        let marked = try rows("SELECT studyInstanceUID, marks FROM forwardingLook LIMIT ?", [limit])
-        return Dictionary(uniqueKeysWithValues: marked.map { ($0["studyInstanceUID"], $0["marks"]) })
-    }
-
-    /// The rules have looked, as of so many marks; one that was marked since is looked at again.
-    package func unmarkForwarding(study uid: String, marks: Int) throws {
-        try run("DELETE FROM forwardingLook WHERE studyInstanceUID = ? AND marks = ?", [uid, marks])
-    }
-}
-
 // MARK: - Shipments
 
 extension RecordTransaction {
-    /// Puts a study into the outbox and gives its row. A study that is there already is sent again as far as something of
-    /// it is missing: the more urgent of both priorities holds; what a person held or dropped stays so.
+    /// Puts a study into the outbox and gives its row. One that is there already goes on as `new` says, with the more urgent of
+    /// both priorities; what a person held or dropped stays so.
     package func putShipment(_ new: NewShipment) throws -> ShipmentRecord {
         try run(
             """
@@ -184,16 +126,11 @@ extension RecordTransaction {
                 instances, octets, createdAt, dueAt)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)
             ON CONFLICT (destination, studyInstanceUID) DO UPDATE SET
-                priority = min(priority, excluded.priority),
-                state = CASE WHEN state = 'dropped' THEN state ELSE excluded.state END,
-                route = CASE WHEN excluded.state = 'waiting' AND state IN ('refused', 'withdrawn') THEN excluded.route
-                    ELSE route END,
-                cause = CASE WHEN excluded.state <> 'waiting' OR state IN ('refused', 'withdrawn') THEN excluded.cause
-                    ELSE cause END,
-                legalBasis = CASE WHEN excluded.legalBasis <> '' THEN excluded.legalBasis ELSE legalBasis END,
-                transform = CASE WHEN sentInstances = 0 THEN excluded.transform ELSE transform END,
+                priority = min(priority, excluded.priority), state = excluded.state, route = excluded.route,
+                cause = excluded.cause, legalBasis = excluded.legalBasis, transform = excluded.transform,
                 instances = excluded.instances, octets = excluded.octets, dueAt = min(dueAt, excluded.dueAt),
                 sentAt = NULL, committedAt = NULL, proof = ''
+            WHERE state <> 'dropped'
             """,
             [
                 new.destination, new.studyInstanceUID, new.priority.rawValue, new.state.rawValue, new.route, new.cause,
@@ -253,8 +190,11 @@ extension RecordTransaction {
     package func setShipment(_ id: Int64, _ state: ShipmentRecord.State, answer: String) throws {
         try run(
             """
-            UPDATE shipment SET state = ?2, answer = ?3, sentAt = CASE WHEN ?2 = 'sent' THEN ?4 ELSE sentAt END,
-                dueAt = ?4 WHERE id = ?1
+            UPDATE shipment SET state = ?2, answer = ?3, dueAt = ?4, refusals = 0,
+                sentAt = CASE ?2 WHEN 'sent' THEN ?4 WHEN 'waiting' THEN NULL ELSE sentAt END,
+                committedAt = CASE ?2 WHEN 'waiting' THEN NULL ELSE committedAt END,
+                proof = CASE ?2 WHEN 'waiting' THEN '' ELSE proof END
+            WHERE id = ?1
             """, [id, state.rawValue, answer, now])
     }
 
@@ -282,6 +222,13 @@ extension RecordTransaction {
             [dueAt, answer, isRefused ? 1 : 0, id])
     }
 
+    /// No wait is longer than this from now, in microseconds: a clock that was wrong and was set back stops nothing.
+    package func limitWaits(to most: Int64) throws {
+        try run("UPDATE shipment SET dueAt = ?1 WHERE state = 'waiting' AND dueAt > ?1 + ?2", [now, most])
+        try run("UPDATE unshipped SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, most])
+        try run("UPDATE destination SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, most])
+    }
+
     /// What a person says of its turn; nil leaves what is.
     package func reorderShipment(
         _ id: Int64, priority: ShipmentRecord.Priority? = nil, rank: Int? = nil, isHeld: Bool? = nil
@@ -297,8 +244,10 @@ extension RecordTransaction {
     /// Everything of a shipment, or of all that wait for a destination, is tried at once.
     package func hastenShipments(destination: String, id: Int64? = nil) throws {
         try run(
-            "UPDATE shipment SET dueAt = ?1 WHERE destination = ?2 AND (?3 IS NULL OR id = ?3) AND dueAt > ?1",
-            [now, destination, id])
+            """
+            UPDATE shipment SET dueAt = ?1 WHERE destination = ?2 AND dueAt > ?1
+                AND (id = ?3 OR ?3 IS NULL AND state = 'waiting')
+            """, [now, destination, id])
         try run(
             """
             UPDATE unshipped SET dueAt = ?1 WHERE shipment IN
@@ -325,61 +274,6 @@ extension RecordTransaction {
                 destination: $0["destination"],
                 priority: ShipmentRecord.Priority(rawValue: $0["priority"]) ?? .normal, studies: $0["studies"],
                 instances: $0["instances"], octets: $0["octets"], oldest: $0["oldest"])
-        }
-    }
-
-    // MARK: Objects
-
-    /// The destination has taken an object, or had it already (`lineOctets` 0).
-    package func noteShipped(
-        _ sopInstanceUID: String, digest: [UInt8], octets: Int64, lineOctets: Int64, of shipment: Int64
-    ) throws {
-        try run(
-            "DELETE FROM unshipped WHERE shipment = ? AND sopInstanceUID = ?", [shipment, sopInstanceUID])
-        let before = try row(
-            "SELECT octets FROM shipped WHERE shipment = ? AND sopInstanceUID = ?", [shipment, sopInstanceUID])
-        try run(
-            "INSERT OR REPLACE INTO shipped (shipment, sopInstanceUID, digest, octets, at) VALUES (?, ?, ?, ?, ?)",
-            [shipment, sopInstanceUID, Data(digest), octets, now])
-        try run(
-            """
-            UPDATE shipment SET sentInstances = sentInstances + ?, sentOctets = sentOctets + ?,
-                lineOctets = lineOctets + ? WHERE id = ?
-            """, [before == nil ? 1 : 0, octets - ((before?["octets"] as Int64?) ?? 0), lineOctets, shipment])
-        if lineOctets > 0 { try notePace(octets: octets, lineOctets: lineOctets, of: shipment) }
-    }
-
-    /// The destination did not take an object: it is tried again then.
-    package func noteUnshipped(
-        _ sopInstanceUID: String, answer: String, refusals: Int, dueAt: Int64, of shipment: Int64
-    ) throws {
-        try run(
-            "INSERT OR REPLACE INTO unshipped (shipment, sopInstanceUID, answer, refusals, dueAt) VALUES (?, ?, ?, ?, ?)",
-            [shipment, sopInstanceUID, answer, refusals, dueAt])
-    }
-
-    /// An attempt that came to nothing went over the line too.
-    package func noteLineOctets(_ octets: Int64, of shipment: Int64) throws {
-        try run("UPDATE shipment SET lineOctets = lineOctets + ? WHERE id = ?", [octets, shipment])
-    }
-
-    package func shipped(_ shipment: Int64) throws -> [ShippedRecord] {
-        try rows("SELECT * FROM shipped WHERE shipment = ?", [shipment]).map(ShippedRecord.init)
-    }
-
-    package func unshipped(_ shipment: Int64) throws -> [UnshippedRecord] {
-        try rows("SELECT * FROM unshipped WHERE shipment = ?", [shipment]).map(UnshippedRecord.init)
-    }
-
-    /// The destination does not have these after all: they are sent again.
-    package func forgetShipped(_ sopInstanceUIDs: [String], of shipment: Int64) throws {
-        for uid in sopInstanceUIDs {
-            let select = "SELECT octets FROM shipped WHERE shipment = ? AND sopInstanceUID = ?"
-            guard let octets = try row(select, [shipment, uid])?["octets"] as Int64? else { continue }
-            try run("DELETE FROM shipped WHERE shipment = ? AND sopInstanceUID = ?", [shipment, uid])
-            try run(
-                "UPDATE shipment SET sentInstances = sentInstances - 1, sentOctets = sentOctets - ? WHERE id = ?",
-                [octets, shipment])
         }
     }
 }

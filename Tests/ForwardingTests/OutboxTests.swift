@@ -185,7 +185,7 @@ struct OutboxTests {
             let shipment = try #require(try desk.records.shipment(destination: "centre", study: "1.1"))
             try desk.records.forgetShipped(["1.1.1.2"], of: shipment.id)
             try desk.records.noteShipped(
-                "1.1.1.2", digest: [9], octets: 1, lineOctets: 0, of: shipment.id)
+                "1.1.1.2", digest: [9], revision: 0, octets: 1, lineOctets: 0, of: shipment.id)
             try desk.records.markForwarding(study: "1.1")
         }
         try station.follow()
@@ -234,5 +234,118 @@ struct StormTests {
         let arrived = try await station.drain(far)
         #expect(arrived.prefix(2) == ["1.7.60.1.1", "1.7.60.1.2"])
         #expect(arrived.count == 840 && Set(arrived) == expected)
+    }
+}
+
+@Suite("What is said anew of a shipment")
+struct ShipmentChangeTests {
+    private var anonymous: ShipmentTransform {
+        var transform = ShipmentTransform()
+        transform.deidentification = "basic"
+        return transform
+    }
+
+    @Test("What a person asked for, de-identified, is never sent otherwise by a rule or a second wish")
+    func deidentified() async throws {
+        let (station, far) = (try Station(), FarEnd())
+        try station.destination()
+        try station.receive("1.1", 2)
+        _ = try station.outbox.send(
+            study: "1.1", to: "centre", legalBasis: "teaching", transform: anonymous, by: "doctor")
+        try station.route { $0.legalBasis = "referral" }
+        try station.receive("1.1", 1, from: 3)
+        _ = try station.outbox.send(study: "1.1", to: "centre", priority: .stat, by: "doctor")
+        let shipment = try #require(try station.shipment("1.1"))
+        #expect(shipment.transform == anonymous && shipment.legalBasis == "teaching" && shipment.priority == .stat)
+        try station.receive("1.2", 2)
+        _ = try await station.drain(far)
+        #expect(throws: ForwardingFailure.self) {
+            _ = try station.outbox.send(study: "1.2", to: "centre", transform: anonymous, by: "doctor")
+        }
+        var unknown = anonymous
+        unknown.deidentification = "somewhat"
+        #expect(throws: ForwardingFailure.self) {
+            _ = try station.outbox.send(study: "1.2", to: "centre", transform: unknown, by: "doctor")
+        }
+    }
+
+    @Test("A rule that refuses does not stop what a person sends on a ground of its own")
+    func ownGround() async throws {
+        let (station, far) = (try Station(), FarEnd())
+        try station.destination { $0.needsLegalBasis = true }
+        try station.receive("1.1", 1)
+        _ = try station.outbox.send(study: "1.1", to: "centre", legalBasis: "referral", by: "doctor")
+        try station.route()
+        try station.receive("1.1", 1, from: 2)
+        #expect(try await station.drain(far).count == 2)
+        // What the rule refused is looked at again once the rule has a ground.
+        try station.receive("1.2")
+        #expect(try station.shipment("1.2")?.state == .refused)
+        try station.route { $0.legalBasis = "referral" }
+        try station.follow()
+        #expect(try station.shipment("1.2")?.state == .waiting)
+    }
+
+    @Test("A rule that is gone sends nothing more of what it began")
+    func ruleGone() async throws {
+        let (station, far) = (try Station(), FarEnd())
+        try station.destination()
+        try station.route()
+        try station.receive("1.1", 1)
+        #expect(try await station.drain(far).count == 1)
+        try station.book.remove(route: "all", by: "t")
+        try station.receive("1.1", 1, from: 2)
+        #expect(try await station.drain(far) == [])
+    }
+
+    @Test("What is said of a study otherwise is sent again; a question for proof that came before proves nothing of it")
+    func corrected() async throws {
+        let (station, far) = (try Station(), FarEnd())
+        try station.destination { $0.commits = true }
+        try station.route()
+        try station.receive("1.1", 2)
+        _ = try await station.drain(far)
+        let shipment = try #require(try station.shipment("1.1"))
+        try station.encounters.change(by: "t") {
+            try $0.records.askReceipt(.commitment, transactionUID: "2.25.1", instances: 2, of: shipment.id)
+        }
+        try station.correct("1.1")
+        #expect(try station.shipment("1.1")?.state == .waiting)
+        #expect(try await station.drain(far).count == 2)
+        try station.outbox.committed(
+            CommitmentAnswer(transactionUID: "2.25.1", held: ["1.1.1.1", "1.1.1.2"], failed: [:]), by: ["centre"])
+        #expect(try station.shipment("1.1")?.state == .sent)
+        try station.encounters.look { #expect(try $0.proven(shipment.id).committed == 0) }
+    }
+
+    @Test("One object that breaks the line again and again lets the others go before it")
+    func poison() async throws {
+        let (station, far) = (try Station(), FarEnd())
+        try station.destination()
+        try station.route()
+        try station.receive("1.1", 3)
+        far.answer("1.1.1.1", .failed("HTTP 500"))
+        for _ in 0..<6 {
+            _ = try? await station.drain(far)
+            station.pass(60)
+        }
+        #expect(Set(far.taken) == ["1.1.1.2", "1.1.1.3"])
+        #expect(try station.outbox.explain(study: "1.1")[0].contains("HTTP 500"))
+    }
+
+    @Test("A wait that a wrong clock wrote does not outlive it")
+    func clock() async throws {
+        let (station, far) = (try Station(), FarEnd())
+        try station.destination()
+        try station.route()
+        try station.receive("1.1")
+        let shipment = try #require(try station.shipment("1.1"))
+        try station.encounters.change(by: "t") {
+            try $0.records.postponeShipment(
+                shipment.id, until: $0.records.now + 10 * 366 * 86_400_000_000, answer: "", isRefused: false)
+        }
+        #expect(try await station.drain(far) == [])
+        try station.outbox.begin()
+        #expect(try await station.drain(far).count == 1)
     }
 }

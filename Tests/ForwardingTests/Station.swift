@@ -86,7 +86,19 @@ final class Station: Sendable {
     /// What followers do between their beats.
     func follow() throws {
         try follower.catchUp()
-        try book.judge()
+        pass(1)
+        while try book.judge() > 0 {}
+    }
+
+    /// Somebody says that a study has another description.
+    func correct(_ study: String) throws {
+        try encounters.change(by: "test") { desk in
+            let correction = StudyCorrection(
+                studyInstanceUID: study, revision: 7, at: 1, isByHand: true, attributes: [.studyDescription: "HEAD"])
+            try catalog.project([correction], through: 7)
+            try desk.records.markForwarding(study: study)
+        }
+        try follow()
     }
 
     func destination(_ name: String = "centre", _ change: (inout DestinationSettings) -> Void = { _ in }) throws {
@@ -145,8 +157,11 @@ final class FarEnd: Carrier, Lane {
     func hold(_ uids: Set<String>?) { state.withLock { $0.held = uids } }
     func before(_ body: (@Sendable (Parcel) -> Void)?) { state.withLock { $0.before = body } }
 
-    func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> Set<String>? {
-        state.withLock { $0.held }
+    func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> HeldAnswer {
+        state.withLock { state in
+            if state.isAway { return .failed(.unreached("away")) }
+            return state.held.map(HeldAnswer.held) ?? .unknown
+        }
     }
 
     func lane() -> any Lane { self }

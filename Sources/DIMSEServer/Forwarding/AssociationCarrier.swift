@@ -31,7 +31,7 @@ package final class AssociationCarrier: Carrier {
     }
 
     /// What a peer holds byte for byte cannot be asked by DIMSE.
-    package func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> Set<String>? { nil }
+    package func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> HeldAnswer { .unknown }
 
     package func lane() -> any Lane {
         AssociationLane { [peer, dialing, forms, pace, desk] in

@@ -216,7 +216,8 @@ struct CommitmentReportSCP {
             // Its sender has not heard that it came the first time.
             case .conflict: return .success
             case .unknown:
-                return Outcome(status: .invalidArgumentValue, comment: "Transaction UID is not of a request to this peer")
+                return Outcome(
+                    status: .invalidArgumentValue, comment: "Transaction UID is not of a request to this peer")
             case .invalid, .unavailable:
                 return Outcome(status: .processingFailure, comment: "The report cannot be kept now; send again")
             }

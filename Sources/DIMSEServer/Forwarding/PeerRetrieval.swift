@@ -35,8 +35,8 @@ struct FetchRound {
     static func rounds(_ missing: [RemoteInstance], of listing: RemoteListing) -> [FetchRound] {
         let all = Dictionary(grouping: listing.instances, by: \.seriesInstanceUID).mapValues(\.count)
         var rounds: [FetchRound] = []
-        for (series, instances) in Dictionary(grouping: missing, by: \.seriesInstanceUID).sorted(by: { $0.key < $1.key })
-        {
+        for (series, instances) in Dictionary(grouping: missing, by: \.seriesInstanceUID).sorted(by: { $0.key < $1.key }
+        ) {
             let classes = Set(instances.map(\.sopClassUID).filter { !$0.isEmpty })
             let request = Request(
                 seriesInstanceUID: series, sopInstanceUIDs: instances.map(\.sopInstanceUID), sopClassUIDs: classes,
