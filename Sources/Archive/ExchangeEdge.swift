@@ -49,6 +49,7 @@ extension OpenArchive {
                 codecs: FrameCodecs(retrieval.codecs), memory: MethodMemory(path: folder.lineMethods),
                 scratch: folder.scratch),
             work: work,
+            correction: { study in try encounters.look { try $0.correction(ofStudy: study)?.attributes } },
             pin: { destination, key in
                 try await work.run {
                     _ = try encounters.change(by: "forwarding") { desk in

@@ -23,18 +23,22 @@ package struct ExchangeDoors: Sendable {
     let coder: LineCoder
     /// For what blocks: reading, coding.
     let work: BlockingWork
+    /// What is true of a study where its images say otherwise, by tag; nil where nothing was ever corrected. Blocks.
+    let correction: @Sendable (_ study: String) throws -> [String: String]?
     /// Writes down the key of a destination's receipts, once.
     let pin: @Sendable (_ destination: String, _ key: String) async throws -> Void
     let logger: Logger
 
     package init(
         retrieval: InstanceRetrieval, forms: OutgoingForms, coder: LineCoder, work: BlockingWork,
+        correction: @escaping @Sendable (String) throws -> [String: String]?,
         pin: @escaping @Sendable (String, String) async throws -> Void, logger: Logger
     ) {
         self.retrieval = retrieval
         self.forms = forms
         self.coder = coder
         self.work = work
+        self.correction = correction
         self.pin = pin
         self.logger = logger
     }
@@ -83,10 +87,13 @@ package struct ExchangeCarrier: Carrier {
     ) async throws(ExchangeLineFailure) -> Set<String> {
         let manifest = StudyManifest(
             Dictionary(instances.map { ($0.sopInstanceUID, $0.digest) }, uniquingKeysWith: { first, _ in first }))
-        let correction = (instances[0].correction?.attributes ?? [:]).map { ($0.key.hexadecimal, $0.value) }
+        let correction: [String: String]?
+        do { correction = try await self.correction(of: shipment.studyInstanceUID) } catch {
+            throw ExchangeLineFailure(outcome: .refused("the records cannot be read now"))
+        }
         var offer = StudyOffer(
             manifest: Hexadecimal.text(manifest.digest), instances: manifest.objects.count,
-            correction: Dictionary(uniqueKeysWithValues: correction))
+            correction: correction)
         var answer = try await ask(offer, study: shipment.studyInstanceUID)
         if answer.isComplete { return Set(manifest.objects.keys) }
         begun.note(answer.partial.keys)
@@ -112,6 +119,12 @@ package struct ExchangeCarrier: Carrier {
         return value
     }
 
+    /// What is true of a study where its images say otherwise; nothing where that was never asked.
+    private func correction(of study: String) async throws -> [String: String]? {
+        let doors = doors
+        return try await doors.work.run { try doors.correction(study) }
+    }
+
     /// JSON, compressed where it is long.
     static func json(_ value: some Encodable) throws -> (HTTPHeaders, HTTPClientRequest.Body) {
         let bytes = Array(try JSONEncoder().encode(value))
@@ -128,10 +141,11 @@ package struct ExchangeCarrier: Carrier {
         guard request.shipment.transform.keepsObjects else { return nil }
         let manifest = StudyManifest(
             Dictionary(request.objects.map { ($0.sopInstanceUID, $0.digest) }, uniquingKeysWith: { first, _ in first }))
-        var asked = ReceiptRequest(
-            transactionUID: request.transactionUID, manifest: Hexadecimal.text(manifest.digest),
-            instances: manifest.objects.count)
         do {
+            var asked = ReceiptRequest(
+                transactionUID: request.transactionUID, manifest: Hexadecimal.text(manifest.digest),
+                instances: manifest.objects.count,
+                correction: try await correction(of: request.shipment.studyInstanceUID))
             var answer = try await receipt(asked, of: request)
             if answer.status == 409 {
                 asked.objects = manifest.objects.mapValues(Hexadecimal.text)

@@ -48,6 +48,8 @@ struct ReceiptRequest: Codable, Sendable {
     let transactionUID: String
     let manifest: String
     let instances: Int
+    /// As in the offer: one that was made after everything was sent comes with the question for proof.
+    let correction: [String: String]?
     /// Digests in hexadecimal by SOP Instance UID; only where it was asked for.
     var objects: [String: String]?
 }

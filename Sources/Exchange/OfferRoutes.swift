@@ -1,8 +1,6 @@
 // What is here of a study already: POST /api/v1/exchange/studies/{study}/offer.
 
 import Access
-import DICOMCore
-import Encounters
 import Foundation
 import Hummingbird
 import Web
@@ -23,7 +21,7 @@ struct OfferRoutes: Sendable {
                 throw Problem(.badRequest, "manifest: SHA-256 in hexadecimal")
             }
             let answer = try await services.run { services in
-                try correct(study, offer.correction, by: caller)
+                try StationCorrection(services).put(offer.correction, of: study, by: caller)
                 return try look(study, offer, manifest, of: caller)
             }
             context.note(caller, study: study, "offered by a station")
@@ -54,22 +52,5 @@ struct OfferRoutes: Sendable {
         return OfferAnswer(
             isComplete: !bits.contains(false), instances: answer.instances, held: answer.held,
             partial: answer.partial)
-    }
-
-    /// What the station found out about the study, put beside it here.
-    private func correct(_ study: String, _ correction: [String: String]?, by caller: Caller) throws {
-        guard let correction, correction.count <= 100 else { return }
-        var values: [Tag: String] = [:]
-        for (code, value) in correction {
-            guard code.count == 8, let raw = UInt32(code, radix: 16), value.utf8.count <= 1_024 else {
-                throw Problem(.badRequest, "correction: values by tag, such as 00100010")
-            }
-            values[Tag(rawValue: raw)] = value
-        }
-        let said = values
-        let isNew = try services.encounters.change(by: "station:" + caller.account) {
-            try $0.corrections.adopt(study: study, said)
-        }
-        if isNew { try services.corrections.project() }
     }
 }

@@ -20,7 +20,8 @@ struct ReceiptRoutes: Sendable {
             let caller = try context.authorized(.exchange, study: study)
             let asked = try await ExchangeChecks.body(ReceiptRequest.self, of: request, on: services)
             let claims = try await services.run(services.proving) { _ -> ReceiptClaims in
-                try judge(study, asked, caller)
+                try StationCorrection(services).put(asked.correction, of: study, by: caller)
+                return try judge(study, asked, caller)
             }
             let receipt: String
             do { receipt = try await services.key.sign(claims) } catch {

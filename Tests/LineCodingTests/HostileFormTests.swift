@@ -7,8 +7,8 @@ import Foundation
 import LineCoding
 import Testing
 
-@Suite("Hostile forms")
-struct HostileFormTests {
+/// Forms that are none.
+private enum Forms {
     private static func number(_ value: Int, _ count: Int) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
     }
@@ -31,7 +31,7 @@ struct HostileFormTests {
             + codestream
     }
 
-    static let forms: [(String, [UInt8])] = [
+    static let all: [(String, [UInt8])] = [
         ("nothing", []),
         ("half a header", Array("PHL1".utf8) + [0, 0]),
         ("another form", Array("PHL2".utf8) + number(0, 8) + [0xFF] + [UInt8](repeating: 0, count: 32)),
@@ -69,9 +69,12 @@ struct HostileFormTests {
             object(1 << 26, [piece(2, 1 << 26, frame(columns: 8_192, rows: 4_096, [1, 2]))])
         ),
     ]
+}
 
-    @Test("are refused", arguments: forms.indices) func refused(_ index: Int) {
-        let (name, form) = Self.forms[index]
+@Suite("Hostile forms")
+struct HostileFormTests {
+    @Test("are refused", arguments: Forms.all.indices) func refused(_ index: Int) {
+        let (name, form) = Forms.all[index]
         #expect(throws: LineCodingFailure.self, "\(name)") { _ = try Bench.restored(form) }
     }
 

@@ -8,14 +8,14 @@ import LineCoding
 import Synchronization
 import Testing
 
-@Suite("Objects on the line")
-struct RoundTripTests {
+/// Pictures of every kind, and how their pixels are made.
+private enum Pictures {
     private static let noise: [UInt8] = {
         var generator = Generator(9)
         return (0..<60_000).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
     }()
 
-    static let images: [(String, Bench.Image, (Bench.Image) -> [UInt8])] = [
+    static let all: [(String, Bench.Image, @Sendable (Bench.Image) -> [UInt8])] = [
         ("12 bits in 16", .init(), { Bench.words(Bench.smooth($0.count, 0...4095)) }),
         ("signed", .init(stored: 16, isSigned: true), { Bench.words(Bench.smooth($0.count, -2000...3000)) }),
         (
@@ -79,8 +79,15 @@ struct RoundTripTests {
         ),
     ]
 
-    @Test("every kind of picture", arguments: images.indices) func pictures(_ index: Int) throws {
-        let (name, image, pixels) = Self.images[index]
+    /// Files of others, where they lie beside the package.
+    static let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "shared/data").path
+}
+
+@Suite("Objects on the line")
+struct RoundTripTests {
+    @Test("every kind of picture", arguments: Pictures.all.indices) func pictures(_ index: Int) throws {
+        let (name, image, pixels) = Pictures.all[index]
         let file = image.file(pixels(image))
         let coded = try Bench.coded(file)
         #expect(try Bench.restored(coded) == file, "\(name)")
@@ -88,8 +95,8 @@ struct RoundTripTests {
     }
 
     @Test("pictures become much smaller") func gain() throws {
-        for (name, image, pixels) in Self.images where ["12 bits in 16", "signed", "RGB", "many frames"].contains(name)
-        {
+        for (name, image, pixels) in Pictures.all
+        where ["12 bits in 16", "signed", "RGB", "many frames"].contains(name) {
             var large = image
             (large.rows, large.columns) = (256, 256)
             let file = large.file(pixels(large))
@@ -174,12 +181,12 @@ struct RoundTripTests {
         #expect(costs.count { $0 == 2 } >= 18)
     }
 
-    @Test("files of others", .enabled(if: FileManager.default.fileExists(atPath: Self.corpus)))
+    @Test("files of others", .enabled(if: FileManager.default.fileExists(atPath: Pictures.corpus)))
     func corpus() throws {
         var (files, before, after) = (0, 0, 0)
-        let all = FileManager.default.enumerator(atPath: Self.corpus)?.compactMap { $0 as? String } ?? []
+        let all = FileManager.default.enumerator(atPath: Pictures.corpus)?.compactMap { $0 as? String } ?? []
         for name in all.sorted() {
-            guard let data = FileManager.default.contents(atPath: Self.corpus + "/" + name), data.count > 132,
+            guard let data = FileManager.default.contents(atPath: Pictures.corpus + "/" + name), data.count > 132,
                 data.count < 4 << 20, let source = try? Bench.source(Array(data))
             else { continue }
             let object = try Bench.coder().coded(source)
@@ -190,10 +197,6 @@ struct RoundTripTests {
         #expect(files > 100)
         #expect(after < before)
     }
-
-    /// Files of others, where they lie beside the package.
-    static let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "shared/data").path
 }
 
 private final class CallCount: Sendable {
