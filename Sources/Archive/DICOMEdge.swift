@@ -5,7 +5,7 @@ import DICOMNetwork
 package import DIMSEServer
 package import Forwarding
 import Foundation
-package import Records
+import Records
 
 /// `dicom.tls:` DICOM TLS (PS3.15 Annex B.12); files in PEM, a relative path starts at the data directory.
 package struct DICOMTLSSection: Decodable, Sendable, Equatable {

@@ -7,6 +7,7 @@ import Encounters
 import Forwarding
 import Foundation
 import Logging
+import Records
 
 /// What an N-EVENT-REPORT tells (PS3.4 Table J.3-2), as strangers write it.
 struct CommitmentEvent: Sendable {
