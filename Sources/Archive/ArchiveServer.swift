@@ -59,9 +59,7 @@ package struct ArchiveServer: Sendable {
             try archive.catalog.forgetChanges(through: min(read, last))
         }
 
-        let services = try dimseServices { [archive] answer, peers throws(ForwardingFailure) in
-            try archive.outbox.committed(answer, by: peers)
-        }
+        let services = try dimseServices()
         let dimse = try dimseListeners(services)
         let messages = try await messageListener()
         let notices = try noticeDelivery()

@@ -55,6 +55,11 @@ extension ConformanceStatement {
         Otherwise, and until it answers with success or a warning, the report goes to the peer's address on associations of \
         our own, with the role of SCP proposed; the time between attempts doubles from two seconds to a quarter of an hour, \
         and a restart begins anew. The same Transaction UID asked again by the same caller is verified and reported again.
+
+        As SCU: what was sent to a destination that is to be asked is named in one N-ACTION with a new Transaction UID, on an \
+        association of its own. The report is waited for there for 30 seconds; later it is taken on an association of the \
+        peer's, whatever roles that proposes, when it is of a transaction that this peer was asked for (0115H otherwise). A \
+        report that comes again is answered with success. What a report calls failed is sent again.
         """
 
     static var performedSteps: String {

@@ -22,7 +22,7 @@ package enum ConformanceStatement {
 
         Written by `phim conformance-statement` from the tables that the server itself uses. Edition: DICOM 2024.
 
-        Phim is a storage SCP, a query/retrieve SCP, a modality worklist SCP, a performed procedure step SCP, a storage commitment SCP and, for C-MOVE, C-GET and `phim send`, a storage SCU.
+        Phim is a storage SCP, a query/retrieve SCP, a modality worklist SCP, a performed procedure step SCP, a storage commitment SCP; for C-MOVE, C-GET, `phim send` and forwarding a storage SCU and, towards destinations that are asked for it, a storage commitment SCU; for `phim fetch` and priors of orders a query/retrieve SCU.
         """
 
     private static var network: String {
@@ -38,7 +38,7 @@ package enum ConformanceStatement {
         | Associations at once | 100, per peer 32; both configurable |
         | Presentation contexts per association | 128; as SCU more are split over several associations |
         | Asynchronous operations | none (window of one) |
-        | Role selection | accepted as proposed |
+        | Role selection | accepted as proposed; as SCU of C-GET, the SCP role is proposed for storage |
         | User identity | not asked for, ignored when sent |
         | Called AE title | any, unless `dicom.checkCalledAETitle` |
         | Calling AE title | loopback, or a peer whose host is the caller's address |
@@ -50,7 +50,7 @@ package enum ConformanceStatement {
 
     private static var services: String {
         let rows = ServiceTable.services.map {
-            "| \($0.name) | `\($0.uid)` | SCP\($0.service == .verification ? ", SCU" : "") |"
+            "| \($0.name) | `\($0.uid)` | SCP\($0.service.isAlsoAsked ? ", SCU" : "") |"
         }
         let syntaxes = ServiceTable.messageTransferSyntaxes.map { "\($0.name ?? $0.uid)" }.joined(separator: ", ")
         return """
@@ -176,6 +176,8 @@ package enum ConformanceStatement {
             (.noSuchSOPInstance, "N-SET, N-GET, N-ACTION", "no such performed step; not the instance of the class"),
             (.noSuchActionType, "N-ACTION", "only Request Storage Commitment is known"),
             (.invalidArgumentValue, "N-ACTION", "no Transaction UID, or no references; Error Comment says which"),
+            (.invalidArgumentValue, "N-EVENT-REPORT", "this peer was not asked for this transaction"),
+            (.noSuchEventType, "N-EVENT-REPORT", "neither 1 nor 2"),
             (.missingAttribute, "N-CREATE", "an attribute of type 1 is absent; Attribute Identifier List says which"),
             (.missingAttributeValue, "N-CREATE", "an attribute of type 1 is empty; likewise"),
             (.invalidAttributeValue, "N-CREATE, N-SET", "a status that is none, or not lawful here"),
@@ -200,6 +202,12 @@ package enum ConformanceStatement {
         ## Character sets and security
 
         Every character set of PS3.3 Section C.12.1.1.2 is understood in stored objects and in identifiers, ISO 2022 code \
-        extensions included. No TLS.
+        extensions included.
+
+        TLS as an option, for callers on a port of their own and towards each peer that wants it: the BCP 195 profile of \
+        PS3.15 Annex B.12, TLS 1.2 and 1.3, with ECDHE and AES-GCM only. Callers show a certificate unless \
+        `dicom.tls.requireClientCertificate` is false. Of a certificate the time and the way to a trusted authority are \
+        checked, of one that we call also the name of the host, unless that certificate is itself among the trusted; lists \
+        of revoked certificates are not asked for. Who calls is told by AE title and address, with TLS as without.
         """
 }

@@ -20,6 +20,16 @@ package enum DIMSEService: Sendable, Equatable {
     case commitment
 }
 
+extension DIMSEService {
+    /// Whether we are a user of it as well.
+    var isAlsoAsked: Bool {
+        switch self {
+        case .verification, .storage, .find(.studyRoot), .move(.studyRoot), .get(.studyRoot), .commitment: true
+        case .find, .move, .get, .worklist, .performedStep, .performedStepRetrieve: false
+        }
+    }
+}
+
 /// The services by SOP class.
 package enum ServiceTable {
     /// Every SOP class that is not storage (PS3.4 Annexes A, C, F, J and K).

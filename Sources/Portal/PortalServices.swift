@@ -1,8 +1,10 @@
 // The rooms that the pages and the viewer API call.
 
 package import Catalog
+import Encounters
 package import Hummingbird
 package import Logging
+import Records
 package import Retrieval
 package import Web
 
@@ -45,7 +47,9 @@ package struct PortalServices: Sendable {
         self.catalog = catalog
         self.retrieval = retrieval
         self.events = events
-        studies = ViewerStudies(catalog: catalog, retrieval: retrieval)
+        studies = ViewerStudies(catalog: catalog, retrieval: retrieval) { [encounters = hospital.encounters] uid in
+            try encounters.look { try $0.externalStudy(uid) }
+        }
         self.viewer = viewer
         self.hospital = hospital
         self.forwarding = forwarding

@@ -23,6 +23,14 @@ struct ViewerStudyAnswer: Encodable, Sendable {
         let events: String
     }
 
+    /// Another archive that the study was fetched from.
+    struct Origin: Encodable, Hashable, Sendable {
+        /// Name of the peer or destination.
+        let source: String
+        /// When, ISO 8601.
+        let at: String
+    }
+
     /// An image that somebody marked.
     struct KeyImage: Encodable, Sendable {
         let sopInstanceUID: String
@@ -33,6 +41,8 @@ struct ViewerStudyAnswer: Encodable, Sendable {
     }
 
     let studyInstanceUID: String
+    /// Nil for a study that was taken in here.
+    let origin: Origin?
     let patient: Patient
     let date: String?
     let time: String?

@@ -5,6 +5,7 @@ import Crypto
 import DICOMCore
 import Dispatch
 import Foundation
+import Records
 import Retrieval
 import Synchronization
 import Volumes
@@ -34,9 +35,15 @@ final class ViewerStudies: Sendable {
 
     private let catalog: CatalogStore
     private let retrieval: InstanceRetrieval
+    private let origin: @Sendable (String) throws -> ExternalStudyRecord?
     private let cache = Mutex(Cache())
 
-    init(catalog: CatalogStore, retrieval: InstanceRetrieval) {
+    /// - Parameter origin: where a study was fetched from; nil for one that was taken in here.
+    init(
+        catalog: CatalogStore, retrieval: InstanceRetrieval,
+        origin: @escaping @Sendable (String) throws -> ExternalStudyRecord?
+    ) {
+        self.origin = origin
         self.catalog = catalog
         self.retrieval = retrieval
     }
@@ -46,7 +53,8 @@ final class ViewerStudies: Sendable {
         let series = try catalog.find(Query(level: .series, filters: [.studyInstanceUID: .single(uid)]))
         let stored = try catalog.instances(Scope(studyUIDs: [uid], seriesUIDs: [], sopUIDs: []))
         guard let first = series.first, !stored.isEmpty else { return nil }
-        let state = Self.state(series, stored)
+        let origin = try origin(uid).map(ViewerStudyAnswer.Origin.init)
+        let state = Self.state(series, stored, origin)
         let known = cache.withLock { cache in
             cache.uses += 1
             cache.entries[uid]?.lastUse = cache.uses
@@ -57,7 +65,7 @@ final class ViewerStudies: Sendable {
         let encoder = JSONEncoder()
         // In order of keys, so that equal answers are equal bytes.
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let json = try encoder.encode(Self.answer(uid, first.values, series, stored, facts))
+        let json = try encoder.encode(Self.answer(uid, first.values, series, stored, facts, origin))
         let answer = Asset([UInt8](json), mediaType: "application/json")
         // A header that could not be read is tried again the next time.
         let isWhole = stored.allSatisfy { facts[$0.digest] != nil }
@@ -68,8 +76,11 @@ final class ViewerStudies: Sendable {
     // MARK: State
 
     /// Of everything that the answer is made from: rows of the catalogue, and contents by their digests.
-    private static func state(_ series: [Match], _ stored: [StoredInstance]) -> [UInt8] {
+    private static func state(
+        _ series: [Match], _ stored: [StoredInstance], _ origin: ViewerStudyAnswer.Origin?
+    ) -> [UInt8] {
         var hash = SHA256()
+        if let origin { hash.update(data: Array("\(origin.source)\u{1F}\(origin.at)\u{1F}".utf8)) }
         for match in series {
             for (tag, value) in match.values.sorted(by: { $0.key < $1.key }) {
                 hash.update(data: Array("\(tag.hexadecimal)=\(value)\u{1F}".utf8))
@@ -135,7 +146,7 @@ final class ViewerStudies: Sendable {
 
     private static func answer(
         _ uid: String, _ study: [Tag: String], _ series: [Match], _ stored: [StoredInstance],
-        _ facts: [[UInt8]: ViewerFacts]
+        _ facts: [[UInt8]: ViewerFacts], _ origin: ViewerStudyAnswer.Origin?
     ) -> ViewerStudyAnswer {
         let addresses = ViewerAddresses(studyInstanceUID: uid)
         let bySeries = Dictionary(grouping: stored, by: \.seriesInstanceUID)
@@ -153,7 +164,7 @@ final class ViewerStudies: Sendable {
             return (a.displayRank, a.number ?? .max, left.offset) < (b.displayRank, b.number ?? .max, right.offset)
         }.map(\.element)
         return ViewerStudyAnswer(
-            uid, study, series: ordered, bytes: stored.reduce(0) { $0 + $1.place.length }, instances: stored.count,
+            uid, study, origin: origin, series: ordered, bytes: stored.reduce(0) { $0 + $1.place.length }, instances: stored.count,
             addresses: addresses)
     }
 }
@@ -170,11 +181,19 @@ extension ViewerSeriesAnswer {
     }
 }
 
+extension ViewerStudyAnswer.Origin {
+    fileprivate init(_ record: ExternalStudyRecord) {
+        source = record.source
+        at = Date(timeIntervalSince1970: Double(record.at) / 1_000_000).ISO8601Format()
+    }
+}
+
 extension ViewerStudyAnswer {
     fileprivate init(
-        _ uid: String, _ values: [Tag: String], series: [ViewerSeriesAnswer], bytes: Int64, instances: Int,
-        addresses: ViewerAddresses
+        _ uid: String, _ values: [Tag: String], origin: Origin?, series: [ViewerSeriesAnswer], bytes: Int64,
+        instances: Int, addresses: ViewerAddresses
     ) {
+        self.origin = origin
         func value(_ tag: Tag) -> String? { ViewerValues.text(values[tag]) }
         studyInstanceUID = uid
         patient = Patient(

@@ -1,15 +1,13 @@
 """Studies fetched from other archives: only what is missing crosses the line, and what is theirs is shown as theirs."""
 
-import json
 import time
 from pathlib import Path
 
 import pytest
 
 from support import dcmtk, orthanc, synthetic
+from support.outbox import records, wait
 from support.query_retrieve import Hospital, dcmqrscp
-
-CR = "1.2.840.10008.5.1.4.1.1.1"
 
 
 def add(archive, name, aet, port, *more):
@@ -76,11 +74,9 @@ def test_by_patient_and_by_accession_number(make_archive, tmp_path):
     station.run("fetch", "--from", "centre", "--patient", "NOBODY", expect=1)
     station.run("fetch", "--from", "centre", "--patient", "P*", expect=64)
     station.run("fetch", "--from", "nobody", "--patient", "P1", expect=2)
-    assert "fetch" not in json.dumps(station.json("audit", "list")) or True
-    events = station.json("audit", "list")
-    assert any(event.get("studyInstanceUID") == first.uid and "centre" in event.get("detail", "")
-               for event in events["events"] if isinstance(events, dict)) if isinstance(events, dict) else any(
-        event.get("studyInstanceUID") == first.uid and "centre" in event.get("detail", "") for event in events)
+    with records(station) as base:
+        told = base.execute("SELECT detail FROM audit WHERE studyInstanceUID = ? AND kind = 'store'", (first.uid,))
+        assert [row["detail"] for row in told] == ["1 objects from centre"]
 
 
 def test_a_study_of_ours_stays_ours(make_archive, made, tmp_path):
@@ -153,15 +149,92 @@ def test_from_orthanc(make_archive, made, tmp_path):
 # Orders that ask for what was before.
 
 
-def order(archive, patient, modality="CT", **more):
-    arguments = ["order", "add", "--patient-id", patient, "--patient-name", "Test^Patient", "--modality", modality]
-    for key, value in more.items():
-        arguments += [f"--{key}", value]
-    return archive.json(*arguments)
+def priors(archive):
+    with records(archive) as base:
+        return [dict(row) for row in base.execute("SELECT * FROM priorFetch ORDER BY procedure")]
 
 
-def wait_for(condition, seconds=40):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.2)
+def done(archive, count=1):
+    rows = priors(archive)
+    return rows if len(rows) == count and all(row["state"] != "waiting" for row in rows) else None
+
+
+def earlier(folder, **values):
+    """A study of patient P-77 at the centre, of this year unless it says otherwise."""
+    values = {"PatientID": "P-77", "PatientBirthDate": "19700131", "StudyDate": time.strftime("%Y") + "0101", **values}
+    modality = values.pop("Modality", "CT")
+    return synthetic.study(folder, instances=2, modalities=(modality,), **values)
+
+
+def station_of(make_archive, port, **rules):
+    station = make_archive({"forwarding": {"priors": {"from": "centre", **rules}}}, name="station")
+    station.start()
+    add(station, "centre", "HOSPITAL", port)
+    return station
+
+
+def order(archive, modality="CT", patient="P-77", *more):
+    archive.run("order", "add", "--patient-id", patient, "--name", "Test^Patient", "--birth-date", "19700131",
+                "--modality", modality, *more)
+
+
+def test_an_order_brings_what_was_before(make_archive, tmp_path):
+    folder = tmp_path / "centre"
+    wanted = earlier(folder)
+    not_wanted = [earlier(folder, Modality="MR"), earlier(folder, StudyDate="20010101"),
+                  earlier(folder, PatientBirthDate="20000101"), earlier(folder, PatientID="P-78")]
+    with Hospital(sorted(folder.rglob("*.dcm")), gets=True) as hospital:
+        station = station_of(make_archive, hospital.port)
+        wait(station, lambda: sqlite_position(station) is not None)
+        order(station)
+        row, = wait(station, lambda: done(station))
+        assert (row["state"], row["studies"], row["instances"]) == ("done", 1, 2), row
+        assert here(station, wanted.uid) == set(wanted.instances)
+        assert not any(here(station, study.uid) for study in not_wanted)
+        assert sorted(hospital.sent) == sorted(wanted.instances)
+        assert origin(station, wanted.uid)["source"] == "centre"
+        # The next order asks, and nothing crosses the line again.
+        order(station)
+        wait(station, lambda: done(station, 2))
+        assert sorted(hospital.sent) == sorted(wanted.instances)
+
+
+def sqlite_position(archive):
+    with records(archive) as base:
+        return base.execute("SELECT sequence FROM follower WHERE name = 'priors'").fetchone()
+
+
+def test_not_more_than_the_newest_few(make_archive, tmp_path):
+    year = int(time.strftime("%Y"))
+    studies = [earlier(tmp_path / "centre", StudyDate=f"{year - age}0101") for age in range(4)]
+    with Hospital(sorted((tmp_path / "centre").rglob("*.dcm")), gets=True) as hospital:
+        station = station_of(make_archive, hospital.port, match="any", studies=2, years=10)
+        wait(station, lambda: sqlite_position(station) is not None)
+        order(station, "US")
+        wait(station, lambda: done(station))
+        assert [bool(here(station, study.uid)) for study in studies] == [True, True, False, False]
+
+
+def test_a_source_that_is_away_is_asked_again_also_after_a_restart(make_archive, tmp_path):
+    wanted = earlier(tmp_path / "centre")
+    port = dcmtk.free_port()
+    station = station_of(make_archive, port)
+    wait(station, lambda: sqlite_position(station) is not None)
+    order(station)
+    row, = wait(station, lambda: [row for row in priors(station) if row["failures"] > 0])
+    assert "cannot be reached" in row["answer"]
+    station.restart()
+    with Hospital(sorted((tmp_path / "centre").rglob("*.dcm")), gets=True, port=port):
+        wait(station, lambda: done(station))
+        assert here(station, wanted.uid) == set(wanted.instances)
+
+
+def test_a_cancelled_order_asks_for_nothing(make_archive, tmp_path):
+    earlier(tmp_path / "centre")
+    station = station_of(make_archive, dcmtk.free_port())
+    wait(station, lambda: sqlite_position(station) is not None)
+    order(station, "CT", "P-77", "--number", "N1")
+    wait(station, lambda: [row for row in priors(station) if row["failures"] > 0])
+    station.run("order", "cancel", "N1")
+    row, = wait(station, lambda: done(station))
+    assert (row["state"], row["instances"]) == ("dropped", 0)

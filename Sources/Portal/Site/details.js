@@ -22,7 +22,7 @@ async function fill(box, study) {
   box.ariaBusy = 'false';
   const facts = [
     [t('accession'), found.accessionNumber], [t('birth'), found.patient.birthDate && date(found.patient.birthDate)],
-    [t('sizes'), size(found.bytes)],
+    [t('sizes'), size(found.bytes)], [t('fetchedFrom'), found.origin?.source],
   ].filter(([, value]) => value);
   box.replaceChildren(
     h('dl', {}, ...facts.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])),

@@ -4,13 +4,12 @@ import contextlib
 import subprocess
 
 import pydicom
+import pydicom.multival
 from pydicom.dataset import Dataset
 from pynetdicom import build_context, evt
 
 from support import dcmtk, peers
 from support.synthetic import EXPLICIT, IMPLICIT
-
-LEVELS = ("STUDY", "SERIES", "IMAGE")
 
 
 @contextlib.contextmanager
@@ -43,12 +42,12 @@ def _copied(file, store, number):
 class Hospital:
     """A server that answers C-FIND, and C-MOVE to one destination; `sent` and `asked` are what happened.
 
-    `gets` makes it answer C-GET instead. `more` are studies that it gives whatever is asked for.
+    `gets` makes it answer C-GET instead; without `lists` it matches no lists of UIDs.
     """
 
-    def __init__(self, files, destination=None, gets=False, aet="HOSPITAL", lists=True):
+    def __init__(self, files, destination=None, gets=False, aet="HOSPITAL", lists=True, port=0):
         self.datasets = [pydicom.dcmread(file) for file in files]
-        self.destination, self.lists = destination, lists
+        self.destination, self.lists, self.port = destination, lists, port
         self.sent, self.asked, self.associations = [], [], 0
         self.ae = peers.entity(aet)
         self.ae.supported_contexts = []
@@ -65,7 +64,7 @@ class Hospital:
     def __enter__(self):
         handlers = [(evt.EVT_C_FIND, self._find), (evt.EVT_C_MOVE, self._move), (evt.EVT_C_GET, self._get),
                     (evt.EVT_ACCEPTED, self._accepted)]
-        self._server = self.ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self._server = self.ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
         self.port = self._server.server_address[1]
         return self
 
