@@ -1,8 +1,10 @@
 """A commune station and its centre: what is sent on and what is not, why, in which order, and the proof that it arrived."""
 
 import base64
+import contextlib
 import json
 import re
+import sqlite3
 
 import pydicom
 import pytest
@@ -258,14 +260,39 @@ def test_a_receipt_that_was_tampered_with_is_not_believed(tmp_path, falsify):
                           say=lambda: forwarding.explain(station, made.uid))
         assert "sent, 3 of 3" in said
         assert forwarding.shipment(station, made.uid)["state"] == "sent"
-        purge = station.run("purge", "--study", made.uid, "--yes", expect=None)
-        assert len(forwarding.files(station)) == 3, purge.stdout
+        assert given_up(station) == 0 and len(forwarding.files(station)) == 3
         # An honest one is, later.
         line.tap = None
         station.run("outbox", "retry", forwarding.shipment(station, made.uid)["number"])
         forwarding.wait_for(station, made.uid, "committed")
     finally:
         end(station, centre, line)
+
+
+def given_up(archive):
+    """What may be given up is, whatever its age; how many studies that was."""
+    outcome = archive.json("purge", "--older-than", 0, "--yes", expect=(0, 1)).get("outcome")
+    return outcome["studies"] if outcome else 0
+
+
+def test_nothing_is_given_up_here_before_the_centre_has_proven_to_hold_it(own, tmp_path):
+    station, centre, line = own
+    line.refuse()
+    made = study(station, tmp_path)
+    forwarding.send(station, made.uid, "centre")
+    assert given_up(station) == 0 and len(forwarding.files(station)) == 3
+    # The file of records itself refuses, whoever writes to it.
+    number = forwarding.shipment(station, made.uid)["number"]
+    with contextlib.closing(sqlite3.connect(station.data / "records.sqlite", timeout=20)) as records:
+        with pytest.raises(sqlite3.DatabaseError, match="purge without commitment"):
+            records.execute("INSERT INTO purge (studyInstanceUID, shipment, instances, retainedUntil, at, account) "
+                            "VALUES (?, ?, 3, 0, 1, 'x')", (made.uid, number))
+    line.refuse(False)
+    forwarding.retry(station)
+    forwarding.wait_for(station, made.uid, "committed")
+    assert given_up(station) == 1 and forwarding.files(station) == {}
+    assert set(forwarding.files(centre)) == set(made.instances)
+    assert "at centre" in forwarding.explain(station, made.uid)
 
 
 def test_kill_minus_nine_of_the_station_forgets_nothing(own, tmp_path):

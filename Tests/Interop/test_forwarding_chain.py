@@ -55,7 +55,7 @@ def test_the_province_is_killed_in_the_middle(country, tmp_path):
     province.kill()
     province.start()
     line.server_port = province.http_port
-    commune.run("outbox", "retry", "--destination", "province")
+    forwarding.retry(commune, "province")
     forwarding.wait_for(province, head.uid, "committed")
     forwarding.wait_for(commune, head.uid, "committed", "province")
     assert forwarding.files(commune) == forwarding.files(province) == forwarding.files(centre)

@@ -57,7 +57,7 @@ def test_to_dcmqrscp_and_found_there(archive, tmp_path):
         f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
         f"HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\nARCHIVE {store} RW (200, 1024mb) ANY\nAETable END\n")
-    server = subprocess.Popen(["/usr/bin/dcmqrscp", "-c", str(tmp_path / "dcmqrscp.cfg"), "+xa"],
+    server = subprocess.Popen(["/usr/bin/dcmqrscp", "-c", str(tmp_path / "dcmqrscp.cfg")],
                               env=dcmtk.ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         dcmtk.wait_listening(port, server)

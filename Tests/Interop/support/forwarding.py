@@ -34,7 +34,7 @@ def words(options):
 
 def enrol(centre, station):
     """An account for a station at the centre; its token."""
-    centre.run("account", "add", station, "--role", "station")
+    centre.run("account", "add", station, "--role", "station", "--generate")
     return centre.token(account=station)
 
 
@@ -66,6 +66,11 @@ def send(archive, study, to, expect=0, **options):
     return archive.run("outbox", "send", study, "--to", to, *words(options), expect=expect)
 
 
+def retry(archive, to="centre"):
+    """Everything for a destination is tried at once, whatever wait it is in."""
+    archive.run("outbox", "retry", "--to", to)
+
+
 def explain(archive, study):
     return archive.run("outbox", "explain", study).stdout.strip()
 
@@ -92,7 +97,7 @@ def wait_for(archive, study, state, to="centre", seconds=LONG):
 
 def backlog(archive, to="centre"):
     """Studies that wait for a destination."""
-    return sum(row["studies"] for row in archive.json("outbox")["backlog"] if row["destination"] == to)
+    return sum(row["studies"] for row in archive.json("outbox") if row["destination"] == to)
 
 
 def drained(archive, to="centre", seconds=LONG):

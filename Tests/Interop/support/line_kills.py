@@ -57,7 +57,7 @@ class LineKills:
         while self.line.octets - before < moment and time.monotonic() < deadline:
             time.sleep(0.001)
         self.disturb(self.dice.choice(EVENTS))
-        self.station.run("outbox", "retry", "--destination", "centre")
+        forwarding.retry(self.station)
         forwarding.wait_for(self.station, study, "committed" if self.way == "phim" else "sent", seconds=90)
 
     def disturb(self, event):
