@@ -67,7 +67,7 @@ package struct ListenerOptions: Sendable {
         UpperLayerOptions(
             maxPDU: maxPDU, negotiationTimeout: timeouts.negotiation, stallTimeout: timeouts.stall,
             implementationClassUID: identity.classUID, implementationVersionName: identity.versionName,
-            tls: tls?.context())
+            tls: tls?.identity())
     }
 }
 

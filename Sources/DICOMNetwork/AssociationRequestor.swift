@@ -14,7 +14,7 @@ package enum AssociationRequestor {
         let options = UpperLayerOptions(
             maxPDU: maxPDU, negotiationTimeout: timeouts.negotiation, stallTimeout: timeouts.stall,
             implementationClassUID: identity.classUID, implementationVersionName: identity.versionName,
-            tls: tls?.context())
+            tls: tls?.identity())
         let layer: UpperLayer
         do throws(ToolkitError) {
             layer = try UpperLayer.request(

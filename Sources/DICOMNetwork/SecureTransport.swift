@@ -33,7 +33,7 @@ package final class SecureTransport: Sendable {
     private let state: Mutex<State>
 
     private struct State {
-        var context: TLSContext
+        var identity: TLSIdentity
         var stamp: [Date?]
         var lookedAt: ContinuousClock.Instant
     }
@@ -45,29 +45,29 @@ package final class SecureTransport: Sendable {
         self.isAcceptor = isAcceptor
         let stamp = Self.stamp(settings)
         state = Mutex(
-            State(context: try Self.context(settings, isAcceptor), stamp: stamp, lookedAt: ContinuousClock.now))
+            State(identity: try Self.identity(settings, isAcceptor), stamp: stamp, lookedAt: ContinuousClock.now))
     }
 
     /// What the next association is made with.
-    func context() -> TLSContext {
+    func identity() -> TLSIdentity {
         state.withLock { state in
             let now = ContinuousClock.now
-            guard now - state.lookedAt > Self.glance else { return state.context }
+            guard now - state.lookedAt > Self.glance else { return state.identity }
             state.lookedAt = now
             let stamp = Self.stamp(settings)
-            if stamp != state.stamp, let renewed = try? Self.context(settings, isAcceptor) {
-                state.context = renewed
+            if stamp != state.stamp, let renewed = try? Self.identity(settings, isAcceptor) {
+                state.identity = renewed
                 state.stamp = stamp
             }
-            return state.context
+            return state.identity
         }
     }
 
-    private static func context(
+    private static func identity(
         _ settings: SecureTransportSettings, _ isAcceptor: Bool
-    ) throws(NetworkError) -> TLSContext {
+    ) throws(NetworkError) -> TLSIdentity {
         do throws(ToolkitError) {
-            return try TLSContext(
+            return try TLSIdentity(
                 ca: settings.ca, certificate: settings.certificate, key: settings.key, isAcceptor: isAcceptor,
                 requiresCertificate: settings.requiresCertificate)
         } catch { throw NetworkError(error) }

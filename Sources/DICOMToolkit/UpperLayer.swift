@@ -23,12 +23,12 @@ package struct UpperLayerOptions: Sendable {
     package var implementationClassUID: String
     package var implementationVersionName: String
     /// Nil: as plain text.
-    package var tls: TLSContext?
+    package var tls: TLSIdentity?
 
     /// `maxPDU` is brought into the range DCMTK takes: above 131072 it fails at once.
     package init(
         maxPDU: UInt32 = 131_072, negotiationTimeout: Duration = .seconds(30), stallTimeout: Duration = .seconds(60),
-        implementationClassUID: String, implementationVersionName: String, tls: TLSContext? = nil
+        implementationClassUID: String, implementationVersionName: String, tls: TLSIdentity? = nil
     ) {
         self.tls = tls
         self.maxPDU = min(max(maxPDU, 4_096), 131_072)
@@ -71,9 +71,9 @@ package struct Fragment: Sendable {
 @safe package final class UpperLayer: @unchecked Sendable {
     private let handle: OpaquePointer
     /// Used until the peer is known.
-    private let tls: TLSContext?
+    private let tls: TLSIdentity?
 
-    init(handle: OpaquePointer, tls: TLSContext?) {
+    init(handle: OpaquePointer, tls: TLSIdentity?) {
         unsafe self.handle = unsafe handle
         self.tls = tls
     }

@@ -67,7 +67,10 @@ extension Outbox {
         case nil:
             // It gives no proof: sent is the end. Not asked again before a year is over.
             try postpone(request.shipment, by: 366 * 86_400_000_000, "the destination gives no proof")
-        case .pending: try postpone(request.shipment, by: Self.patience, "asked for proof")
+        case .pending:
+            // The answer may have come by itself meanwhile, and what it called missing may be sent again already.
+            let isOpen = try book.look { try $0.receipt(transactionUID: request.transactionUID)?.answeredAt == nil }
+            if isOpen { try postpone(request.shipment, by: Self.patience, "asked for proof") }
         case .answered(let held, let missing, let body, let words):
             try answered(request.transactionUID, held: held, missing: missing, body: body, words: words)
         case .failed(let why):

@@ -73,6 +73,8 @@ package struct RemoteListing: Hashable, Sendable {
     package var instances: [RemoteInstance] = []
     /// Body Part Examined (0018,0015) of its series.
     package var bodyParts: Set<String> = []
+    /// Modality (0008,0060) by Series Instance UID.
+    package var modalities: [String: String] = [:]
 
     package init() {}
 }

@@ -164,7 +164,8 @@ final class ViewerStudies: Sendable {
             return (a.displayRank, a.number ?? .max, left.offset) < (b.displayRank, b.number ?? .max, right.offset)
         }.map(\.element)
         return ViewerStudyAnswer(
-            uid, study, origin: origin, series: ordered, bytes: stored.reduce(0) { $0 + $1.place.length }, instances: stored.count,
+            uid, study, origin: origin, series: ordered, bytes: stored.reduce(0) { $0 + $1.place.length },
+            instances: stored.count,
             addresses: addresses)
     }
 }

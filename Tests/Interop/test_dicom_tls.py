@@ -190,13 +190,15 @@ def test_a_peer_that_is_not_what_it_should_be_is_not_sent_to(make_archive, autho
             "other host": lambda: authority.pair("centre", host="pacs.example.org")}.get(
                 flaw, lambda: authority.pair("centre"))()
     said = {"foreign": "unable to get local issuer", "expired": "certificate has expired",
-            "other host": "IP address mismatch", "no certificate of ours": "alert", "plain": "TLS"}[flaw]
+            "other host": "IP address mismatch", "plain": "TLS",
+            # Its alert may be overtaken by the end of the connection.
+            "no certificate of ours": "alert|closed"}[flaw]
     ours = {"certificate": None, "key": None} if flaw == "no certificate of ours" else {}
     options = [] if flaw == "plain" else tls(pair, authority.ca)
     with dcmtk.StoreSCP(tmp_path / "received", *options, aet="CENTRE") as scp:
         archive = caller(make_archive, authority, scp.port, **ours)
         done = archive.run("peer", "echo", "centre", expect=1)
-        assert said in done.stderr, done.stderr
+        assert re.search(said, done.stderr), done.stderr
         made = synthetic.study(tmp_path / "in", instances=2)
         archive.run("import", tmp_path / "in")
         report = archive.json("send", "--to", "centre", "--study", made.uid, expect=1)

@@ -2,6 +2,7 @@
 
 package import Catalog
 import DICOMNetwork
+import Dispatch
 import Encounters
 package import Forwarding
 import Foundation
@@ -34,7 +35,7 @@ package final class AssociationCarrier: Carrier {
     package func held(of shipment: ShipmentRecord, _ instances: [StoredInstance]) async -> HeldAnswer { .unknown }
 
     package func lane() -> any Lane {
-        AssociationLane { [peer, dialing, forms, pace, desk] in
+        AssociationLane(desk) { [peer, dialing, forms, pace, desk] in
             LaneWork(
                 line: PeerLine(peer, dialing, timeouts: CarrierDesk.timeouts), forms: forms, pace: pace, desk: desk)
         }
@@ -43,15 +44,38 @@ package final class AssociationCarrier: Carrier {
     package func prove(_ request: ProofRequest) async -> ProofOutcome? {
         guard commits else { return nil }
         let question = CommitmentSCU(peer: peer, dialing: dialing, forms: forms, desk: desk)
-        return await withCheckedContinuation { continuation in
-            let thread = Thread { continuation.resume(returning: question.ask(request)) }
+        return await desk.answer(orElse: .failed(.failed("stopping"))) { reply in
+            let thread = Thread { reply.give(question.ask(request)) }
             thread.name = "commitment"
             thread.start()
         }
     }
 
     /// Ends what is under way; the lanes let go of their associations themselves.
-    package func close() async { desk.close() }
+    package func close() async { desk.end(grace: .zero) }
+}
+
+/// An answer that is given once, by whoever is first.
+final class Reply<Value: Sendable>: Sendable {
+    private struct State {
+        var continuation: CheckedContinuation<Value, Never>?
+        var onGiven: (@Sendable () -> Void)?
+    }
+
+    private let state: Mutex<State>
+
+    init(_ continuation: CheckedContinuation<Value, Never>) { state = Mutex(State(continuation: continuation)) }
+
+    func onGiven(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onGiven = body } }
+
+    func give(_ value: Value) {
+        let (continuation, onGiven) = state.withLock { state in
+            defer { state = State() }
+            return (state.continuation, state.onGiven)
+        }
+        continuation?.resume(returning: value)
+        onGiven?()
+    }
 }
 
 /// What the lanes of one destination share.
@@ -62,13 +86,19 @@ final class CarrierDesk: Sendable {
     /// own fault.
     private static let patience = 3
     private static let mostTroubles = 1_000
+    /// What an object on its way has to arrive when the server stops, and what a thread has to notice that it is ended.
+    private static let grace = Duration.seconds(2)
+    private static let moment = Duration.milliseconds(500)
 
     private let peer: String
     private let state = Mutex(State())
 
     private struct State {
+        /// Nothing new is begun, what is under way may end.
+        var isEnding = false
         var isClosed = false
         var open: [Int: AssociationControl] = [:]
+        var waiting: [Int: @Sendable () -> Void] = [:]
         var lastTicket = 0
         /// By SOP Instance UID.
         var troubles: [String: Int] = [:]
@@ -76,7 +106,31 @@ final class CarrierDesk: Sendable {
 
     init(peer: String) { self.peer = peer }
 
-    /// Runs a body during which `close` ends the association.
+    var isEnding: Bool { state.withLock { $0.isEnding } }
+
+    /// Waits for what a thread answers. When the task is cancelled, or the way closed, what is under way has a moment to end;
+    /// a thread that is stuck, as in connecting to nobody, is not waited for.
+    func answer<Value: Sendable>(
+        orElse last: Value, _ begin: @Sendable (Reply<Value>) -> Void
+    ) async -> Value {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let reply = Reply(continuation)
+                let isClosed = state.withLock { state in
+                    state.lastTicket += 1
+                    let ticket = state.lastTicket
+                    state.waiting[ticket] = { reply.give(last) }
+                    reply.onGiven { [self] in self.state.withLock { $0.waiting[ticket] = nil } }
+                    return state.isClosed
+                }
+                if isClosed { reply.give(last) } else { begin(reply) }
+            }
+        } onCancel: {
+            end(grace: Self.grace)
+        }
+    }
+
+    /// Runs a body during which `end` ends the association.
     func during<Value>(
         _ association: Association, _ body: () throws(NetworkError) -> Value
     ) throws(NetworkError) -> Value {
@@ -90,12 +144,23 @@ final class CarrierDesk: Sendable {
         return try body()
     }
 
-    func close() {
-        let open = state.withLock { state in
-            state.isClosed = true
-            return Array(state.open.values)
+    /// Ends what is under way, after a grace; for good.
+    func end(grace: Duration) {
+        let isFirst = state.withLock { state in
+            defer { state.isEnding = true }
+            return !state.isEnding || grace == .zero
         }
-        for control in open { control.interrupt() }
+        guard isFirst else { return }
+        DispatchQueue.global().asyncAfter(deadline: .now() + grace / .seconds(1)) { [self] in
+            let open = state.withLock { state in
+                state.isClosed = true
+                return Array(state.open.values)
+            }
+            for control in open { control.interrupt() }
+            DispatchQueue.global().asyncAfter(deadline: .now() + Self.moment / .seconds(1)) { [self] in
+                for giveUp in state.withLock({ Array($0.waiting.values) }) { giveUp() }
+            }
+        }
     }
 
     /// What a C-STORE came to (PS3.4 Table B.2-1).

@@ -3,6 +3,7 @@
 import Catalog
 import DICOMNetwork
 import Dispatch
+import Encounters
 import Forwarding
 import Foundation
 import Records
@@ -11,8 +12,8 @@ import Synchronization
 /// Hands what it is given to its thread, and waits without blocking anybody.
 final class AssociationLane: Lane {
     private enum Job: Sendable {
-        case send(Parcel, CheckedContinuation<ParcelOutcome, Never>)
-        case rest(CheckedContinuation<Void, Never>)
+        case send(Parcel, Reply<ParcelOutcome>)
+        case rest(Reply<Void>)
         case end
     }
 
@@ -34,17 +35,20 @@ final class AssociationLane: Lane {
 
     private let jobs = Jobs()
 
+    private let desk: CarrierDesk
+
     /// - Parameter begin: makes what the thread works with, on the thread.
-    init(_ begin: @escaping @Sendable () -> LaneWork) {
+    init(_ desk: CarrierDesk, _ begin: @escaping @Sendable () -> LaneWork) {
+        self.desk = desk
         let jobs = jobs
         let thread = Thread {
             let work = begin()
             while true {
                 switch jobs.next() {
-                case .send(let parcel, let done): done.resume(returning: work.send(parcel))
+                case .send(let parcel, let done): done.give(work.send(parcel))
                 case .rest(let done):
                     work.rest()
-                    done.resume()
+                    done.give(())
                 case .end: return work.rest()
                 }
             }
@@ -56,11 +60,11 @@ final class AssociationLane: Lane {
     deinit { jobs.put(.end) }
 
     func send(_ parcel: Parcel) async -> ParcelOutcome {
-        await withCheckedContinuation { jobs.put(.send(parcel, $0)) }
+        await desk.answer(orElse: ParcelOutcome(.failed("stopping"), lineOctets: 0)) { jobs.put(.send(parcel, $0)) }
     }
 
     func rest() async {
-        await withCheckedContinuation { jobs.put(.rest($0)) }
+        await desk.answer(orElse: ()) { jobs.put(.rest($0)) }
     }
 }
 
@@ -105,7 +109,12 @@ final class LaneWork {
         }
     }
 
-    func rest() { line.release() }
+    func rest() {
+        guard let association = line.association else { return }
+        // Whoever is to end does not wait for the peer's farewell.
+        if desk.isEnding { return line.drop() }
+        try? desk.during(association) { () throws(NetworkError) in line.release() }
+    }
 
     /// What an association is negotiated for: the kinds of this study, and those of the ones before.
     private func remember(_ parcel: Parcel) {

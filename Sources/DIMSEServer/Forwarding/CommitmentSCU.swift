@@ -142,7 +142,7 @@ struct CommitmentSCU: Sendable {
     private func report(on association: Association, _ request: ProofRequest) throws(NetworkError) -> ProofOutcome? {
         let end = ContinuousClock.now + patience
         while !association.hasIncoming {
-            guard ContinuousClock.now < end else { return nil }
+            guard ContinuousClock.now < end, !desk.isEnding else { return nil }
             Thread.sleep(forTimeInterval: Self.glance)
         }
         let message = try association.nextIncoming()

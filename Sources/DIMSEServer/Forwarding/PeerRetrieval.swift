@@ -37,7 +37,8 @@ struct FetchRound {
         var rounds: [FetchRound] = []
         for (series, instances) in Dictionary(grouping: missing, by: \.seriesInstanceUID).sorted(by: { $0.key < $1.key }
         ) {
-            let classes = Set(instances.map(\.sopClassUID).filter { !$0.isEmpty })
+            var classes = Set(instances.map(\.sopClassUID))
+            if classes.remove("") != nil { classes.formUnion(likely(listing.modalities[series] ?? "")) }
             let request = Request(
                 seriesInstanceUID: series, sopInstanceUIDs: instances.map(\.sopInstanceUID), sopClassUIDs: classes,
                 wholeSeries: instances.count == all[series])
@@ -47,6 +48,31 @@ struct FetchRound {
             rounds.append(round)
         }
         return rounds
+    }
+
+    /// SOP classes of a modality's images, for an archive that does not name them.
+    private static func likely(_ modality: String) -> [String] {
+        let branch = "1.2.840.10008.5.1.4.1.1."
+        let own: [String] =
+            switch modality {
+            case "CT": ["2", "2.1"]
+            case "MR": ["4", "4.1"]
+            case "CR": ["1"]
+            case "DX": ["1.1", "1.1.1"]
+            case "MG": ["1.2", "1.2.1", "13.1.3"]
+            case "US": ["6.1", "3.1"]
+            case "XA", "RF": ["12.1", "12.2"]
+            case "NM": ["20"]
+            case "PT": ["128", "130"]
+            case "ES", "GM", "XC", "OP": ["77.1.1", "77.1.2", "77.1.4", "77.1.5.1"]
+            case "SR": ["88.11", "88.22", "88.33", "88.67"]
+            case "KO": ["88.59"]
+            case "PR": ["11.1", "11.2"]
+            case "DOC": ["104.1"]
+            case "ECG": ["9.1.1", "9.1.2"]
+            default: ["1", "1.1", "2", "4"]
+            }
+        return (own + ["7", "7.2", "7.4"]).map { branch + $0 }
     }
 
     /// False when there is no room; a round of one request takes what it can.

@@ -53,7 +53,10 @@ package struct PeerSource: ImageSource {
             try query.find(
                 "SERIES", [.studyInstanceUID: uid, .seriesInstanceUID: "", .modality: "", .bodyPartExamined: ""]
             ) { answer in
-                if let uid = answer.string(.seriesInstanceUID), UID.isValid(uid) { series.append(uid) }
+                if let uid = answer.string(.seriesInstanceUID), UID.isValid(uid) {
+                    series.append(uid)
+                    listing.modalities[uid] = answer.string(.modality)
+                }
                 if let part = answer.string(.bodyPartExamined), !part.isEmpty { listing.bodyParts.insert(part) }
                 return true
             }

@@ -2,7 +2,7 @@
 internal import CDCMTK
 
 /// Certificates and keys, read once; used by any number of associations, from any thread.
-@safe package final class TLSContext: @unchecked Sendable {
+@safe package final class TLSIdentity: @unchecked Sendable {
     let handle: OpaquePointer
 
     /// Reads the files, all in PEM.
