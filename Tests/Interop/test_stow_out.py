@@ -126,9 +126,9 @@ def test_one_refused_object_does_not_hold_the_others(make_archive, tmp_path):
 def test_a_wrong_credential_sends_nothing_and_is_said(make_archive, tmp_path):
     archive = make_archive().start()
     made = synthetic.study(tmp_path / "study", instances=2, PatientName="Secret^Name")
-    login = base64.b64encode(b"station:wrong").decode()
+    login = base64.b64encode(b"station:pass-4711").decode()
     with StowReceiver(STORED, authorization="Basic other") as receiver:
-        (archive.data / "token").write_text("station:wrong")
+        (archive.data / "token").write_text("station:pass-4711")
         outbox.add_destination(archive, "web", url=receiver.url, tokenFile="token")
         outbox.add_route(archive, "all", "web")
         archive.run("import", tmp_path / "study")
@@ -140,7 +140,7 @@ def test_a_wrong_credential_sends_nothing_and_is_said(make_archive, tmp_path):
         assert {authorization for _, authorization, _ in receiver.requests} == {f"Basic {login}"}
         assert not receiver.files and not outbox.shipped(archive, made.uid)
     log = archive.log.read_text()
-    assert "Secret" not in log and "wrong" not in log
+    assert "Secret" not in log and "pass-4711" not in log
 
 
 def test_garbage_settings_are_said_and_harm_nobody(make_archive, tmp_path):

@@ -27,6 +27,7 @@ final class Station: Sendable {
     let outbox: Outbox
     let forms: OutgoingForms
     private let book: RouteBook
+    private let follower: StudyFollower
     private let volumes: VolumeStore
 
     init() throws {
@@ -43,6 +44,8 @@ final class Station: Sendable {
             settings: OrderSettings(issuer: "24001", accessionPrefix: "BG"))
         outbox = Outbox(catalog: catalog, encounters: encounters)
         book = RouteBook(catalog: catalog, encounters: encounters)
+        follower = StudyFollower(catalog: catalog, encounters: encounters, logger: logger)
+        try follower.begin()
         let retrieval = InstanceRetrieval(
             volumes: volumes, converter: Converter(executable: "/bin/false", scratch: folder))
         forms = OutgoingForms(retrieval: retrieval, key: PseudonymKey(file: folder + "/pseudonyms.key"))
@@ -58,13 +61,14 @@ final class Station: Sendable {
     /// Takes an object in, and routes its study to the one destination.
     @discardableResult
     func receive(_ file: [UInt8], _ transform: ShipmentTransform = ShipmentTransform()) throws -> StoredInstance {
-        var arrival = ingest.begin(Origin(source: "test"))
-        try unsafe file.withUnsafeBytes { try unsafe arrival.append($0) }
-        let receipt = try ingest.accept(arrival)
         try book.put(destination: "far", Self.settings("http://127.0.0.1:1"), by: "test")
         var route = RouteSettings()
         route.transform = transform
         try book.put(route: "all", to: "far", route, by: "test")
+        var arrival = ingest.begin(Origin(source: "test"))
+        try unsafe file.withUnsafeBytes { try unsafe arrival.append($0) }
+        let receipt = try ingest.accept(arrival)
+        try follower.catchUp()
         try book.judge()
         let found = try catalog.instances(Scope(studyUIDs: [receipt.studyInstanceUID]))
         guard let instance = found.first(where: { $0.sopInstanceUID == receipt.sopInstanceUID }) else {
