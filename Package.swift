@@ -169,7 +169,8 @@ let package = Package(
         room(
             "WebForwarding",
             [
-                "DICOMCore", "Catalog", "Records", "Retrieval", "Encounters", "Forwarding", "Web", nio, nioHTTP1,
+                "DICOMCore", "Catalog", "Records", "Ingest", "Retrieval", "Encounters", "Forwarding", "Web", nio,
+                nioHTTP1,
                 nioPosix,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),

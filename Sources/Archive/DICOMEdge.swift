@@ -7,6 +7,7 @@ import Deidentification
 package import Forwarding
 import Foundation
 import Records
+import WebForwarding
 
 /// `dicom.tls:` DICOM TLS (PS3.15 Annex B.12); files in PEM, a relative path starts at the data directory.
 package struct DICOMTLSSection: Decodable, Sendable, Equatable {
@@ -91,7 +92,10 @@ extension OpenArchive {
         let settings = destination.settings
         switch settings.way {
         case .dimse: return PeerSource(peer: try peer(of: settings), dialing: try dialing(to: settings), logger: logger)
-        case .dicomweb, .phim: throw ArchiveError.unusable("\(name): studies are not fetched from there")
+        case .dicomweb, .phim:
+            do throws(WebDestinationFailure) {
+                return WebImageSource(name: name, try WebDestination(settings, folder: folder.path))
+            } catch { throw ArchiveError.unusable("\(name): \(error.sentence)") }
         }
     }
 

@@ -30,7 +30,7 @@ package struct WebDestination: Sendable {
     /// Root of its services, without a slash at the end.
     let root: String
     private let authorization: String?
-    private let client: HTTPClient
+    private let connections: Connections
 
     /// - Parameters:
     ///   - folder: where relative file names begin.
@@ -56,10 +56,21 @@ package struct WebDestination: Sendable {
         configuration.connectionPool.retryConnectionEstablishment = false
         // A connection each: what one lane sends does not stand in another's window.
         configuration.httpVersion = .http1Only
-        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        connections = Connections(configuration)
     }
 
-    package func close() async { try? await client.shutdown() }
+    /// Ends what is under way; without it, connections go with the last who holds the value.
+    package func close() async { try? await connections.client.shutdown() }
+
+    private final class Connections: Sendable {
+        let client: HTTPClient
+
+        init(_ configuration: HTTPClient.Configuration) {
+            client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        }
+
+        deinit { client.shutdown { _ in } }
+    }
 
     private static func authorization(_ file: String) throws(WebDestinationFailure) -> String {
         let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
@@ -102,7 +113,7 @@ package struct WebDestination: Sendable {
 
     /// The head of the answer; its body is still to be read.
     func execute(_ request: HTTPClientRequest, within seconds: Int64) async throws -> HTTPClientResponse {
-        try await client.execute(request, deadline: .now() + .seconds(seconds))
+        try await connections.client.execute(request, deadline: .now() + .seconds(seconds))
     }
 
     /// Whether a call failed before anything of it was on the line.
