@@ -91,7 +91,7 @@ package struct OutgoingForms: Sendable {
 
     /// Transfer syntaxes that an object may leave in, the most wanted first: what is asked of a destination.
     package func syntaxes(for form: ObjectForm, _ transform: ShipmentTransform) -> [String] {
-        var wanted = compressions(of: form, transform).map(\.uid)
+        var wanted = compressions(of: form, transform, isColour: ImageClass.isColour(form.sopClassUID)).map(\.uid)
         wanted.append(form.transferSyntaxUID)
         for syntax in [TransferSyntax.explicitVRLittleEndian, .implicitVRLittleEndian]
         where !wanted.contains(syntax.uid) {
@@ -106,12 +106,7 @@ package struct OutgoingForms: Sendable {
         _ instance: StoredInstance, _ transform: ShipmentTransform, accepts: (String) -> Bool
     ) throws(RetrievalFailure) -> OutgoingObject {
         let object = try rewritten(instance, transform)
-        let form = ObjectForm(sopClassUID: object.sopClassUID, transferSyntaxUID: object.transferSyntaxUID)
-        if let syntax = compressions(of: form, transform).first(where: { accepts($0.uid) }),
-            let small = compressed(object, instance, transform, syntax)
-        {
-            return OutgoingObject(small)
-        }
+        if let small = compressed(object, instance, transform, accepts) { return OutgoingObject(small) }
         if accepts(object.transferSyntaxUID) { return OutgoingObject(object) }
         for syntax in Self.uncompressed where accepts(syntax.uid) {
             return OutgoingObject(try retrieval.converted(object, to: syntax.uid))
@@ -153,14 +148,14 @@ package struct OutgoingForms: Sendable {
 
     // MARK: Smaller
 
-    /// Syntaxes without loss for what is stored uncompressed, the smallest first for the class: in colour, and in what
-    /// repeats over far distances, wavelets are smaller than prediction.
-    private func compressions(of form: ObjectForm, _ transform: ShipmentTransform) -> [TransferSyntax] {
+    /// Syntaxes without loss for what is stored uncompressed, the smallest first: in colour wavelets are smaller than
+    /// prediction, in grey and with a palette it is the other way round.
+    private func compressions(of form: ObjectForm, _ transform: ShipmentTransform, isColour: Bool) -> [TransferSyntax] {
         let stored = TransferSyntax(form.transferSyntaxUID)
         guard transform.compresses, Self.uncompressed.contains(stored), ImageClass.hasPixels(form.sopClassUID) else {
             return []
         }
-        return ImageClass.isColour(form.sopClassUID)
+        return isColour
             ? [.jpeg2000Lossless, .htj2kLossless, .jpegLSLossless]
             : [.jpegLSLossless, .jpeg2000Lossless, .htj2kLossless]
     }
@@ -168,9 +163,13 @@ package struct OutgoingForms: Sendable {
     /// The object compressed and read back, sample by sample; nil where it leaves as it is: it is not smaller, no codec
     /// takes it, or what was read back is not what went in.
     private func compressed(
-        _ object: PreparedObject, _ instance: StoredInstance, _ transform: ShipmentTransform, _ syntax: TransferSyntax
+        _ object: PreparedObject, _ instance: StoredInstance, _ transform: ShipmentTransform,
+        _ accepts: (String) -> Bool
     ) -> PreparedObject? {
-        guard object.length >= Self.leastCompressed else { return nil }
+        guard transform.compresses, object.length >= Self.leastCompressed else { return nil }
+        let stored = ObjectForm(sopClassUID: object.sopClassUID, transferSyntaxUID: object.transferSyntaxUID)
+        let wanted = compressions(of: stored, transform, isColour: (object.samplesPerPixel ?? 1) > 1)
+        guard let syntax = wanted.first(where: { accepts($0.uid) }) else { return nil }
         let form = FormCache.Form(
             digest: instance.digest, correction: instance.correction, transform: transform,
             transferSyntaxUID: syntax.uid)

@@ -32,6 +32,9 @@ package struct PreparedObject: Sendable {
     /// Where the data set begins.
     package var dataSetOffset: Int64 { Int64(source.dataSetOffset) }
 
+    /// Samples per Pixel (0028,0002); nil where the header does not say, or cannot be read. Blocks.
+    package var samplesPerPixel: Int? { (try? source.header())?.dataSet.int(.samplesPerPixel) }
+
     /// Part of the file. Blocks.
     package func read(from offset: Int64, count: Int) throws(RetrievalFailure) -> [UInt8] {
         try source.read(from: offset, count: count)

@@ -4,6 +4,7 @@ import DICOMCore
 import Forwarding
 import Hummingbird
 import Records
+import Retrieval
 import Testing
 import WebForwarding
 
@@ -103,6 +104,18 @@ struct FormTests {
         let lossy = ObjectForm(
             sopClassUID: SOPClass.ctImageStorage, transferSyntaxUID: TransferSyntax.jpegBaseline.uid)
         #expect(station.forms.syntaxes(for: lossy, transform).first == TransferSyntax.jpegBaseline.uid)
+    }
+
+    @Test("One bit of one sample is seen when what was made is compared with what is stored")
+    func compared() throws {
+        let station = try Station()
+        let first = try station.retrieval.prepared(station.receive(Sample.file()))
+        let same = try station.retrieval.prepared(
+            station.receive(Sample.file(comment: "the same pixels", instance: Sample.instance + ".2")))
+        let other = try station.retrieval.prepared(
+            station.receive(Sample.file(instance: Sample.instance + ".3", flipped: 64 * 64 - 1)))
+        #expect(try station.retrieval.haveSamePixels(first, same))
+        #expect(try !station.retrieval.haveSamePixels(first, other))
     }
 
     @Test("Without a codec an image leaves as it is stored")

@@ -25,6 +25,7 @@ final class Station: Sendable {
     let ingest: IngestPipeline
     let encounters: Encounters
     let outbox: Outbox
+    let retrieval: InstanceRetrieval
     let forms: OutgoingForms
     private let book: RouteBook
     private let follower: StudyFollower
@@ -46,7 +47,7 @@ final class Station: Sendable {
         book = RouteBook(catalog: catalog, encounters: encounters)
         follower = StudyFollower(catalog: catalog, encounters: encounters, logger: logger)
         try follower.begin()
-        let retrieval = InstanceRetrieval(
+        retrieval = InstanceRetrieval(
             volumes: volumes, converter: Converter(executable: "/bin/false", scratch: folder))
         forms = OutgoingForms(retrieval: retrieval, key: PseudonymKey(file: folder + "/pseudonyms.key"))
     }
@@ -100,7 +101,11 @@ enum Sample {
     static let study = "1.2.826.0.1.3680043.9.9999.1"
     static let instance = "1.2.826.0.1.3680043.9.9999.1.1.1"
 
-    static func file(_ characterSet: OutputCharacterSet = .utf8, comment: String = "") -> [UInt8] {
+    /// - Parameter flipped: the sample whose lowest bit is another.
+    static func file(
+        _ characterSet: OutputCharacterSet = .utf8, comment: String = "", instance: String = instance,
+        flipped: Int? = nil
+    ) -> [UInt8] {
         let syntax = TransferSyntax.explicitVRLittleEndian
         var writer = DataSetWriter(transferSyntax: syntax, characterSet: characterSet)
         writer.put(.sopClassUID, SOPClass.ctImageStorage)
@@ -117,7 +122,8 @@ enum Sample {
         for (tag, value) in [(Tag(0x0028, 0x0010), 64), (Tag(0x0028, 0x0011), 64), (Tag(0x0028, 0x0100), 16)] {
             writer.put(tag, .US, ints: [value])
         }
-        let pixels = (0..<64 * 64 * 2).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        var pixels = (0..<64 * 64 * 2).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        if let flipped { pixels[flipped * 2] ^= 1 }
         writer.put(.pixelData, .OW, bytes: pixels)
         return Part10.header(
             sopClassUID: SOPClass.ctImageStorage, sopInstanceUID: instance, transferSyntaxUID: syntax.uid)
