@@ -227,7 +227,7 @@ let package = Package(
             name: "phim",
             dependencies: [
                 "Archive", "Access", "HL7", "Interop", "DICOMCore", "DICOMImaging", "Volumes", "Catalog", "Records",
-                "Ingest", "Retrieval", "Media", "Encounters", "Forwarding",
+                "Ingest", "Retrieval", "Media", "Encounters", "Forwarding", "Exchange",
                 "DIMSEServer", "Telemetry", logging, metrics,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -270,7 +270,7 @@ let package = Package(
         tests(
             "MediaTests",
             ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
-        tests("ArchiveTests", ["Access", "Archive", "DICOMCore", "Records"]),
+        tests("ArchiveTests", ["Access", "Archive", "DICOMCore", "Forwarding", "Records"]),
         tests("LineCodingTests", ["LineCoding", "DICOMImaging", "DICOMCore", crypto]),
         tests(
             "ExchangeTests", ["Exchange", "LineCoding", "Catalog", "Encounters", "Records", "DICOMCore", crypto]),

@@ -75,10 +75,6 @@ extension Configuration {
           # settleSeconds: 60          # without a further image for so long a study is complete
           # completeSettled: true      # procedures of modalities that report nothing (MPPS) are completed then
 
-        # Earlier studies that an order asks for are fetched from another archive (docs/forwarding.md)
-        # forwarding:
-        #   priors: { from: centre, match: modality, studies: 5, years: 5 }  # match: any, modality or body-part
-
         # Who is told that the images of an order are there (docs/notices.md)
         # notices:
         #   - { name: his, address: mllp://192.0.2.30:2576, message: ORU, receiver: HIS^24001, keyImages: 3 }
@@ -86,10 +82,10 @@ extension Configuration {
 
         # Where studies are sent on to (docs/forwarding.md); also by phim destination and phim route while the server runs
         forwarding:
-          # station: ""                # name by which the centre knows this archive: letters, digits, dots, dashes
+          # station: ""                # name by which the centre knows this archive; otherwise hospital.facility
           # destinations: []           # [{ name: centre, phim: https://pacs.example.org, tokenFile: secrets/centre }]
           # routes: []                 # [{ name: all, to: centre, when: ["modality=CT,MR"], priority: normal }]
-          # priors: { studies: 3, years: 5 }  # from: NAME  earlier studies are fetched from there when an order comes
+          # priors: { from: centre, match: modality, studies: 5, years: 5 }  # no default: earlier studies that an order asks for
           # purge: { whenFullerThan: 80, automatic: false }  # afterDays: 90  images proven elsewhere may go then
 
         # Sign-in at the hospital's identity provider (OpenID Connect), as a part of access: (docs/oidc.md)

@@ -59,7 +59,7 @@ extension OpenArchive {
     }
 
     /// How a destination is called, which may have certificates of its own.
-    private func dialing(to settings: DestinationSettings) throws(ArchiveError) -> PeerDialing {
+    func dialing(to settings: DestinationSettings) throws(ArchiveError) -> PeerDialing {
         let files = [settings.caFile, settings.certificateFile, settings.keyFile].map { name -> String? in
             name.isEmpty ? nil : name.hasPrefix("/") ? name : folder.path + "/" + name
         }
@@ -70,7 +70,7 @@ extension OpenArchive {
         return PeerDialing(callingAETitle: callingAETitle, tls: tls)
     }
 
-    private func peer(of settings: DestinationSettings) throws -> KnownPeer {
+    func peer(of settings: DestinationSettings) throws -> KnownPeer {
         let peer = try peer(named: settings.peer)
         return settings.isSecure ? peer.secured : peer
     }

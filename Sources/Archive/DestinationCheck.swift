@@ -9,9 +9,8 @@ extension OpenArchive {
     /// - Returns: nil when it does, otherwise why not, one sentence.
     package func check(_ settings: DestinationSettings) async throws -> String? {
         if settings.way == .dimse {
-            let known = try peer(named: settings.peer)
-            let title = callingAETitle
-            return try await ArchiveServer.offThePool { PeerCall.echo(known, callingAETitle: title) }
+            let (known, dialing) = (try peer(of: settings), try dialing(to: settings))
+            return try await ArchiveServer.offThePool { dialing.echo(known) }
         }
         do throws(WebDestinationFailure) {
             let destination = try WebDestination(settings, folder: folder.path)

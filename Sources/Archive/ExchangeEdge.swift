@@ -68,7 +68,7 @@ extension OpenArchive {
         let newest = try catalog.changes(after: last - 1, limit: 1).last
         let (backlog, now) = try encounters.look { (try $0.outboxBacklog(), $0.now) }
         return StationReport(
-            name: configuration.dicom.aeTitle, version: Version.current, time: now,
+            name: configuration.stationName, version: Version.current, time: now,
             diskFree: (disk[.systemFreeSize] as? NSNumber)?.int64Value ?? 0,
             diskTotal: (disk[.systemSize] as? NSNumber)?.int64Value ?? 0,
             backlog: backlog.map { waiting in

@@ -40,6 +40,14 @@ package struct ForwardingSection: Decodable, Sendable, Equatable {
     }
 }
 
+extension Configuration {
+    /// By which a centre knows this archive: as it is set, otherwise the hospital's code, otherwise our AE title.
+    var stationName: String {
+        if !forwarding.station.isEmpty { return forwarding.station }
+        return hospital.facility.isEmpty ? dicom.aeTitle : hospital.facility
+    }
+}
+
 /// One entry of `forwarding.destinations:`.
 package struct DestinationEntry: Decodable, Sendable, Equatable {
     package let name: String

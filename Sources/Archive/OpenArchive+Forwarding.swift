@@ -1,6 +1,7 @@
 // What is sent on, as commands and the server ask for it: rules, the outbox, what may be given up here.
 
 import Catalog
+import DIMSEServer
 package import Forwarding
 import Foundation
 import Ingest

@@ -1,6 +1,9 @@
 // Whether a web destination hears us, and knows us: asked once, by a person.
 
+import AsyncHTTPClient
 import Foundation
+import NIOCore
+import NIOHTTP1
 
 extension WebDestination {
     private struct Session: Decodable {

@@ -3,6 +3,8 @@
 import Access
 import Archive
 import DICOMCore
+import Forwarding
+import Records
 import Testing
 
 @Suite struct ConfigurationTests {
@@ -54,7 +56,7 @@ import Testing
               routes:
                 - { name: all, to: centre, compress: true, on: false }
                 - { name: heads, to: pacs, when: ["modality=CT"], priority: stat, deidentify: basic, legalBasis: referral }
-              priors: { from: centre, studies: 5 }
+              priors: { from: centre, studies: 7 }
               purge: { afterDays: 90, automatic: true }
             """
         let section = try Configuration.parse(text, name: "phim.yaml").forwarding
@@ -68,7 +70,7 @@ import Testing
         let heads = section.routes[1].settings
         #expect(heads.conditions == ["modality=CT"] && heads.priority == "stat" && heads.legalBasis == "referral")
         #expect(heads.transform.deidentification == "basic" && section.routes[0].settings.transform.compresses)
-        #expect(section.priors.from == "centre" && section.priors.studies == 5 && section.priors.years == 5)
+        #expect(section.priors?.from == "centre" && section.priors?.studies == 7)
         #expect(section.purge.afterDays == 90 && section.purge.automatic && section.purge.whenFullerThan == 80)
     }
 
@@ -209,7 +211,7 @@ import Testing
             ("forwarding: { routes: [ { name: a, to: b, when: [colour=red] } ] }", "colour=red"),
             ("forwarding: { routes: [ { name: a, to: b, priority: urgent } ] }", "stat, normal, bulk"),
             ("forwarding: { routes: [ { name: a } ] }", "to"),
-            ("forwarding: { priors: { years: 0 } }", "forwarding.priors.years"),
+            ("forwarding: { priors: { from: a, years: 0 } }", "forwarding.priors.years"),
             ("forwarding: { purge: { automatic: true } }", "afterDays"),
             ("forwarding: { purge: { afterDays: 9, whenFullerThan: 100 } }", "forwarding.purge.whenFullerThan"),
             ("peers: [ { name: a, aeTitle: B, host: c } ]", "port"),
