@@ -6,6 +6,7 @@ import Forwarding
 import Records
 import Synchronization
 import Testing
+import Volumes
 
 extension Station {
     /// The destination proves that it holds these.
