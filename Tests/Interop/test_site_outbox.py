@@ -6,7 +6,6 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from support import forwarding, showcase
-from support.accounts import eventually
 from support.archive import BINARY, Archive
 from support.browser import PHONE, browser
 
@@ -18,7 +17,7 @@ def station(tmp_path_factory):
     """An archive whose line to the centre is down, with two studies that wait for it."""
     folder = tmp_path_factory.mktemp("station")
     archive = Archive(folder / "archive", {"hospital": {"facility": "24001"}}).start()
-    for name, role in ((NAME, "technician"), ("bs.lan", "radiologist")):
+    for name, role in ((NAME, "technician"), ("tiep.don", "clerk")):
         add = [str(BINARY), "account", "add", name, "--role", role, "--data", str(archive.data)]
         subprocess.run(add, input=PASSWORD + "\n", text=True, check=True, capture_output=True, timeout=60)
     archive.run("destination", "add", "Trung tâm", "--phim", "http://127.0.0.1:9", "--rate", "daily 00:00-24:00 2M")
@@ -28,8 +27,8 @@ def station(tmp_path_factory):
     for place in ("in", "in2"):
         archive.run("import", folder / place)
     for uid in (archive.chest, archive.head):
-        eventually(lambda uid=uid: forwarding.ledger(archive, uid)["entries"])
-    eventually(lambda: archive.json("outbox")["backlog"][0]["line"]["state"] == "waiting")
+        forwarding.eventually(lambda uid=uid: forwarding.ledger(archive, uid)["entries"])
+    forwarding.eventually(lambda: archive.json("outbox")["backlog"][0]["line"]["state"] == "waiting")
     yield archive
     archive.stop()
 
@@ -77,8 +76,8 @@ def test_the_outbox_fits_a_phone_and_is_not_for_everybody(station):
         page.screenshot("outbox-phone")
         assert page.script("return document.documentElement.scrollWidth <= innerWidth")
     with browser(station.url) as page:
-        page.sign_in("bs.lan", PASSWORD)
-        page.one("#places")
+        page.sign_in("tiep.don", PASSWORD)
+        page.wait(lambda: page.script("return document.body.dataset.place") == "orders", why="a clerk's page")
         assert page.script("return document.querySelector('#places a[data-place=outbox]').hidden")
 
 
@@ -89,7 +88,7 @@ def test_a_centre_sees_its_stations(tmp_path):
         add = [str(BINARY), "account", "add", NAME, "--role", "technician", "--data", str(centre.data)]
         subprocess.run(add, input=PASSWORD + "\n", text=True, check=True, capture_output=True, timeout=60)
         forwarding.to_phim(station, "centre", centre)
-        [seen] = eventually(lambda: centre.json("fleet")["stations"], say="(no station called)")
+        [seen] = forwarding.eventually(lambda: centre.json("fleet")["stations"], say="(no station called)")
         assert seen["name"] == "tram-xa-tan-son" and seen["account"] == "commune" and not seen["isSilent"]
         assert "tram-xa-tan-son" in centre.run("fleet").stdout and "None is silent" in centre.run("fleet", "--silent").stderr
         with browser(centre.url) as page:

@@ -19,7 +19,7 @@ RIGHTS = {
     "reconcile": {"administrator", "radiologist", "technician"},
     "invite": {"administrator", "radiologist", "integration"},
     "exchange": {"administrator", "station"},
-    "forward": {"administrator", "technician"},
+    "forward": {"administrator", "radiologist", "technician"},
 }
 # Those who see single studies only.
 LIMITED = ("referring-physician", "link")
