@@ -1,6 +1,7 @@
 """What people do with what is sent on: at the terminal and over JSON. The destination is away or a plain storescp."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -187,3 +188,46 @@ def test_nothing_is_given_up_without_proof(make_archive, tmp_path):
     assert "Nothing may go" in archive.run("purge", "--older-than", "0", "--yes").stderr
     assert "say how old" in archive.run("purge", expect=2).stderr
     assert len(archive.json("find", "--level", "image", "--study", made.uid)) == 2
+
+
+def listen(archive, heard):
+    """Takes down the names of live events until both ends of a way were told."""
+    with archive.http().get(archive.url + "/api/v1/events", stream=True, timeout=60) as answer:
+        for line in answer.iter_lines(decode_unicode=True):
+            if line.startswith("event: "):
+                heard.append(line[7:])
+            if "committed" in heard:
+                return
+
+
+def test_what_the_centre_has_proven_may_go_and_is_still_found(make_archive, tmp_path):
+    station, centre = make_archive().start(), make_archive().start()
+    made = synthetic.study(tmp_path / "in", instances=3)
+    station.run("import", tmp_path / "in")
+    forwarding.to_phim(station, "centre", centre)
+    heard = []
+    listener = threading.Thread(target=listen, args=(station, heard), daemon=True)
+    listener.start()
+    eventually(lambda: "ready" in heard)
+    held = forwarding.files(station)
+    forwarding.send(station, made.uid, "centre")
+    forwarding.wait_for(station, made.uid, "committed")
+    listener.join(30)
+    assert heard.index("sent") < heard.index("committed")
+    [receipt] = forwarding.ledger(station, made.uid)["entries"][0]["receipts"]
+    assert receipt["kind"] == "signature" and station.run("outbox", "receipt", receipt["number"]).stdout.count(".") == 2
+    # Too young, then held by somebody, then it goes.
+    assert station.json("purge", "--older-than", "1", "--yes")["plan"]["kept"] == {"its retention is not over": 1}
+    station.run("outbox", "hold", made.uid)
+    assert station.json("purge", "--older-than", "0", "--yes")["plan"]["kept"] == {"a person holds it in the outbox": 1}
+    station.run("outbox", "release", made.uid)
+    gone = station.json("purge", "--older-than", "0", "--yes")["outcome"]
+    assert (gone["studies"], gone["instances"], gone["failures"]) == (1, 3, {}) and gone["bytes"] > 0
+    assert forwarding.files(station) == {} and forwarding.files(centre) == held
+    assert station.json("find", "--level", "study") == []
+    said = forwarding.explain(station, made.uid)
+    assert "centre: committed, 3 of 3 sent" in said and "at centre, proven" in said and "given up here" in said
+    status, ledger = ask(station, "GET", f"/studies/{made.uid}/shipments", session=station.http())
+    assert status == 200 and ledger["givenUp"]["destination"] == "centre" and ledger["givenUp"]["isErased"]
+    assert any("given up; at centre" in row["detail"] for row in station.json("audit", "find", "--study", made.uid))
+    station.assert_healthy()
