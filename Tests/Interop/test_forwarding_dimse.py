@@ -30,7 +30,7 @@ def test_to_storescp_bit_for_bit(archive, tmp_path):
         forwarding.route(archive, "all", "scp")
         made = imported(archive, tmp_path, series=2, instances=5)
         row = forwarding.wait_for(archive, made.uid, "sent", "scp")
-        assert (row["sentInstances"], row["committedAt"]) == (10, None)
+        assert row["sentInstances"] == 10 and not row.get("committedAt")
         assert sorted(map(digest, scp.files())) == sorted(forwarding.data_sets(archive).values())
         assert "not proven" in forwarding.explain(archive, made.uid)
 
