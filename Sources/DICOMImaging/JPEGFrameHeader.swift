@@ -35,8 +35,8 @@ struct JPEGFrameHeader: Equatable {
                 continue
             }
             let length = Int(bytes[at + 2]) << 8 | Int(bytes[at + 3])
+            guard length >= 2, at + 2 + length <= bytes.count else { return nil }
             let body = at + 4..<at + 2 + length
-            guard length >= 2, body.upperBound <= bytes.count else { return nil }
             switch marker {
             case 0xC0...0xC3, 0xF7:
                 guard body.count >= 6 else { return nil }

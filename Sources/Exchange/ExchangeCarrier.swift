@@ -52,6 +52,7 @@ package struct ExchangeCarrier: Carrier {
     private let receiptKey: PinnedKey
     /// Coded objects of which something may have arrived.
     private let begun = BegunObjects()
+    private let speed = LineSpeed()
 
     /// - Parameter folder: the data directory, to which paths of the settings are relative.
     package init(
@@ -63,7 +64,7 @@ package struct ExchangeCarrier: Carrier {
         receiptKey = PinnedKey(settings.receiptKey)
     }
 
-    package func lane() -> any Lane { ExchangeLane(line: line, doors: doors, begun: begun) }
+    package func lane() -> any Lane { ExchangeLane(line: line, doors: doors, begun: begun, speed: speed) }
 
     package func close() async { await line.close() }
 

@@ -9,12 +9,14 @@ import LineCoding
 import NIOHTTP1
 import Records
 import Retrieval
+import Synchronization
 import Web
 
 struct ExchangeLane: Lane {
     let line: ExchangeLine
     let doors: ExchangeDoors
     let begun: BegunObjects
+    let speed: LineSpeed
 
     /// Larger objects are asked about before they are sent; of smaller ones not more can be lost than asking costs.
     private static let asked: Int64 = 256 << 10
@@ -30,11 +32,16 @@ struct ExchangeLane: Lane {
         let outcome: DeliveryOutcome
         do {
             let doors = doors
-            let object = try await doors.work.run { try Self.coded(parcel, doors) }
+            let form = speed.next()
+            let started = ContinuousClock.now
+            let object = try await doors.work.run { try Self.coded(parcel, isPlain: form == .plain, doors) }
+            let prepared = ContinuousClock.now
             outcome = await deliver(object, sent)
             if case .taken = outcome {
                 begun.remove(object.name)
                 doors.coder.forget(object.coded)
+                speed.note(
+                    form, object.coded, sent.count, preparing: prepared - started, sending: .now - prepared)
             }
         } catch {
             outcome = Self.outcome(error)
@@ -64,7 +71,7 @@ struct ExchangeLane: Lane {
         var name: String { Hexadecimal.text(coded.digest) }
     }
 
-    private static func coded(_ parcel: Parcel, _ doors: ExchangeDoors) throws -> Prepared {
+    private static func coded(_ parcel: Parcel, isPlain: Bool, _ doors: ExchangeDoors) throws -> Prepared {
         let instance = parcel.instance
         let priority: IngestPriority =
             switch parcel.shipment.priority {
@@ -83,7 +90,7 @@ struct ExchangeLane: Lane {
                 }
             }
             return Prepared(
-                coded: try doors.coder.coded(source), study: instance.studyInstanceUID,
+                coded: try doors.coder.coded(source, isPlain: isPlain), study: instance.studyInstanceUID,
                 uid: instance.sopInstanceUID, priority: priority)
         }
         let object = try doors.forms.object(instance, parcel.shipment.transform) { $0 == instance.transferSyntaxUID }
@@ -96,7 +103,8 @@ struct ExchangeLane: Lane {
             }
         }
         return Prepared(
-            coded: try doors.coder.coded(source), study: object.studyInstanceUID, uid: object.sopInstanceUID,
+            coded: try doors.coder.coded(source, isPlain: isPlain), study: object.studyInstanceUID,
+            uid: object.sopInstanceUID,
             priority: priority)
     }
 
@@ -195,5 +203,25 @@ struct ExchangeLane: Lane {
             "Phim-Instance": object.uid, "Phim-Digest": Hexadecimal.text(object.coded.originalDigest),
             "Phim-Priority": object.priority.rawValue, "Upload-Length": "\(object.coded.length)",
         ]
+    }
+}
+
+/// What all lanes of a line have seen of it.
+final class LineSpeed: Sendable {
+    private let effort = Mutex(LineEffort())
+    /// Smaller objects say more of waiting than of the line.
+    private static let least: Int64 = 32 << 10
+
+    func next() -> LineEffort.Form { effort.withLock { $0.next() } }
+
+    func note(
+        _ form: LineEffort.Form, _ object: CodedObject, _ lineOctets: Int64, preparing: Duration, sending: Duration
+    ) {
+        guard object.originalLength >= Self.least else { return }
+        effort.withLock {
+            $0.note(
+                form, octets: object.originalLength, lineOctets: lineOctets, preparing: preparing / .seconds(1),
+                sending: sending / .seconds(1))
+        }
     }
 }

@@ -48,6 +48,15 @@ struct CodingRun: ~Copyable {
         try plain(until: source.length)
     }
 
+    /// The object as it is.
+    mutating func copy() throws(LineCodingFailure) {
+        try writer.append(LineFormat.magic + LineFormat.number(UInt64(source.length)))
+        while at < source.length {
+            let bytes = try source.read(from: at, count: Int(min(Int64(LineFormat.longestPiece), source.length - at)))
+            try put(.stored, bytes, bytes)
+        }
+    }
+
     consuming func finish() throws(LineCodingFailure) -> CodedObject {
         let digest = Array(hash.finalize())
         if let known = source.digest, known != digest { throw .rotten }

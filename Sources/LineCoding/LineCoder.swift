@@ -58,10 +58,11 @@ package final class LineCoder: Sendable {
     }
 
     /// The object in its form for the line. The same object gives the same form.
-    package func coded(_ source: LineSource) throws(LineCodingFailure) -> CodedObject {
+    /// - Parameter isPlain: nothing is made smaller: for lines that are faster than the codecs.
+    package func coded(_ source: LineSource, isPlain: Bool = false) throws(LineCodingFailure) -> CodedObject {
         if let digest = source.digest, let found = kept.withLock({ $0[digest] }) { return found }
         var run = CodingRun(source, codecs: codecs, memory: memory, scratch: scratch)
-        try run.code()
+        if isPlain { try run.copy() } else { try run.code() }
         let made = try run.finish()
         Self.before.increment(by: made.originalLength)
         Self.after.increment(by: made.length)

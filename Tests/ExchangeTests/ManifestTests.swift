@@ -18,6 +18,42 @@ struct ManifestTests {
         #expect(StudyManifest([:]).digest == Array(SHA256.hash(data: Data())))
     }
 
+    @Test("a slow line gets what is small, a fast one what is quick, and both are looked at again") func effort() {
+        var slow = LineEffort()
+        for _ in 0..<300 {
+            #expect(slow.next() == .small)
+            slow.note(.small, octets: 500_000, lineOctets: 190_000, preparing: 0.02, sending: 0.76)
+        }
+        // 100 MB/s, and codecs that take 20 ms.
+        var fast = LineEffort()
+        var forms: [LineEffort.Form] = []
+        for _ in 0..<300 {
+            let form = fast.next()
+            forms.append(form)
+            let line: Int64 = form == .small ? 190_000 : 500_000
+            fast.note(
+                form, octets: 500_000, lineOctets: line, preparing: form == .small ? 0.02 : 0.001,
+                sending: Double(line) / 1e8)
+        }
+        #expect(forms.count { $0 == .plain } > 270)
+        #expect(forms.suffix(200).contains(.small))
+        // The line becomes slow.
+        for _ in 0..<20 {
+            fast.note(fast.next(), octets: 500_000, lineOctets: 500_000, preparing: 0.001, sending: 2)
+        }
+        #expect(fast.next() == .small)
+        // Fast, but the codecs are faster.
+        var medium = LineEffort()
+        for _ in 0..<100 {
+            let form = medium.next()
+            let line: Int64 = form == .small ? 190_000 : 500_000
+            medium.note(
+                form, octets: 500_000, lineOctets: line, preparing: form == .small ? 0.01 : 0.001,
+                sending: Double(line) / 6e6)
+        }
+        #expect(medium.next() == .small)
+    }
+
     @Test("a receipt key is made once, for its owner alone, and kept") func key() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "phim-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -91,6 +91,8 @@ struct RoundTripTests {
         let file = image.file(pixels(image))
         let coded = try Bench.coded(file)
         #expect(try Bench.restored(coded) == file, "\(name)")
+        let plain = try Bench.coder().coded(try Bench.source(file), isPlain: true)
+        #expect(try Bench.restored(plain.read(from: 0, count: Int(plain.length))) == file, "\(name)")
         #expect(coded.count <= file.count + 200, "\(name): \(coded.count) of \(file.count)")
     }
 
