@@ -58,7 +58,7 @@ final class Station: Sendable {
     /// Images come: so many of one series.
     func receive(
         _ study: String, _ count: Int = 1, from first: Int = 1, content: UInt8 = 1, octets: Int64 = 5_000,
-        _ more: [String: String] = [:], source: String = "CT1"
+        _ more: [String: String] = [:], source: String = "CT1", volume: Int = 1
     ) throws {
         let batch = (first..<first + count).map { number -> Enrollment in
             let uid = "\(study).1.\(number)"
@@ -76,7 +76,7 @@ final class Station: Sendable {
             digest[0] = UInt8(truncatingIfNeeded: number)
             return Enrollment(
                 facts: InstanceFacts(Dictionary(uniqueKeysWithValues: attributes)),
-                place: Place(volume: 1, entryOffset: entry, bodyOffset: entry + 1_024, length: octets),
+                place: Place(volume: volume, entryOffset: entry, bodyOffset: entry + 1_024, length: octets),
                 dataSetOffset: 300, digest: digest, receivedAt: 1_000, source: source)
         }
         _ = try catalog.enroll(batch, enrolledTo: [:])
