@@ -66,4 +66,4 @@ def test_the_centre_sees_its_stations(country, tmp_path):
     imported(commune, tmp_path / "one", instances=2)
     fleet = eventually(lambda: [row for row in province.json("fleet")["stations"]], say="(no station called)")
     assert len(fleet) == 1 and fleet[0]["account"] == "commune"
-    assert fleet[0]["version"] and fleet[0]["lastContact"]
+    assert fleet[0]["version"] and fleet[0]["lastAt"]
