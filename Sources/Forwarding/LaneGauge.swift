@@ -6,14 +6,18 @@ package struct LaneGauge: Hashable, Sendable {
     private static let gain = 1.05
 
     /// Lanes in use, from 1 on.
-    package private(set) var width = 1
+    package private(set) var width: Int
     private let most: Int
     private var step = 1
     /// Octets a second with the width before.
     private var before = 0.0
 
     /// - Parameter most: lanes at most.
-    package init(most: Int) { self.most = max(1, most) }
+    package init(most: Int) {
+        self.most = max(1, most)
+        // Two hide each other's waiting; more must prove their worth.
+        width = min(2, self.most)
+    }
 
     /// Takes a measurement over a time in which there was always something to send.
     package mutating func measured(octetsPerSecond rate: Double) {

@@ -35,6 +35,11 @@ extension Outbox {
         }
     }
 
+    /// The shipment that goes first now.
+    func first(_ destination: String, onlyStat: Bool) throws(ForwardingFailure) -> Int64? {
+        try book.look { try $0.firstDueShipment(destination: destination, onlyStat: onlyStat) }
+    }
+
     func unproven(_ destination: String, limit: Int) throws(ForwardingFailure) -> [ShipmentRecord] {
         try book.look { records in
             guard let line = try records.destination(destination), Self.isOpen(line, records.now) else { return [] }
@@ -116,15 +121,20 @@ extension Outbox {
     ) throws(ForwardingFailure) -> Bool {
         let words = String(result.outcome.words.prefix(500))
         let (shipment, instance) = (parcel.shipment, parcel.instance)
-        return try book.change(by: "rule") { desk in
-            let records = desk.records
-            switch result.outcome {
-            case .taken:
+        if case .taken = result.outcome {
+            // After a power cut a few objects go twice, which a receiver takes as the same: that is worth no sync for each.
+            try book.note { records in
                 try records.noteShipped(
                     instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
                     octets: instance.place.length, lineOctets: result.lineOctets, of: shipment.id)
                 try Self.reached(shipment.destination, records)
-                return true
+            }
+            return true
+        }
+        return try book.change(by: "rule") { desk in
+            let records = desk.records
+            switch result.outcome {
+            case .taken: return true
             case .refused:
                 try records.noteLineOctets(result.lineOctets, of: shipment.id)
                 try Self.reached(shipment.destination, records)

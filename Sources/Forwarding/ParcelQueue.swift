@@ -36,6 +36,13 @@ package actor ParcelQueue {
     /// The next object; nil while there is nothing to send now.
     package func next(onlyStat: Bool) async throws -> Parcel? {
         let (outbox, destination) = (outbox, destination)
+        let first = try await blocking.run { try outbox.first(destination, onlyStat: onlyStat) }
+        guard let first else {
+            loads = loads.filter { $0.value.underWay > 0 }
+            return nil
+        }
+        // Most of the time it is the one that is being sent.
+        if let load = loads[first], !busy.contains(first), let parcel = take(load.shipment) { return parcel }
         let due = try await blocking.run {
             try outbox.due(destination, onlyStat: onlyStat, limit: Self.mostLoads)
         }

@@ -260,6 +260,15 @@ package struct RouteBook: Sendable {
         do throws(EncounterFailure) { return try encounters.look(body) } catch { throw ForwardingFailure(error) }
     }
 
+    /// A change that a power cut may take back.
+    func note(_ body: (RecordTransaction) throws -> Void) throws(ForwardingFailure) {
+        do { try encounters.records.lightTransaction(body) } catch let error as RecordsError {
+            throw ForwardingFailure(.records(error))
+        } catch {
+            throw .unavailable(reason: "The archive's records failed")
+        }
+    }
+
     func change<Value>(by actor: String, _ body: (Desk) throws -> Value) throws(ForwardingFailure) -> Value {
         do throws(EncounterFailure) { return try encounters.change(by: actor, body) } catch {
             throw ForwardingFailure(error)

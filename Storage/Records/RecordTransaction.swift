@@ -23,6 +23,26 @@ extension RecordStore {
         }
     }
 
+    /// As `transaction`, durable against the end of the process but not of the machine: for what may be found out again.
+    package func lightTransaction<Value>(_ body: (RecordTransaction) throws -> Value) throws -> Value {
+        let at = now()
+        do {
+            return try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA synchronous = NORMAL")
+                defer { try? db.execute(sql: "PRAGMA synchronous = FULL") }
+                var value: Value?
+                try db.inTransaction(.immediate) {
+                    value = try body(RecordTransaction(db: db, now: at))
+                    return .commit
+                }
+                guard let value else { throw RecordsError.failed(code: -1) }
+                return value
+            }
+        } catch let error as DatabaseError {
+            throw RecordsError(error)
+        }
+    }
+
     /// Runs `body` over one unchanging view of the records.
     package func view<Value>(_ body: (RecordTransaction) throws -> Value) throws -> Value {
         let at = now()

@@ -177,6 +177,18 @@ extension RecordTransaction {
         return try rows(select, [destination, now, limit]).map(ShipmentRecord.init)
     }
 
+    /// The number of what goes first of all that is due there; nil when nothing is, or when the line is closed. One look into
+    /// an index, asked for every object.
+    package func firstDueShipment(destination: String, onlyStat: Bool) throws -> Int64? {
+        let select = """
+            SELECT shipment.id FROM shipment JOIN destination ON destination.name = shipment.destination
+            WHERE shipment.destination = ?1 AND state = 'waiting' AND isHeld = 0 AND shipment.dueAt <= ?2
+                AND isPaused = 0 AND isStopped = 0 AND destination.dueAt <= ?2 AND (?3 = 0 OR priority = 0)
+            ORDER BY priority, rank, shipment.octets, shipment.id LIMIT 1
+            """
+        return try row(select, [destination, now, onlyStat])?[0]
+    }
+
     /// Sent, and to be proven now.
     package func unprovenShipments(destination: String, limit: Int) throws -> [ShipmentRecord] {
         let select = """
