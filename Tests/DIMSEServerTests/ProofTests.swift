@@ -3,6 +3,7 @@
 import DICOMCore
 import DICOMNetwork
 import DIMSEServer
+import Encounters
 import Forwarding
 import Testing
 
@@ -135,7 +136,7 @@ import Testing
     func refused() async throws {
         centre.behave { $0.refused = [Self.commitment] }
         let carrier = bench.carrier(port: listener.port, commits: true)
-        guard case .failed(.refused(let words)) = await carrier.prove(request) else {
+        guard case .some(.failed(.refused(let words))) = await carrier.prove(request) else {
             Issue.record("not refused")
             return
         }
@@ -146,12 +147,12 @@ import Testing
                 _ = try Self.answer(association, message, status: .resourceLimitation)
             }
         }
-        guard case .failed(.failed) = await carrier.prove(request) else {
+        guard case .some(.failed(.failed(_))) = await carrier.prove(request) else {
             Issue.record("not failed")
             return
         }
         listener.stop(grace: .zero)
-        guard case .failed(.unreached) = await carrier.prove(request) else {
+        guard case .some(.failed(.unreached(_))) = await carrier.prove(request) else {
             Issue.record("not unreached")
             return
         }

@@ -1,7 +1,7 @@
 """DICOM TLS with DCMTK on the other side (PS3.15 Annex B.12): who is let in, who is called, and who is not."""
 
 import contextlib
-import shutil
+import re
 import socket
 import ssl
 import threading
