@@ -23,8 +23,6 @@ package struct ArchiveFolder: Sendable {
     package var metadata: String { path + "/metadata" }
     /// Where this archive's receipt key lies, and what other archives have sent in part.
     package var exchange: String { path + "/exchange" }
-    /// Which codec made what kind of image smaller so far; it may be removed at any time.
-    package var lineMethods: String { path + "/line-methods.json" }
     /// Temporary files of all processes.
     private var allScratch: String { path + "/scratch" }
     /// Temporary files of this process.

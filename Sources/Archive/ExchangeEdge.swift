@@ -22,7 +22,7 @@ extension ArchiveServer {
         }
         return ExchangeServices(
             catalog: archive.catalog, volumes: archive.volumes, encounters: archive.encounters, ingest: archive.ingest,
-            codecs: FrameCodecs(archive.retrieval.codecs),
+            codecs: FrameCodecs(executable: OpenArchive.thisProgram, workers: 2),
             uploads: UploadFolder(path: archive.folder.exchange + "/uploads") { [volumes = archive.volumes] in
                 volumes.hasSpace
             },
@@ -45,18 +45,19 @@ extension OpenArchive {
         let encounters = encounters
         return ExchangeDoors(
             retrieval: retrieval, forms: forms,
-            coder: LineCoder(
-                codecs: FrameCodecs(retrieval.codecs), memory: MethodMemory(path: folder.lineMethods),
-                scratch: folder.scratch),
+            coder: LineCoder(codecs: FrameCodecs(retrieval.codecs), scratch: folder.scratch),
             work: work,
             correction: { study in try encounters.look { try $0.correction(ofStudy: study)?.attributes } },
             pin: { destination, key in
                 try await work.run {
-                    _ = try encounters.change(by: "forwarding") { desk in
-                        guard let known = try desk.records.destination(destination) else { return }
+                    try encounters.change(by: "forwarding") { desk in
+                        guard let known = try desk.records.destination(destination) else { return key }
+                        // Whoever was first is believed.
+                        if !known.settings.receiptKey.isEmpty { return known.settings.receiptKey }
                         var settings = known.settings
                         settings.receiptKey = key
                         try desk.records.putDestination(known.name, settings)
+                        return key
                     }
                 }
             }, logger: logger)

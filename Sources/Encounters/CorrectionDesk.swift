@@ -56,29 +56,49 @@ package struct CorrectionDesk {
         try add(study, known, byHand: [:], reason: reason.isEmpty ? "Taken back." : reason)
     }
 
-    /// What another archive says of a study that it handed over, whether its images are here already or not: takes the place
-    /// of what it said before, and never of what somebody wrote here. Said twice it is written once; attributes that nobody
-    /// may correct by hand are passed over.
-    /// - Returns: Whether a revision was added.
-    package func adopt(study uid: String, _ said: [Tag: String]) throws -> Bool {
+    /// What another archive says of a study that it handed over: takes the place of what it said before. Once anybody else has
+    /// written about the study by hand, be it to take something back, what the archive says is not taken any more. Said twice
+    /// it is written once; what nobody may correct by hand, or its VR does not allow, is passed over and named.
+    package func adopt(study uid: String, _ said: [Tag: String]) throws -> CorrectionAdoption {
         let revisions = try records.corrections(ofStudy: uid)
-        let known = revisions.first
-        // Who wrote what holds now: rules add revisions of their own that leave it as it is.
-        let writer = revisions.prefix { $0.byHand == known?.byHand }.last?.actor
-        var values = writer == actor ? [:] : known?.byHand ?? [:]
-        for (tag, value) in said where values[tag.hexadecimal] == nil {
-            if let attribute = CorrectableAttribute.of(tag) {
-                try attribute.check(value)
-            } else if !value.isEmpty || !CorrectionRules.ofAnother.contains(tag) {
-                continue
-            }
-            values[tag.hexadecimal] = value.precomposedStringWithCanonicalMapping
+        guard Self.authors(revisions).isSubset(of: [actor]) else {
+            return CorrectionAdoption(isTaken: false, isNew: false, rejected: [])
         }
-        guard values != known?.byHand ?? [:] else { return false }
-        try records.addCorrection(
-            study: uid, cause: .person, derived: known?.derived ?? [:], byHand: values,
-            ownPatientID: known?.ownPatientID ?? "", reason: "The archive that sent the study corrected it.",
-            actor: actor)
+        var (values, rejected): ([String: String], [Tag]) = ([:], [])
+        for (tag, value) in said {
+            if Self.mayBeSaid(tag, value) {
+                values[tag.hexadecimal] = value.precomposedStringWithCanonicalMapping
+            } else {
+                rejected.append(tag)
+            }
+        }
+        let known = revisions.first
+        let isNew = values != known?.byHand ?? [:]
+        if isNew {
+            try records.addCorrection(
+                study: uid, cause: .person, derived: known?.derived ?? [:], byHand: values,
+                ownPatientID: known?.ownPatientID ?? "", reason: "The archive that sent the study corrected it.",
+                actor: actor)
+        }
+        return CorrectionAdoption(isTaken: true, isNew: isNew, rejected: rejected.sorted { $0.rawValue < $1.rawValue })
+    }
+
+    /// Who wrote by hand: only rules change what is derived, and they change nothing else.
+    /// - Parameter revisions: the newest first.
+    private static func authors(_ revisions: [CorrectionRecord]) -> Set<String> {
+        var (authors, derived): (Set<String>, [String: String]) = ([], [:])
+        for revision in revisions.reversed() {
+            if revision.derived == derived { authors.insert(revision.actor) }
+            derived = revision.derived
+        }
+        return authors
+    }
+
+    private static func mayBeSaid(_ tag: Tag, _ value: String) -> Bool {
+        guard let attribute = CorrectableAttribute.of(tag) else {
+            return value.isEmpty && CorrectionRules.ofAnother.contains(tag)
+        }
+        do throws(EncounterFailure) { try attribute.check(value) } catch { return false }
         return true
     }
 
@@ -95,6 +115,16 @@ package struct CorrectionDesk {
         Dictionary(
             uniqueKeysWithValues: values.map { ($0.key.hexadecimal, $0.value.precomposedStringWithCanonicalMapping) })
     }
+}
+
+/// What became of what another archive said of a study.
+package struct CorrectionAdoption: Sendable {
+    /// Whether it holds now, but for what is rejected.
+    package let isTaken: Bool
+    /// Whether a revision was added.
+    package let isNew: Bool
+    /// What was passed over.
+    package let rejected: [Tag]
 }
 
 /// An attribute of patient or study that people may correct.

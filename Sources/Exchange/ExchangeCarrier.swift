@@ -25,14 +25,14 @@ package struct ExchangeDoors: Sendable {
     let work: BlockingWork
     /// What is true of a study where its images say otherwise, by tag; nil where nothing was ever corrected. Blocks.
     let correction: @Sendable (_ study: String) throws -> [String: String]?
-    /// Writes down the key of a destination's receipts, once.
-    let pin: @Sendable (_ destination: String, _ key: String) async throws -> Void
+    /// Writes down the key of a destination's receipts, once, and gives the one that stands there.
+    let pin: @Sendable (_ destination: String, _ key: String) async throws -> String
     let logger: Logger
 
     package init(
         retrieval: InstanceRetrieval, forms: OutgoingForms, coder: LineCoder, work: BlockingWork,
         correction: @escaping @Sendable (String) throws -> [String: String]?,
-        pin: @escaping @Sendable (String, String) async throws -> Void, logger: Logger
+        pin: @escaping @Sendable (String, String) async throws -> String, logger: Logger
     ) {
         self.retrieval = retrieval
         self.forms = forms
@@ -52,6 +52,7 @@ package struct ExchangeCarrier: Carrier {
     private let receiptKey: PinnedKey
     /// Coded objects of which something may have arrived.
     private let begun = BegunObjects()
+    private let plain = BegunObjects()
     private let speed = LineSpeed()
 
     /// - Parameter folder: the data directory, to which paths of the settings are relative.
@@ -64,7 +65,9 @@ package struct ExchangeCarrier: Carrier {
         receiptKey = PinnedKey(settings.receiptKey)
     }
 
-    package func lane() -> any Lane { ExchangeLane(line: line, doors: doors, begun: begun, speed: speed) }
+    package func lane() -> any Lane {
+        ExchangeLane(line: line, doors: doors, begun: begun, plain: plain, speed: speed)
+    }
 
     package func close() async { await line.close() }
 
@@ -98,7 +101,6 @@ package struct ExchangeCarrier: Carrier {
         var answer = try await ask(offer, study: shipment.studyInstanceUID)
         if answer.isComplete { return Set(manifest.objects.keys) }
         begun.note(answer.partial.keys)
-        if answer.instances == 0 { return [] }
         offer.objects = manifest.objects.mapValues { Hexadecimal.text($0.prefix(ExchangeWords.prefix)) }
         answer = try await ask(offer, study: shipment.studyInstanceUID)
         let uids = manifest.uids
@@ -161,10 +163,22 @@ package struct ExchangeCarrier: Carrier {
         }
     }
 
+    /// How often a centre is asked for proof that is at another one.
+    private static let askings = 60
+
     private func receipt(_ asked: ReceiptRequest, of request: ProofRequest) async throws -> CentreAnswer {
         let (headers, body) = try Self.json(asked)
-        return try await line.ask(
-            .POST, "/studies/\(request.shipment.studyInstanceUID)/receipt", headers: headers, body: body)
+        var answer: CentreAnswer
+        var askings = 0
+        repeat {
+            answer = try await line.ask(
+                .POST, "/studies/\(request.shipment.studyInstanceUID)/receipt", headers: headers, body: body)
+            // It reads on when it is asked again, or makes another proof first.
+            guard let wait = answer.wait, !Task.isCancelled else { return answer }
+            try await Task.sleep(for: wait)
+            askings += answer.status == 202 ? 0 : 1
+        } while askings < Self.askings
+        return answer
     }
 
     private func judge(
@@ -173,7 +187,7 @@ package struct ExchangeCarrier: Carrier {
         let key = try await key()
         guard let claims = try? await ReceiptKey.verified(receipt, publicKey: key) else {
             return .failed(
-                .gone(
+                .refused(
                     "the receipt is not signed by the key that this destination had at first contact; if its key was "
                         + "renewed on purpose, forget the old one (receiptKey)"))
         }
@@ -198,9 +212,9 @@ package struct ExchangeCarrier: Carrier {
             throw ExchangeLineFailure(
                 outcome: answer.status == 200 ? .failed("the key cannot be read") : answer.outcome)
         }
-        try await doors.pin(name, given.key)
-        receiptKey.set(given.key)
-        return given.key
+        let key = try await doors.pin(name, given.key)
+        receiptKey.set(key)
+        return key
     }
 }
 
@@ -221,7 +235,8 @@ private final class PinnedKey: Sendable {
     func set(_ new: String) { key.withLock { $0 = new } }
 }
 
-/// Coded objects of which something may have arrived: before more of them is sent, the centre is asked how far they are.
+/// Digests that are remembered for a while: those of coded objects of which something may have arrived, before more of which
+/// is sent the centre is asked how far they are; and those of objects that are wanted in their plain form.
 final class BegunObjects: Sendable {
     private let digests = Mutex<Set<String>>([])
     private static let most = 10_000
@@ -235,5 +250,7 @@ final class BegunObjects: Sendable {
 
     func contains(_ digest: String) -> Bool { digests.withLock { $0.contains(digest) } }
 
-    func remove(_ digest: String) { digests.withLock { digests in _ = digests.remove(digest) } }
+    /// - Returns: whether it was remembered.
+    @discardableResult
+    func remove(_ digest: String) -> Bool { digests.withLock { $0.remove(digest) != nil } }
 }

@@ -15,6 +15,15 @@ enum ExchangeChecks {
     private static let longestBody = 8 << 20
     private static let longestInflated = 32 << 20
 
+    /// Objects that a request may list.
+    private static let mostObjects = 50_000
+
+    static func bound(_ objects: [String: String]?) throws(Problem) {
+        guard (objects?.count ?? 0) <= mostObjects else {
+            throw Problem(.contentTooLarge, "objects: at most \(mostObjects) in one request")
+        }
+    }
+
     static func isUID(_ text: String) -> Bool { UID.isValid(text) }
 
     /// The JSON body of a request, which may be compressed by gzip.
@@ -94,6 +103,10 @@ extension Problem {
                 .conflict, "The object goes on at another octet.",
                 headers: [ExchangeWords.uploadOffset: "\(offset)", ExchangeWords.uploadComplete: "?0"])
         case .superseded: self.init(.conflict, "Another request goes on with this object.")
+        case .accepting:
+            self.init(
+                .serviceUnavailable, "The object has arrived and is being taken in; ask again.",
+                headers: [.retryAfter: "1"])
         case .full: self = .full
         case .unreadable: self.init(.conflict, "What has arrived of the object is of another length, or unreadable.")
         }
@@ -101,8 +114,14 @@ extension Problem {
 
     init(_ failure: LineCodingFailure) {
         switch failure {
-        case .damaged, .rotten: self.init(.unprocessableContent, "Not taken: \(failure.sentence).")
+        case .damaged, .rotten:
+            self.init(
+                .unprocessableContent, "Not taken: \(failure.sentence).", headers: [ExchangeWords.wanted: "plain"])
         case .busy: self = .busy
+        case .lost:
+            self.init(
+                .serviceUnavailable, "The object could not be decoded now; what has arrived is kept.",
+                headers: [.retryAfter: "5"])
         case .outOfSpace: self = .full
         case .unreadable: self.init(.internalServerError, "What has arrived cannot be read.")
         }

@@ -16,6 +16,8 @@ struct ExchangeLane: Lane {
     let line: ExchangeLine
     let doors: ExchangeDoors
     let begun: BegunObjects
+    /// Objects that the centre takes without frames coded only, by their own digests.
+    let plain: BegunObjects
     let speed: LineSpeed
 
     /// Larger objects are asked about before they are sent; of smaller ones not more can be lost than asking costs.
@@ -24,6 +26,8 @@ struct ExchangeLane: Lane {
     private static let breath = Duration.milliseconds(500)
     /// Cuts in a row in which nothing more arrived.
     private static let patience = 2
+    /// How often a centre is asked again that has too much to do.
+    private static let askings = 30
 
     func rest() async {}
 
@@ -32,16 +36,28 @@ struct ExchangeLane: Lane {
         let outcome: DeliveryOutcome
         do {
             let doors = doors
+            let digest = Hexadecimal.text(parcel.instance.digest)
             let form = speed.next()
             let started = ContinuousClock.now
-            let object = try await doors.work.run { try Self.coded(parcel, isPlain: form == .plain, doors) }
+            let isPlain = plain.contains(digest)
+            let effort = isPlain ? CodingEffort.deflated : form == .plain ? .stored : .small
+            var object = try await doors.work.run { try Self.coded(parcel, effort, doors) }
             let prepared = ContinuousClock.now
-            outcome = await deliver(object, sent)
+            var delivered = await deliver(object, sent)
+            if delivered.isPlainWanted, effort == .small {
+                plain.note([digest])
+                begun.remove(object.name)
+                object = try await doors.work.run { try Self.coded(parcel, .deflated, doors) }
+                delivered = await deliver(object, sent)
+            }
+            outcome = delivered.outcome
             if case .taken = outcome {
                 begun.remove(object.name)
                 doors.coder.forget(object.coded)
-                speed.note(
-                    form, object.coded, sent.count, preparing: prepared - started, sending: .now - prepared)
+                if !plain.remove(digest) {
+                    speed.note(
+                        form, object.coded, sent.count, preparing: prepared - started, sending: .now - prepared)
+                }
             }
         } catch {
             outcome = Self.outcome(error)
@@ -51,7 +67,7 @@ struct ExchangeLane: Lane {
 
     private static func outcome(_ error: any Error) -> DeliveryOutcome {
         switch error {
-        case LineCodingFailure.outOfSpace, LineCodingFailure.busy:
+        case LineCodingFailure.outOfSpace, LineCodingFailure.busy, LineCodingFailure.lost:
             .failed((error as? LineCodingFailure)?.sentence ?? "")
         case let failure as LineCodingFailure: .refused("not sent: \(failure.sentence)")
         case let failure as RetrievalFailure: .refused("not sent: \(LineCodingFailure(failure).sentence)")
@@ -71,7 +87,7 @@ struct ExchangeLane: Lane {
         var name: String { Hexadecimal.text(coded.digest) }
     }
 
-    private static func coded(_ parcel: Parcel, isPlain: Bool, _ doors: ExchangeDoors) throws -> Prepared {
+    private static func coded(_ parcel: Parcel, _ effort: CodingEffort, _ doors: ExchangeDoors) throws -> Prepared {
         let instance = parcel.instance
         let priority: IngestPriority =
             switch parcel.shipment.priority {
@@ -90,7 +106,7 @@ struct ExchangeLane: Lane {
                 }
             }
             return Prepared(
-                coded: try doors.coder.coded(source, isPlain: isPlain), study: instance.studyInstanceUID,
+                coded: try doors.coder.coded(source, effort), study: instance.studyInstanceUID,
                 uid: instance.sopInstanceUID, priority: priority)
         }
         let object = try doors.forms.object(instance, parcel.shipment.transform) { $0 == instance.transferSyntaxUID }
@@ -103,14 +119,24 @@ struct ExchangeLane: Lane {
             }
         }
         return Prepared(
-            coded: try doors.coder.coded(source, isPlain: isPlain), study: object.studyInstanceUID,
+            coded: try doors.coder.coded(source, effort), study: object.studyInstanceUID,
             uid: object.sopInstanceUID,
             priority: priority)
     }
 
     // MARK: Its way
 
-    private func deliver(_ object: Prepared, _ sent: SentOctets) async -> DeliveryOutcome {
+    private struct Delivered {
+        let outcome: DeliveryOutcome
+        var isPlainWanted = false
+
+        init(_ outcome: DeliveryOutcome, isPlainWanted: Bool = false) {
+            self.outcome = outcome
+            self.isPlainWanted = isPlainWanted
+        }
+    }
+
+    private func deliver(_ object: Prepared, _ sent: SentOctets) async -> Delivered {
         let isAsked = object.coded.length > Self.asked || begun.contains(object.name)
         var arrived = Arrived.from(0)
         var fruitless = 0
@@ -120,25 +146,26 @@ struct ExchangeLane: Lane {
         while true {
             let offset: Int64
             switch arrived {
-            case .all: return .taken("held")
-            case .unknown(let outcome): return outcome
+            case .all: return Delivered(.taken("held"))
+            case .unknown(let outcome): return Delivered(outcome)
             case .from(let octet): offset = octet
             }
             begun.note([object.name])
             switch await put(object, from: offset, sent) {
-            case .ended(let outcome): return outcome
+            case .ended(let outcome): return Delivered(outcome)
+            case .undecodable(let outcome): return Delivered(outcome, isPlainWanted: true)
             case .elsewhere(let octet) where octet != offset && fruitless < Self.patience:
                 fruitless += 1
                 arrived = .from(octet)
-            case .elsewhere: return .failed("the centre loses what it is sent")
-            case .cut(let outcome):
+            case .elsewhere: return Delivered(.failed("the centre loses what it is sent"))
+            case .cut(let outcome, let breath):
                 // Nothing is known of what has arrived: ask, and go on from there.
-                if Task.isCancelled { return outcome }
-                try? await Task.sleep(for: Self.breath)
+                if Task.isCancelled { return Delivered(outcome) }
+                try? await Task.sleep(for: breath)
                 arrived = await progress(object, sent)
                 if case .from(let octet) = arrived {
                     fruitless = octet > offset ? 0 : fruitless + 1
-                    if fruitless >= Self.patience { return outcome }
+                    if fruitless >= Self.patience { return Delivered(outcome) }
                 }
             }
         }
@@ -152,9 +179,15 @@ struct ExchangeLane: Lane {
     }
 
     private func progress(_ object: Prepared, _ sent: SentOctets) async -> Arrived {
-        sent.add(ExchangeLine.overhead)
         do throws(ExchangeLineFailure) {
-            let answer = try await line.ask(.HEAD, Self.path(object), headers: Self.headers(object))
+            var answer = try await ask(object, sent)
+            // It may be that the object is being taken in.
+            var askings = 1
+            while let wait = answer.wait, askings < Self.askings, !Task.isCancelled {
+                try? await Task.sleep(for: wait)
+                answer = try await ask(object, sent)
+                askings += 1
+            }
             guard answer.status == 204 else { return .unknown(answer.outcome) }
             if answer.isComplete { return .all }
             guard let offset = answer.offset, (0...object.coded.length).contains(offset) else {
@@ -164,11 +197,19 @@ struct ExchangeLane: Lane {
         } catch { return .unknown(error.outcome) }
     }
 
+    private func ask(_ object: Prepared, _ sent: SentOctets) async throws(ExchangeLineFailure) -> CentreAnswer {
+        sent.add(ExchangeLine.overhead)
+        return try await line.ask(.HEAD, Self.path(object), headers: Self.headers(object))
+    }
+
     private enum Put {
         case ended(DeliveryOutcome)
+        /// The centre makes nothing of this form, and would take the plain one.
+        case undecodable(DeliveryOutcome)
         /// The centre wants it from another octet on.
         case elsewhere(Int64)
-        case cut(DeliveryOutcome)
+        /// It may go on after a while.
+        case cut(DeliveryOutcome, Duration)
     }
 
     private func put(_ object: Prepared, from offset: Int64, _ sent: SentOctets) async -> Put {
@@ -184,15 +225,17 @@ struct ExchangeLane: Lane {
             switch answer.status {
             case 200: return .ended(.taken("stored"))
             case 409:
-                guard let octet = answer.offset else { return .cut(answer.outcome) }
+                guard let octet = answer.offset else { return .cut(answer.outcome, Self.breath) }
                 return .elsewhere(octet)
             // It came too slowly for a while, as when the line was dead; what came is there.
-            case 408, 204: return .cut(answer.outcome)
+            case 408, 204: return .cut(answer.outcome, Self.breath)
+            case 503: return .cut(answer.outcome, answer.wait ?? Self.breath)
+            case 422 where answer.isPlainWanted: return .undecodable(answer.outcome)
             default: return .ended(answer.outcome)
             }
         } catch {
             if case .unreached = error.outcome { return .ended(error.outcome) }
-            return .cut(error.outcome)
+            return .cut(error.outcome, Self.breath)
         }
     }
 

@@ -29,6 +29,15 @@ struct CentreAnswer: Sendable {
     var offset: Int64? { headers.first(name: "Upload-Offset").flatMap { Int64($0) } }
     var isComplete: Bool { headers.first(name: "Upload-Complete") == "?1" }
 
+    /// The centre would take the object in its plain form.
+    var isPlainWanted: Bool { status == 422 && headers.first(name: "Phim-Wanted") == "plain" }
+    /// Asked again so much later there may be another answer.
+    var wait: Duration? {
+        guard status == 503 || status == 202, let seconds = headers.first(name: "Retry-After").flatMap({ Int($0) })
+        else { return nil }
+        return .milliseconds(max(200, min(seconds, 10) * 1_000))
+    }
+
     /// The sentence of a problem (RFC 9457).
     private var detail: String {
         struct Detail: Decodable { let detail: String }
@@ -39,8 +48,8 @@ struct CentreAnswer: Sendable {
     var outcome: DeliveryOutcome {
         let words = "\(status) " + detail.prefix(300)
         switch status {
-        case 401: return .gone("401: the centre does not know our token; put a new one into the token file")
-        case 403: return .gone("403: our account may not hand over studies there; it needs the role station")
+        case 401: return .failed("401: the centre does not know our token; put a new one into the token file")
+        case 403: return .failed("403: our account may not hand over studies there; it needs the role station")
         case 404, 405: return .failed("\(status): there is no exchange at this address; the centre may be older")
         case 300..<400: return .failed("\(status): redirects are not followed")
         case 400, 409, 411, 413, 415, 422: return .refused(words)
@@ -56,6 +65,9 @@ package actor ExchangeLine {
     /// What goes over the line.
     nonisolated let pace: LinePace
     private var client: HTTPClient?
+    /// The one before the certificates changed: what is on its way goes to its end.
+    private var former: HTTPClient?
+    private var certificates: [Date?] = []
     private var authorization = ""
     private var readAt = ContinuousClock.now
 
@@ -80,9 +92,9 @@ package actor ExchangeLine {
     }
 
     package func close() async {
-        let open = client
-        client = nil
-        try? await open?.shutdown()
+        let open = [client, former]
+        (client, former) = (nil, nil)
+        for each in open { try? await each?.shutdown() }
     }
 
     // MARK: Asking
@@ -91,7 +103,7 @@ package actor ExchangeLine {
     func ask(
         _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:], body: HTTPClientRequest.Body? = nil
     ) async throws(ExchangeLineFailure) -> CentreAnswer {
-        let (client, authorization) = try ready()
+        let (client, authorization) = try await ready()
         var request = HTTPClientRequest(url: root + path)
         request.method = method
         request.headers = headers
@@ -125,14 +137,34 @@ package actor ExchangeLine {
 
     // MARK: Who we are
 
-    private func ready() throws(ExchangeLineFailure) -> (HTTPClient, String) {
+    private func ready() async throws(ExchangeLineFailure) -> (HTTPClient, String) {
         if let client, ContinuousClock.now - readAt < Self.trust { return (client, authorization) }
         authorization = try Self.authorization(try text(of: settings.tokenFile, "tokenFile"))
         readAt = .now
-        if let client { return (client, authorization) }
+        let found = [settings.caFile, settings.certificateFile, settings.keyFile].map(changedAt)
+        if let client, found == certificates { return (client, authorization) }
+        try checkAddress()
         let made = HTTPClient(eventLoopGroupProvider: .singleton, configuration: try configuration())
-        client = made
+        let oldest = former
+        (former, client, certificates) = (client, made, found)
+        try? await oldest?.shutdown()
         return (made, authorization)
+    }
+
+    private func changedAt(_ name: String) -> Date? {
+        if name.isEmpty { return nil }
+        return try? FileManager.default.attributesOfItem(atPath: path(name))[.modificationDate] as? Date
+    }
+
+    /// Images and the token leave this machine encrypted, or not at all.
+    private func checkAddress() throws(ExchangeLineFailure) {
+        let parts = URLComponents(string: settings.url)
+        let host = parts?.host?.trimmingCharacters(in: ["[", "]"]) ?? ""
+        let isHere = host == "localhost" || host == "::1" || host.hasPrefix("127.")
+        guard parts?.scheme == "https" || parts?.scheme == "http" && isHere else {
+            throw ExchangeLineFailure(
+                outcome: .failed("url: a centre is called by https; by http only on this machine itself"))
+        }
     }
 
     private static func authorization(_ text: String) throws(ExchangeLineFailure) -> String {
@@ -140,7 +172,10 @@ package actor ExchangeLine {
         guard !text.isEmpty, !text.contains(where: \.isNewline) else {
             throw ExchangeLineFailure(outcome: .failed("tokenFile: one line with a token is wanted"))
         }
-        if text.contains(":") { return "Basic " + Data(text.utf8).base64EncodedString() }
+        guard !text.contains(":") else {
+            throw ExchangeLineFailure(
+                outcome: .failed("tokenFile: a token of our account at the centre is wanted, no name and password"))
+        }
         return text.hasPrefix("Bearer ") ? text : "Bearer " + text
     }
 

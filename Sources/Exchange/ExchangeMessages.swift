@@ -16,6 +16,8 @@ enum ExchangeWords {
     static let uploadOffset = HTTPField.Name("Upload-Offset")!
     static let uploadComplete = HTTPField.Name("Upload-Complete")!
     static let uploadLength = HTTPField.Name("Upload-Length")!
+    /// With a refusal: the form that the object may come in, `plain`, which is without the codecs of frames.
+    static let wanted = HTTPField.Name("Phim-Wanted")!
     /// Octets of a digest that an offer names: no other object of a study begins with them.
     static let prefix = 16
 }
@@ -35,12 +37,17 @@ struct StudyOffer: Codable, Sendable {
 struct OfferAnswer: Codable, Sendable {
     /// Whether every object is here, byte for byte.
     let isComplete: Bool
-    /// Objects of the study that are here.
+    /// Of the objects that were offered, those that are here; 0 where they were not listed and are not all here.
     let instances: Int
     /// A bit for each offered object, in order of their UIDs, the first in the highest bit, as base64: it is here.
     var held: String?
     /// What has arrived of objects that were cut off: octets by digest of the coded form.
     var partial: [String: Int64]
+    /// Whether the correction holds here now; absent where none was said. It is taken of a study that this station alone has
+    /// handed over, and that nobody at the centre has corrected.
+    var correctionTaken: Bool?
+    /// Attributes of the correction, by tag, that were passed over.
+    var rejected: [String]?
 }
 
 /// Asks for proof.
@@ -57,6 +64,9 @@ struct ReceiptRequest: Codable, Sendable {
 /// A signed receipt, and the key that signs.
 struct ReceiptAnswer: Codable, Sendable {
     let receipt: String
+    /// As in the answer to an offer.
+    var correctionTaken: Bool?
+    var rejected: [String]?
 }
 
 struct KeyAnswer: Codable, Sendable {

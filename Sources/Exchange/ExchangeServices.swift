@@ -26,9 +26,14 @@ package struct ExchangeServices: Sendable {
     let name: String
     let version: String
     let logger: Logger
-    /// For what is asked; for objects taken to their end; for objects that are read again, which takes long.
+    let unsound = UnsoundCopies()
+    let losses = LostDecodings()
+    let proofs = ProofsInHand()
+    /// For octets that come, and what is asked of one object; for studies that are offered; for objects taken to their end,
+    /// each of which holds some frames in memory; for objects that are read again, which takes long.
     let work = BlockingWork(threads: 8)
-    let accepting = BlockingWork(threads: 16)
+    let offering = BlockingWork(threads: 2, longestQueue: 64)
+    let accepting = BlockingWork(threads: 6)
     let proving = BlockingWork(threads: 2, longestQueue: 16)
 
     package init(

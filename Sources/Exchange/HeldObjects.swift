@@ -11,16 +11,24 @@ struct HeldObjects: Sendable {
 
     init(_ services: ExchangeServices) { self.services = services }
 
-    /// The digests that are shown of a study.
-    func manifest(study: String) throws -> StudyManifest {
-        let instances = try services.catalog.instances(Scope(studyUIDs: [study]))
+    /// The digests that are shown of a study, without those of copies that are known to have rotted.
+    /// - Parameter includingUnsound: with those.
+    func manifest(study: String, includingUnsound: Bool = false) throws -> StudyManifest {
+        let instances = try services.catalog.instances(Scope(studyUIDs: [study])).filter {
+            includingUnsound || !services.unsound.contains($0.sopInstanceUID, $0.place)
+        }
         return StudyManifest(
             Dictionary(instances.map { ($0.sopInstanceUID, $0.digest) }, uniquingKeysWith: { first, _ in first }))
     }
 
     /// The copy that a station's digest, or its beginning, stands for, and whether it has another file header.
-    func copy(_ uid: String, digest: [UInt8]) throws -> (copy: StoredCopy, isEquivalent: Bool)? {
-        let copies = try services.catalog.copies(sopInstanceUID: uid)
+    /// - Parameter includingUnsound: also one that is known to have rotted.
+    func copy(
+        _ uid: String, digest: [UInt8], includingUnsound: Bool = false
+    ) throws -> (copy: StoredCopy, isEquivalent: Bool)? {
+        let copies = try services.catalog.copies(sopInstanceUID: uid).filter {
+            includingUnsound || !services.unsound.contains(uid, $0.place)
+        }
         if let same = copies.first(where: { $0.digest.starts(with: digest) }) { return (same, false) }
         if copies.isEmpty { return nil }
         let known = try services.encounters.look { try $0.heldAs(sopInstanceUID: uid) }
@@ -30,24 +38,24 @@ struct HeldObjects: Sendable {
         return (copy, true)
     }
 
-    /// Whether the copy's octets, read again now, are those that were received.
-    func isSound(_ copy: StoredCopy) throws -> Bool {
+    /// Whether the copy's octets, read again now, are those that were received. What they are not is remembered.
+    func isSound(_ uid: String, _ copy: StoredCopy) throws -> Bool {
+        let isSound: Bool
         do throws(VolumeFailure) {
-            return try services.volumes.verify(copy.place, digest: copy.digest)
+            isSound = try services.volumes.verify(copy.place, digest: copy.digest)
         } catch {
             switch error {
-            case .erased, .corrupt, .notFound: return false
-            case .noSpace, .io, .invalidEntry, .closed: throw error
+            case .erased, .corrupt, .notFound, .io: isSound = false
+            case .noSpace, .invalidEntry, .closed: throw error
             }
         }
+        services.unsound.note(uid, copy.place, isSound: isSound)
+        return isSound
     }
 
-    /// Writes down that a file is kept as the same data set under another header, where it is.
-    func note(_ uid: String, digest: [UInt8]) throws {
-        let copies = try services.catalog.copies(sopInstanceUID: uid)
-        guard !copies.isEmpty, !copies.contains(where: { $0.digest == digest }) else { return }
-        // The pipeline called it a duplicate: of which copy only the data set tells, and the earliest is what is shown.
-        let stored = copies[0].digest
+    /// Writes down that a file is kept as the same data set under another header: as the one that it was found equal to.
+    func note(_ uid: String, digest: [UInt8], as stored: [UInt8]?) throws {
+        guard let stored, stored != digest else { return }
         _ = try services.encounters.change(by: "station") {
             try $0.records.noteHeld(sopInstanceUID: uid, digest: digest, as: stored)
         }

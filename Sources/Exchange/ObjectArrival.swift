@@ -4,6 +4,7 @@ import Catalog
 import Crypto
 import Ingest
 import LineCoding
+import Volumes
 import Web
 
 /// Calls block.
@@ -24,10 +25,13 @@ struct ObjectArrival: Sendable {
     func accept() throws -> Receipt.Outcome {
         do {
             try checkCoded()
-            let outcome = try restore()
-            if outcome == .duplicate { try HeldObjects(services).note(object.uid, digest: object.digest) }
+            guard services.volumes.hasSpace else { throw LineCodingFailure.outOfSpace }
+            let receipt = try restore()
+            if receipt.outcome == .duplicate {
+                try HeldObjects(services).note(object.uid, digest: object.digest, as: receipt.storedDigest)
+            }
             ticket.remove()
-            return outcome
+            return receipt.outcome
         } catch let failure as IngestFailure {
             switch failure {
             case .outOfSpace, .busy, .stopped, .storage: ticket.leave()
@@ -35,12 +39,26 @@ struct ObjectArrival: Sendable {
             }
             throw Problem(failure)
         } catch let failure as LineCodingFailure {
-            if case .damaged = failure { ticket.remove() } else { ticket.leave() }
-            throw Problem(failure)
+            throw Problem(settled(failure))
         } catch {
             ticket.leave()
             throw error
         }
+    }
+
+    /// What cannot be decoded is thrown away; what could not be decoded this time only when that happens again and again.
+    private func settled(_ failure: LineCodingFailure) -> LineCodingFailure {
+        switch failure {
+        case .damaged: ticket.remove()
+        case .lost:
+            if services.losses.isHopeless(afterLossOf: object.codedDigest) {
+                ticket.remove()
+                return .damaged("decoders end over it")
+            }
+            ticket.leave()
+        case .rotten, .busy, .outOfSpace, .unreadable: ticket.leave()
+        }
+        return failure
     }
 
     private func checkCoded() throws(LineCodingFailure) {
@@ -55,7 +73,7 @@ struct ObjectArrival: Sendable {
         guard Array(hash.finalize()) == object.codedDigest else { throw .damaged("its coded form has another digest") }
     }
 
-    private func restore() throws -> Receipt.Outcome {
+    private func restore() throws -> Receipt {
         let ticket = ticket
         var decoder = try LineDecoder(
             codedLength: ticket.length, most: services.ingest.longestObject, codecs: services.codecs
@@ -74,7 +92,7 @@ struct ObjectArrival: Sendable {
             guard facts.studyInstanceUID == object.study else {
                 throw .identifierMismatch(attribute: "StudyInstanceUID")
             }
-        }.outcome
+        }
     }
 
     private func read(_ offset: Int64, _ count: Int) throws(LineCodingFailure) -> [UInt8] {

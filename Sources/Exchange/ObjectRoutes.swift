@@ -23,8 +23,8 @@ struct ObjectRoutes: Sendable {
             let caller = try context.authorized(.exchange, study: try context.study())
             let object = try AnnouncedObject(request, context)
             let (isHeld, received) = try await services.run { services in
-                if try HeldObjects(services).copy(object.uid, digest: object.digest) != nil { return (true, Int64(0)) }
-                let ticket = try object.ticket(of: caller, in: services.uploads)
+                if try object.isHeld(services, caller) { return (true, Int64(0)) }
+                let ticket = try object.ticket(of: caller, services)
                 defer { ticket.leave() }
                 return (false, ticket.received)
             }
@@ -44,8 +44,8 @@ struct ObjectRoutes: Sendable {
             throw Problem(.badRequest, "Upload-Offset: the octet that the body begins with")
         }
         let begun = try await services.run { services in
-            if try HeldObjects(services).copy(object.uid, digest: object.digest) != nil { return nil as UploadTicket? }
-            let ticket = try object.ticket(of: caller, in: services.uploads)
+            if try object.isHeld(services, caller) { return nil as UploadTicket? }
+            let ticket = try object.ticket(of: caller, services)
             guard ticket.received == offset else {
                 defer { ticket.leave() }
                 throw Problem(UploadFailure.offset(ticket.received))
@@ -71,12 +71,25 @@ struct ObjectRoutes: Sendable {
             await leave(ticket)
             return Self.progress(received, isComplete: false)
         }
-        let outcome = try await services.run(services.accepting) { _ in
-            try ObjectArrival(services, object, ticket, source: "station:" + caller.account).accept()
-        }
+        let outcome = try await accepted(object, ticket, caller)
         context.note(caller, study: object.study, "")
         return try ExchangeChecks.response(
             Outcome(outcome: outcome.rawValue), headers: [ExchangeWords.uploadComplete: "?1"])
+    }
+
+    private func accepted(
+        _ object: AnnouncedObject, _ ticket: UploadTicket, _ caller: Caller
+    ) async throws -> Receipt.Outcome {
+        do throws(UploadFailure) { try ticket.accept() } catch { throw Problem(error) }
+        do {
+            return try await services.run(services.accepting) { services in
+                try ObjectArrival(services, object, ticket, source: "station:" + caller.account).accept()
+            }
+        } catch {
+            // Also where it never came to a thread.
+            await leave(ticket)
+            throw error
+        }
     }
 
     /// In a task of its own: that of a request whose line was cut may be cancelled already.
@@ -141,13 +154,20 @@ struct AnnouncedObject: Sendable {
         (self.uid, self.digest, codedDigest, self.length, self.priority) = (uid, digest, coded, length, priority)
     }
 
+    /// Whether it is here, in which case nothing is kept of what has arrived of it. Blocks.
+    func isHeld(_ services: ExchangeServices, _ caller: Caller) throws -> Bool {
+        guard try HeldObjects(services).copy(uid, digest: digest) != nil else { return false }
+        services.uploads.discard(station: caller.accountID, digest: Hexadecimal.text(codedDigest))
+        return true
+    }
+
     /// The right to go on with it. Blocks.
-    func ticket(of caller: Caller, in uploads: UploadFolder) throws(Problem) -> UploadTicket {
-        guard length <= uploads.longest else {
+    func ticket(of caller: Caller, _ services: ExchangeServices) throws(Problem) -> UploadTicket {
+        guard length <= min(services.uploads.longest, LineFormat.longestForm(of: services.ingest.longestObject)) else {
             throw Problem(.contentTooLarge, "The object is larger than this archive takes.")
         }
         do throws(UploadFailure) {
-            return try uploads.take(
+            return try services.uploads.take(
                 station: caller.accountID, digest: Hexadecimal.text(codedDigest), length: length)
         } catch { throw Problem(error) }
     }

@@ -20,15 +20,19 @@ struct OfferRoutes: Sendable {
             guard let manifest = Hexadecimal.bytes(offer.manifest, count: 32) else {
                 throw Problem(.badRequest, "manifest: SHA-256 in hexadecimal")
             }
-            let answer = try await services.run { services in
-                try StationCorrection(services).put(offer.correction, of: study, by: caller)
-                return try look(study, offer, manifest, of: caller)
+            try ExchangeChecks.bound(offer.objects)
+            let answer = try await services.run(services.offering) { services in
+                let correction = try StationCorrection(services).put(offer.correction, of: study, by: caller)
+                var answer = try look(study, offer, manifest, of: caller)
+                (answer.correctionTaken, answer.rejected) = (correction.isTaken, correction.rejected)
+                return answer
             }
             context.note(caller, study: study, "offered by a station")
             return try ExchangeChecks.response(answer)
         }
     }
 
+    /// Nothing is said of a study but to those who know its digests.
     private func look(
         _ study: String, _ offer: StudyOffer, _ manifest: [UInt8], of caller: Caller
     ) throws -> OfferAnswer {
@@ -37,20 +41,20 @@ struct OfferRoutes: Sendable {
         if here.objects.count == offer.instances, here.digest == manifest {
             return OfferAnswer(isComplete: true, instances: here.objects.count, partial: [:])
         }
-        var answer = OfferAnswer(
-            isComplete: false, instances: here.objects.count,
-            partial: services.uploads.partial(station: caller.accountID, limit: Self.mostPartial))
-        guard let objects = offer.objects else { return answer }
+        let partial = services.uploads.partial(station: caller.accountID, limit: Self.mostPartial)
+        guard let objects = offer.objects else {
+            return OfferAnswer(isComplete: false, instances: 0, partial: partial)
+        }
         let bits = try StudyManifest.ordered(objects.keys).map { uid in
             guard ExchangeChecks.isUID(uid), let text = objects[uid],
                 let digest = Hexadecimal.bytes(text, count: ExchangeWords.prefix)
             else { throw Problem(.badRequest, "objects: \(ExchangeWords.prefix) octets in hexadecimal by UID") }
-            if let shown = here.objects[uid], shown.starts(with: digest) { return true }
-            return try held.copy(uid, digest: digest) != nil
+            // What the study does not have needs no further look.
+            guard let shown = here.objects[uid] else { return false }
+            return try shown.starts(with: digest) || held.copy(uid, digest: digest) != nil
         }
-        answer.held = Data(BitList.bytes(bits)).base64EncodedString()
         return OfferAnswer(
-            isComplete: !bits.contains(false), instances: answer.instances, held: answer.held,
-            partial: answer.partial)
+            isComplete: !bits.contains(false), instances: bits.count { $0 },
+            held: Data(BitList.bytes(bits)).base64EncodedString(), partial: partial)
     }
 }

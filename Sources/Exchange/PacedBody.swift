@@ -12,6 +12,8 @@ struct PacedBody: AsyncSequence, Sendable {
 
     /// Octets at a time: small, so that a rate is smooth and lanes take turns.
     private static let piece = 16 << 10
+    /// Where the line may be used slowly only: so that something comes in every minute.
+    private static let smallPiece = 1 << 10
 
     let object: CodedObject
     let offset: Int64
@@ -29,7 +31,8 @@ struct PacedBody: AsyncSequence, Sendable {
         var at: Int64
 
         mutating func next() async throws -> ByteBuffer? {
-            let count = Int(Swift.min(Int64(PacedBody.piece), body.object.length - at))
+            let piece = body.pace.isLimited ? PacedBody.smallPiece : PacedBody.piece
+            let count = Int(Swift.min(Int64(piece), body.object.length - at))
             guard count > 0 else { return nil }
             let (object, start) = (body.object, at)
             let bytes =

@@ -7,6 +7,8 @@ import Web
 
 struct ReceiptRoutes: Sendable {
     private let services: ExchangeServices
+    /// So long is read for one request.
+    private static let slice = Duration.seconds(20)
 
     init(_ services: ExchangeServices) { self.services = services }
 
@@ -19,35 +21,57 @@ struct ReceiptRoutes: Sendable {
             let study = try context.study()
             let caller = try context.authorized(.exchange, study: study)
             let asked = try await ExchangeChecks.body(ReceiptRequest.self, of: request, on: services)
-            let claims = try await services.run(services.proving) { _ -> ReceiptClaims in
-                try StationCorrection(services).put(asked.correction, of: study, by: caller)
-                return try judge(study, asked, caller)
+            try ExchangeChecks.bound(asked.objects)
+            let (correction, found) = try await services.run(services.proving) { _ in
+                try (
+                    StationCorrection(services).put(asked.correction, of: study, by: caller),
+                    judge(study, asked, caller)
+                )
+            }
+            // The rest is read when it is asked for again: an answer that takes minutes looks like a line that is dead.
+            guard let claims = found else {
+                return Response(status: .accepted, headers: [.retryAfter: "0", .cacheControl: "no-store"])
             }
             let receipt: String
             do { receipt = try await services.key.sign(claims) } catch {
                 throw Problem(.internalServerError, "The receipt cannot be signed.")
             }
             context.note(caller, study: study, "receipt for \(asked.instances) objects")
-            return try ExchangeChecks.response(ReceiptAnswer(receipt: receipt))
+            return try ExchangeChecks.response(
+                ReceiptAnswer(receipt: receipt, correctionTaken: correction.isTaken, rejected: correction.rejected))
         }
     }
 
-    private func judge(_ study: String, _ asked: ReceiptRequest, _ caller: Caller) throws -> ReceiptClaims {
+    /// Nil where not all could be read in the time of one request.
+    private func judge(_ study: String, _ asked: ReceiptRequest, _ caller: Caller) throws -> ReceiptClaims? {
         guard ExchangeChecks.isUID(asked.transactionUID) else { throw Problem(.badRequest, "transactionUID: a UID") }
         guard Hexadecimal.bytes(asked.manifest, count: 32) != nil else {
             throw Problem(.badRequest, "manifest: SHA-256 in hexadecimal")
         }
         let held = HeldObjects(services)
         let manifest = try manifest(study, asked, held)
-        var (missing, equivalent): ([String], [String]) = ([], [])
-        for uid in manifest.uids {
-            guard let found = try held.copy(uid, digest: manifest.objects[uid] ?? []), try held.isSound(found.copy)
-            else {
-                missing.append(uid)
-                continue
-            }
-            if found.isEquivalent { equivalent.append(uid) }
+        let proof = study + " " + asked.manifest
+        guard var verdicts = services.proofs.begin(proof, of: caller.account) else {
+            throw Problem(
+                .serviceUnavailable, "Another proof for this station is being made.", headers: [.retryAfter: "2"])
         }
+        // What was found is kept, whatever ends this.
+        var isWhole = false
+        defer { services.proofs.end(proof, of: caller.account, with: isWhole ? nil : verdicts) }
+        let until = ContinuousClock.now + Self.slice
+        for uid in manifest.uids where verdicts[uid] == nil {
+            guard ContinuousClock.now < until else { return nil }
+            if let found = try held.copy(uid, digest: manifest.objects[uid] ?? [], includingUnsound: true),
+                try held.isSound(uid, found.copy)
+            {
+                verdicts[uid] = found.isEquivalent ? .equivalent : .same
+            } else {
+                verdicts[uid] = .missing
+            }
+        }
+        isWhole = true
+        let missing = manifest.uids.filter { verdicts[$0] == .missing }
+        let equivalent = manifest.uids.filter { verdicts[$0] == .equivalent }
         return ReceiptClaims(
             iss: services.name, sub: caller.account, iat: Int64(Date().timeIntervalSince1970),
             jti: asked.transactionUID, study: study, manifest: asked.manifest, instances: manifest.objects.count,
@@ -59,7 +83,7 @@ struct ReceiptRoutes: Sendable {
         _ study: String, _ asked: ReceiptRequest, _ held: HeldObjects
     ) throws -> StudyManifest {
         guard let objects = asked.objects else {
-            let here = try held.manifest(study: study)
+            let here = try held.manifest(study: study, includingUnsound: true)
             guard here.objects.count == asked.instances, Hexadecimal.text(here.digest) == asked.manifest else {
                 throw Problem(.conflict, "Other objects are here: name those that are asked about.")
             }

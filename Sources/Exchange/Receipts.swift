@@ -2,6 +2,7 @@
 
 import Crypto
 import Foundation
+import Glibc
 import JWTKit
 
 /// What a receipt says.
@@ -51,7 +52,18 @@ package struct ReceiptKey: Sendable {
         try? FileManager.default.removeItem(atPath: making)
         guard FileManager.default.createFile(atPath: making, contents: text, attributes: [.posixPermissions: 0o600])
         else { throw CocoaError(.fileWriteUnknown) }
+        // Stations hold receipts against this key for years: it must not be lost with the power.
+        try Self.sync(making)
         try FileManager.default.moveItem(atPath: making, toPath: path)
+        try Self.sync(url.deletingLastPathComponent().path)
+    }
+
+    /// Brings a file, or the names in a folder, to the disk.
+    private static func sync(_ path: String) throws {
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw CocoaError(.fileWriteUnknown) }
+        defer { close(file) }
+        guard fsync(file) == 0 else { throw CocoaError(.fileWriteUnknown) }
     }
 
     /// The public half, base64.

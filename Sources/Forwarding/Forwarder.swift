@@ -70,6 +70,13 @@ package struct Forwarder: Service {
     private struct Supply {
         let settings: DestinationSettings
         let task: Task<Void, Never>
+
+        /// Whether the runner, which writes down the key of receipts itself, knows these settings.
+        func knows(_ other: DestinationSettings?) -> Bool {
+            guard var other else { return false }
+            if settings.receiptKey.isEmpty { other.receiptKey = "" }
+            return other == settings
+        }
     }
 
     private func supply() async {
@@ -77,8 +84,12 @@ package struct Forwarder: Service {
         while !Task.isCancelled {
             let outbox = outbox
             if let known = try? await blocking.run({ try outbox.book.look { try $0.destinations() } }) {
-                for (name, supply) in running
-                where known.first(where: { $0.name == name })?.settings != supply.settings {
+                for (name, supply) in running {
+                    let settings = known.first { $0.name == name }?.settings
+                    if let settings, supply.knows(settings) {
+                        running[name] = Supply(settings: settings, task: supply.task)
+                        continue
+                    }
                     supply.task.cancel()
                     await supply.task.value
                     running[name] = nil

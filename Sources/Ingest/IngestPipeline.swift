@@ -66,14 +66,16 @@ package final class IngestPipeline: Sendable {
         try admitted(inspected.facts)
         try admit(inspected)
         let outcome: Receipt.Outcome
+        var storedDigest: [UInt8]?
         switch try copies(of: inspected, arrival) {
-        case .sound: outcome = .duplicate
+        case .sound(let digest): (outcome, storedDigest) = (.duplicate, digest)
         case .none(let rotten): outcome = try commit(inspected, arrival, replacing: rotten)
         }
         IngestMetrics.finished(outcome, source: source, bytes: inspected.length, since: started)
         return Receipt(
             outcome: outcome, studyInstanceUID: reading.facts.studyInstanceUID,
-            sopClassUID: reading.facts.sopClassUID, sopInstanceUID: reading.facts.sopInstanceUID, flaws: reading.flaws)
+            sopClassUID: reading.facts.sopClassUID, sopInstanceUID: reading.facts.sopInstanceUID, flaws: reading.flaws,
+            storedDigest: storedDigest)
     }
 
     /// Finishes what waits, then ends both threads of the pipeline.
@@ -126,8 +128,8 @@ package final class IngestPipeline: Sendable {
 
     /// What is here of an object that has come.
     private enum Copies {
-        /// A copy whose bytes are still what came.
-        case sound
+        /// A copy whose bytes, or whose data set, are still what came; the digest of its file.
+        case sound(digest: [UInt8])
         /// None but, perhaps, copies that have rotted.
         case none(rotten: [Place])
     }
@@ -146,7 +148,7 @@ package final class IngestPipeline: Sendable {
         var rotten: [Place] = []
         for copy in copies {
             if copy.digest == inspected.digest {
-                if try isSound(copy) { return .sound }
+                if try isSound(copy) { return .sound(digest: copy.digest) }
                 logger.error(
                     "a stored copy has rotted; a good one takes its place",
                     metadata: ["volume": "\(copy.place.volume)"])
@@ -156,7 +158,7 @@ package final class IngestPipeline: Sendable {
                 let kept = try? volumes.read(copy.place, count: Int(copy.place.length)),
                 DataSetComparison.areEqual(kept, arrival.buffer.prefix(.max))
             {
-                return .sound
+                return .sound(digest: copy.digest)
             }
         }
         return .none(rotten: rotten)
@@ -167,8 +169,8 @@ package final class IngestPipeline: Sendable {
             return try volumes.verify(copy.place, digest: copy.digest)
         } catch {
             switch error {
-            case .erased, .corrupt, .notFound: return false
-            // A disk that does not answer says nothing of the bytes.
+            case .erased, .corrupt, .notFound, .io(errno: EIO, _): return false
+            // A system that refuses says nothing of the bytes; a disk that cannot give them (EIO) does.
             case .noSpace, .io, .invalidEntry, .closed: throw IngestFailure(error)
             }
         }

@@ -17,4 +17,7 @@ package struct Receipt: Sendable {
     package let sopInstanceUID: String
     /// Departures from the standard that were tolerated, as words without values.
     package let flaws: [String]
+    /// SHA-256 of the file that stood for this one before it came: another one where only the data sets are the same. Nil
+    /// where the object was stored, or where an equal one came at the same moment.
+    package let storedDigest: [UInt8]?
 }

@@ -3,11 +3,13 @@
 import Crypto
 import DICOMCore
 import DICOMImaging
+import Metrics
 
 struct CodingRun: ~Copyable {
     private let source: LineSource
     private let codecs: FrameCodecs
-    private let memory: MethodMemory
+    /// Whether pictures are coded as everything else is.
+    private let isPlain: Bool
     private var writer: CodedObject.Writer
     private var hash = SHA256()
     private var at: Int64 = 0
@@ -19,19 +21,22 @@ struct CodingRun: ~Copyable {
     private static let longestHeader = 64 << 20
     /// Of what does not become smaller, one piece of so many is tried all the same.
     private static let retries = 16
-    /// Pictures of so many frames are tried on frames of their own.
+    /// Pictures of so many frames are tried on frames of their own, others on a strip of each: an eighth of its rows, and not
+    /// fewer than these.
     private static let manyFrames = 4
+    private static let stripRows = 32
+    private static let mismatches = Counter(label: "phim_line_coding_mismatches_total")
 
-    init(_ source: LineSource, codecs: FrameCodecs, memory: MethodMemory, scratch: String) {
+    init(_ source: LineSource, codecs: FrameCodecs, isPlain: Bool, scratch: String) {
         self.source = source
         self.codecs = codecs
-        self.memory = memory
+        self.isPlain = isPlain
         writer = CodedObject.Writer(scratch: scratch)
     }
 
     mutating func code() throws(LineCodingFailure) {
         try writer.append(LineFormat.magic + LineFormat.number(UInt64(source.length)))
-        if let picture = try picture() {
+        if !isPlain, let picture = try picture() {
             try plain(until: picture.start)
             if let methods = try methods(for: picture) {
                 for _ in 0..<picture.frames {
@@ -70,7 +75,6 @@ struct CodingRun: ~Copyable {
         let start: Int64
         let layout: PixelLayout
         let frames: Int
-        let kind: MethodMemory.Kind
     }
 
     /// Native little-endian frames; nil for everything else.
@@ -85,9 +89,7 @@ struct CodingRun: ~Copyable {
         let frames = min(
             Int64(max(1, header.dataSet.int(.numberOfFrames) ?? 1)), there / Int64(max(1, layout.bytesPerFrame)))
         guard frames > 0 else { return nil }
-        let kind = MethodMemory.Kind(
-            sopClassUID: source.sopClassUID, bits: layout.bitsStored, samples: layout.samplesPerPixel)
-        return Picture(start: start, layout: layout, frames: Int(frames), kind: kind)
+        return Picture(start: start, layout: layout, frames: Int(frames))
     }
 
     private func header(_ syntax: TransferSyntax) throws(LineCodingFailure) -> Header? {
@@ -105,46 +107,90 @@ struct CodingRun: ~Copyable {
 
     // MARK: Frames
 
-    /// The methods for the frames of a picture; nil where no codec is of use.
+    /// The methods for the frames of a picture, none where each frame has its own; nil where no codec is of use. They depend
+    /// on the object alone, so that it is coded after a cut as it was before.
     private func methods(for picture: Picture) throws(LineCodingFailure) -> [FrameMethod]? {
         let length = picture.layout.bytesPerFrame
         guard length <= LineFormat.largestFrame, picture.layout.photometricInterpretation != .ybrFull422,
             picture.layout.bitsAllocated <= 16
         else { return nil }
-        guard picture.frames >= Self.manyFrames else {
-            return memory.methods(for: picture.kind, chance: source.digest?.first ?? 0)
-        }
+        guard picture.frames >= Self.manyFrames else { return [] }
         var sizes: [FrameMethod: Int] = [:]
         for number in [0, picture.frames / 2] {
             let bytes = try source.read(from: picture.start + Int64(number) * Int64(length), count: length)
             guard let form = FrameForm.of(bytes, picture.layout) else { return nil }
-            for (method, coded) in codedBoth(bytes, form, picture, FrameMethod.allCases) {
+            for (method, coded) in try coded(bytes, form, picture, FrameMethod.allCases) {
                 sizes[method, default: 0] += coded.count
             }
         }
-        return sizes.min { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }.map { [$0.key] }
-            ?? FrameMethod.allCases
+        return Self.best(sizes).map { [$0] } ?? FrameMethod.allCases
+    }
+
+    private static func best(_ sizes: [FrameMethod: Int]) -> FrameMethod? {
+        sizes.min { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
+    }
+
+    /// The method for one frame, by a strip of it.
+    private func methods(
+        for bytes: [UInt8], _ form: FrameForm, _ picture: Picture
+    ) throws(LineCodingFailure) -> [FrameMethod] {
+        let rows = max(form.rows / 8, Self.stripRows)
+        guard form.rows >= 4 * rows else { return FrameMethod.allCases }
+        var sizes: [FrameMethod: Int] = [:]
+        for method in FrameMethod.allCases {
+            var strip = Self.form(form, method, picture)
+            let samples = strip.reduced(bytes)
+            let line = form.columns * form.samples * (form.isCodedWide ? 2 : 1)
+            let start = (form.rows - rows) / 2 * line
+            strip.rows = rows
+            guard let coded = try codecs.encode(Array(samples[start..<start + rows * line]), strip, by: method) else {
+                return FrameMethod.allCases
+            }
+            sizes[method] = coded.count
+        }
+        return Self.best(sizes).map { [$0] } ?? FrameMethod.allCases
+    }
+
+    private static func form(_ form: FrameForm, _ method: FrameMethod, _ picture: Picture) -> FrameForm {
+        var form = form
+        form.method = method
+        form.hasDifferences =
+            method == .jpegLS && form.samples == 3 && picture.layout.photometricInterpretation == .rgb
+        return form
     }
 
     /// What each method makes of a frame, whole pieces without their header.
-    private func codedBoth(
+    private func coded(
         _ bytes: [UInt8], _ form: FrameForm, _ picture: Picture, _ methods: [FrameMethod]
-    ) -> [FrameMethod: [UInt8]] {
+    ) throws(LineCodingFailure) -> [FrameMethod: [UInt8]] {
         var found: [FrameMethod: [UInt8]] = [:]
         for method in methods {
-            var form = form
-            form.method = method
-            form.hasDifferences =
-                method == .jpegLS && form.samples == 3 && picture.layout.photometricInterpretation == .rgb
-            let samples = form.reduced(bytes)
+            var form = Self.form(form, method, picture)
             let high = form.split > 0 ? SmallForm.deflated(form.high(bytes)) : []
-            guard let high, let coded = codecs.encode(samples, form, by: method) else { continue }
+            guard let high, let coded = try codecs.encode(form.reduced(bytes), form, by: method) else { continue }
             form.highLength = high.count
-            // The codec gave the samples back; that these give the frame back is looked at here.
-            guard form.restored(samples, high: form.high(bytes)) == bytes else { continue }
-            found[method] = form.bytes + coded + high
+            let piece = form.bytes + coded + high
+            if try isTrue(.frame, bytes, piece) { found[method] = piece }
         }
         return found
+    }
+
+    /// Whether the decoder itself makes the very same octets of a piece: before that nobody believes it.
+    private func isTrue(
+        _ kind: LineFormat.Kind, _ bytes: [UInt8], _ piece: [UInt8]
+    ) throws(LineCodingFailure) -> Bool {
+        let header = LineFormat.PieceHeader(kind, length: bytes.count, codedLength: piece.count)
+        do throws(LineCodingFailure) {
+            if let known = LineFormat.PieceHeader(header.bytes),
+                try LineDecoder.restored(piece, known, codecs) == bytes
+            {
+                return true
+            }
+        } catch {
+            if case .busy = error { throw error }
+        }
+        Self.mismatches.increment()
+        return false
     }
 
     private mutating func frame(
@@ -154,11 +200,13 @@ struct CodingRun: ~Copyable {
         let isEven = form.samples == 1 && form.split == 0 && bytes == Self.even(form)
         if isEven {
             form.method = nil
+            guard try isTrue(.frame, bytes, form.bytes) else { return try small(bytes, picture.layout) }
             return try put(.frame, bytes, form.bytes)
         }
-        let found = codedBoth(bytes, form, picture, methods)
-        if methods.count > 1 { memory.note(picture.kind, sizes: found.mapValues(\.count), of: bytes.count) }
-        let best = found.min { ($0.value.count, $0.key.rawValue) < ($1.value.count, $1.key.rawValue) }?.value
+        let own = methods.isEmpty ? try self.methods(for: bytes, form, picture) : methods
+        let best = try coded(bytes, form, picture, own).min {
+            ($0.value.count, $0.key.rawValue) < ($1.value.count, $1.key.rawValue)
+        }?.value
         // Noise, and what is no picture, may be better off without a codec.
         guard let best, best.count < bytes.count - bytes.count / 8 else { return try small(bytes, picture.layout) }
         try put(.frame, bytes, best)
@@ -194,9 +242,10 @@ struct CodingRun: ~Copyable {
         let least = min(deflated?.count ?? .max, planes.map { $0.count + 1 } ?? .max)
         helps = least < bytes.count - bytes.count / 20
         if let planes, planes.count + 1 == least, least < bytes.count {
-            return try put(.planes, bytes, [UInt8(width)] + planes)
+            let piece = [UInt8(width)] + planes
+            if try isTrue(.planes, bytes, piece) { return try put(.planes, bytes, piece) }
         }
-        if let deflated { return try put(.deflated, bytes, deflated) }
+        if let deflated, try isTrue(.deflated, bytes, deflated) { return try put(.deflated, bytes, deflated) }
         try put(.stored, bytes, bytes)
     }
 

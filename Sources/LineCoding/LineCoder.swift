@@ -36,11 +36,20 @@ package struct LineSource: Sendable {
     }
 }
 
+/// What is done to make an object small.
+package enum CodingEffort: Sendable, Hashable {
+    /// Frames are coded, everything else is deflated.
+    case small
+    /// Everything is deflated: for a receiver that does not decode what the codecs of frames made.
+    case deflated
+    /// Nothing: for lines that are faster than the codecs.
+    case stored
+}
+
 /// Codes objects, and keeps what it made for a while: an object that is sent on after a cut is not coded again. Calls
 /// block.
 package final class LineCoder: Sendable {
     private let codecs: FrameCodecs
-    private let memory: MethodMemory
     private let scratch: String
     private let kept: Mutex<KeptObjects>
 
@@ -50,23 +59,32 @@ package final class LineCoder: Sendable {
     /// - Parameters:
     ///   - scratch: folder for temporary files.
     ///   - keeping: octets of coded objects that are kept.
-    package init(codecs: FrameCodecs, memory: MethodMemory, scratch: String, keeping: Int64 = 256 << 20) {
+    package init(codecs: FrameCodecs, scratch: String, keeping: Int64 = 256 << 20) {
         self.codecs = codecs
-        self.memory = memory
         self.scratch = scratch
         kept = Mutex(KeptObjects(room: keeping))
     }
 
     /// The object in its form for the line. The same object gives the same form.
-    /// - Parameter isPlain: nothing is made smaller: for lines that are faster than the codecs.
-    package func coded(_ source: LineSource, isPlain: Bool = false) throws(LineCodingFailure) -> CodedObject {
-        if let digest = source.digest, let found = kept.withLock({ $0[digest] }) { return found }
-        var run = CodingRun(source, codecs: codecs, memory: memory, scratch: scratch)
-        if isPlain { try run.copy() } else { try run.code() }
-        let made = try run.finish()
+    package func coded(
+        _ source: LineSource, _ effort: CodingEffort = .small
+    ) throws(LineCodingFailure) -> CodedObject {
+        if let digest = source.digest, let found = kept.withLock({ $0.object(digest, effort) }) { return found }
+        let made = try run(source, effort)
         Self.before.increment(by: made.originalLength)
         Self.after.increment(by: made.length)
-        kept.withLock { $0.keep(made) }
+        kept.withLock { $0.keep(made, effort) }
+        return made
+    }
+
+    private func run(_ source: LineSource, _ effort: CodingEffort) throws(LineCodingFailure) -> CodedObject {
+        var run = CodingRun(source, codecs: codecs, isPlain: effort == .deflated, scratch: scratch)
+        if effort == .stored { try run.copy() } else { try run.code() }
+        let made = try run.finish()
+        // Of frames that are nearly nothing no receiver would believe how much they stand for.
+        if effort == .small, !LineFormat.isPlausible(length: made.originalLength, codedLength: made.length) {
+            return try self.run(source, .deflated)
+        }
         return made
     }
 
@@ -76,19 +94,22 @@ package final class LineCoder: Sendable {
 
 /// Coded objects, the last used last.
 private struct KeptObjects {
-    private var objects: [CodedObject] = []
+    private var objects: [(object: CodedObject, effort: CodingEffort)] = []
     private let room: Int64
 
     init(room: Int64) { self.room = room }
 
-    subscript(_ digest: [UInt8]) -> CodedObject? { objects.first { $0.originalDigest == digest } }
-
-    mutating func keep(_ object: CodedObject) {
-        remove(object.originalDigest)
-        objects.append(object)
-        // The newest stays in any case: it is being sent.
-        while objects.count > 1, objects.reduce(0, { $0 + $1.length }) > room { objects.removeFirst() }
+    /// What was made of an object is sent on, with however much effort; unless the receiver makes nothing of coded frames.
+    func object(_ digest: [UInt8], _ effort: CodingEffort) -> CodedObject? {
+        objects.first { $0.object.originalDigest == digest && (effort != .deflated || $0.effort == .deflated) }?.object
     }
 
-    mutating func remove(_ digest: [UInt8]) { objects.removeAll { $0.originalDigest == digest } }
+    mutating func keep(_ object: CodedObject, _ effort: CodingEffort) {
+        remove(object.originalDigest)
+        objects.append((object, effort))
+        // The newest stays in any case: it is being sent.
+        while objects.count > 1, objects.reduce(0, { $0 + $1.object.length }) > room { objects.removeFirst() }
+    }
+
+    mutating func remove(_ digest: [UInt8]) { objects.removeAll { $0.object.originalDigest == digest } }
 }

@@ -33,6 +33,9 @@ package struct LineDecoder: ~Copyable {
         }
         let length = LineFormat.read(header, at: 4, 8)
         guard length <= UInt64(max(0, most)) else { throw .damaged("the object is too long") }
+        guard LineFormat.isPlausible(length: Int64(length), codedLength: codedLength) else {
+            throw .damaged("the object is too long for its form")
+        }
         self.length = Int64(length)
         at = Int64(LineFormat.headerSize)
     }
@@ -48,7 +51,7 @@ package struct LineDecoder: ~Copyable {
         guard let header = LineFormat.PieceHeader(bytes) else { throw .damaged("a piece that is none") }
         guard Int64(header.length) <= length - restored else { throw .damaged("longer than it says") }
         let payload = try read(header.codedLength)
-        guard let piece = try restore(payload, header), piece.count == header.length else {
+        guard let piece = try Self.restored(payload, header, codecs), piece.count == header.length else {
             throw .damaged("a piece does not decode")
         }
         hash.update(data: piece)
@@ -72,7 +75,10 @@ package struct LineDecoder: ~Copyable {
         return bytes
     }
 
-    private func restore(_ payload: [UInt8], _ header: LineFormat.PieceHeader) throws(LineCodingFailure) -> [UInt8]? {
+    /// The octets that a piece stands for; nil where it contradicts itself.
+    static func restored(
+        _ payload: [UInt8], _ header: LineFormat.PieceHeader, _ codecs: FrameCodecs
+    ) throws(LineCodingFailure) -> [UInt8]? {
         switch header.kind {
         case .stored: return payload
         case .deflated: return SmallForm.inflated(payload, length: header.length)
@@ -81,11 +87,13 @@ package struct LineDecoder: ~Copyable {
                 let planes = SmallForm.inflated(Array(payload.dropFirst()), length: header.length)
             else { return nil }
             return SmallForm.samples(planes, width: Int(width))
-        case .frame: return try frame(payload, header.length)
+        case .frame: return try frame(payload, header.length, codecs)
         }
     }
 
-    private func frame(_ payload: [UInt8], _ length: Int) throws(LineCodingFailure) -> [UInt8]? {
+    private static func frame(
+        _ payload: [UInt8], _ length: Int, _ codecs: FrameCodecs
+    ) throws(LineCodingFailure) -> [UInt8]? {
         guard let form = FrameForm(payload), form.length == length,
             form.highLength <= payload.count - FrameForm.size
         else { return nil }

@@ -12,6 +12,8 @@ package enum LineCodingFailure: Error, Hashable, Sendable {
     case outOfSpace
     /// The codecs have too much to do.
     case busy
+    /// A codec took too long over a frame, or was ended over it: that says nothing of the frame.
+    case lost
 
     package var sentence: String {
         switch self {
@@ -20,6 +22,7 @@ package enum LineCodingFailure: Error, Hashable, Sendable {
         case .damaged(let reason): "the coded object is damaged: \(reason)"
         case .outOfSpace: "there is no room for temporary files"
         case .busy: "the codecs are busy"
+        case .lost: "a codec ended over a frame"
         }
     }
 }
@@ -44,6 +47,20 @@ package enum LineFormat {
     static let largestFrame = 64 << 20
     /// A frame is so many times its codestream at most: what claims more is not decoded.
     static let mostExpansion = 20_000
+    /// An object is so many times its coded form at most, and so much more.
+    private static let mostRatio: Int64 = 2_000
+    private static let ratioSlack: Int64 = 64 << 20
+
+    /// Whether an object may be so long: what claims more is neither written nor decoded.
+    static func isPlausible(length: Int64, codedLength: Int64) -> Bool {
+        (length - ratioSlack) / mostRatio <= codedLength
+    }
+
+    /// Octets of the coded form of an object of so many octets, at most.
+    package static func longestForm(of length: Int64) -> Int64 {
+        let (more, isTooLong) = length.addingReportingOverflow(length / 4 + (1 << 20))
+        return isTooLong ? .max : more
+    }
 
     enum Kind: UInt8 {
         /// As it is.

@@ -9,6 +9,9 @@ package struct PaceLimits: Sendable {
     /// While we wait for a body, so much must come in each window; our own waiting does not count.
     package var window = TimeAmount.seconds(10)
     package var windowBytes = 10 << 10
+    /// The same for what other archives send: over a line that is shared by many, and throttled, it comes as slowly as it must.
+    package var patientWindow = TimeAmount.seconds(60)
+    package var patientWindowBytes = 256
     /// How long an answer may lie here because nobody takes it.
     package var stall = TimeAmount.seconds(120)
     /// What is still read of a body whose answer has been given already.
@@ -33,6 +36,7 @@ package struct ClientPace: Sendable {
     /// Since when no request is in hand; nil while one is.
     private var idleSince: NIODeadline?
     private var isReading = false
+    private var isPatient = false
     private var isAnswering = false
     /// Whether the answer has been given, be the request read or not.
     package private(set) var isAnswered = false
@@ -53,8 +57,10 @@ package struct ClientPace: Sendable {
     /// Whether no request is in hand.
     package var isIdle: Bool { idleSince != nil }
 
-    package mutating func began(at now: NIODeadline) {
+    /// - Parameter isPatient: whether the body may come very slowly.
+    package mutating func began(at now: NIODeadline, isPatient: Bool = false) {
         idleSince = nil
+        self.isPatient = isPatient
         isReading = true
         isAnswering = false
         isAnswered = false
@@ -99,8 +105,8 @@ package struct ClientPace: Sendable {
             settle(now)
             demandedAt = now
         }
-        guard waited >= limits.window else { return .fine }
-        let isSlow = received < limits.windowBytes
+        guard waited >= (isPatient ? limits.patientWindow : limits.window) else { return .fine }
+        let isSlow = received < (isPatient ? limits.patientWindowBytes : limits.windowBytes)
         (waited, received) = (.zero, 0)
         return isSlow ? .slow : .fine
     }

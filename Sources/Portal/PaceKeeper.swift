@@ -23,6 +23,8 @@ final class PaceKeeper: ChannelDuplexHandler, RemovableChannelHandler {
     private static let ended = [ClientPace.Verdict.idle, .slow, .hopeless].map {
         Counter(label: "phim_http_connections_ended_total", dimensions: [("why", "\($0)")])
     }
+    /// Where other archives send objects.
+    private static let exchange = "/api/v1/exchange/"
     /// How long what is in hand may take once the server is to stop.
     static let farewell = TimeAmount.seconds(6)
 
@@ -56,7 +58,8 @@ final class PaceKeeper: ChannelDuplexHandler, RemovableChannelHandler {
         guard !isClosing else { return }
         switch unwrapInboundIn(data) {
         case .head(let request):
-            pace.began(at: .now())
+            pace.began(
+                at: .now(), isPatient: request.method == .patch && request.path?.hasPrefix(Self.exchange) == true)
             if request.headerFields[.expect]?.lowercased() == "100-continue" {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
             }

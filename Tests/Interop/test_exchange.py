@@ -270,16 +270,42 @@ def test_a_receipt_is_of_what_is_read_again(make_archive, tmp_path):
     station = Station(centre)
     said = claims(station.receipt(uid, digests(objects), synthetic.uid()).json()["receipt"], station.key())
     assert said["missing"] == [lost]
-    # Sent again, the good one takes the place of the bad one.
-    station.send(uid, lost, objects[lost] + b"")
+    # From then on it counts as absent: it is asked for, and the good one takes the place of the bad one.
+    wanted = digests(objects)
+    assert station.offer(uid, wanted).json()["isComplete"] is False
+    assert station.held(uid, wanted) == set(objects) - {lost}
+    form = coded(objects[lost])
+    assert station.progress(uid, lost, objects[lost], form).headers["Upload-Complete"] == "?0"
+    assert station.send(uid, lost, objects[lost]).json()["outcome"] == "stored"
+    assert station.offer(uid, wanted).json()["isComplete"] is True
+    said = claims(station.receipt(uid, wanted, synthetic.uid()).json()["receipt"], station.key())
+    assert said["missing"] == []
     centre.assert_healthy()
+
+
+def test_what_arrived_in_part_is_let_go_once_the_object_is_there(centre, station, tmp_path):
+    uid, objects = study(tmp_path, instances=1, rows=128)
+    [(name, data)] = objects.items()
+    form, other = coded(data, pieces="stored"), coded(data)
+    station.send_and_cut(uid, name, data, form, 20_000)
+    folder = centre.data / "exchange" / "uploads"
+    assert [path for path in folder.rglob(sha256(form).hex())]
+    assert station.send(uid, name, data, other).status_code == 200
+    assert station.progress(uid, name, data, form).headers["Upload-Complete"] == "?1"
+    assert not [path for path in folder.rglob(sha256(form).hex())]
+    # Longer than any object that is taken, or than a station's share.
+    for length in (1 << 34, 1 << 62):
+        answer = station.http.head(
+            station.path(uid, form), headers=station.fields(name, b"other", form) | {"Upload-Length": str(length)},
+            timeout=20)
+        assert answer.status_code == 413
 
 
 def test_a_correction_comes_with_the_study(centre, station, tmp_path):
     uid, objects = study(tmp_path, instances=2, PatientName="Sai^Ten", PatientID="OLD")
     wanted = digests(objects)
-    correction = {"00100010": "Đúng^Tên", "00100020": "NEW", "00080018": "1.2.3", "00104000": ""}
-    assert station.offer(uid, wanted, correction=correction).status_code == 200
+    correction = {"00100010": "Đúng^Tên", "00100020": "NEW", "00080018": "1.2.3", "00104000": "", "00080020": "x", "y": ""}
+    assert station.offer(uid, wanted, correction=correction).json()["correctionTaken"] is False, "nothing is here yet"
     for name, data in objects.items():
         assert station.send(uid, name, data).json()["outcome"] == "stored"
 
@@ -288,6 +314,9 @@ def test_a_correction_comes_with_the_study(centre, station, tmp_path):
             f"{centre.url}/dicom-web/studies?StudyInstanceUID={uid}&includefield=00100010", timeout=20).json()
         return rows[0]["00100020"]["Value"][0], rows[0]["00100010"]["Value"][0]["Alphabetic"]
 
+    assert shown() == ("OLD", "Sai^Ten")
+    answer = station.offer(uid, wanted, correction=correction).json()
+    assert answer["correctionTaken"] is True and {"00080018", "00080020", "y"} <= set(answer["rejected"])
     assert shown() == ("NEW", "Đúng^Tên")
     # The octets stay those of the station.
     assert station.offer(uid, wanted, correction=correction).json()["isComplete"]
@@ -296,11 +325,38 @@ def test_a_correction_comes_with_the_study(centre, station, tmp_path):
     assert shown() == ("NEWER", "Sai^Ten")
     station.offer(uid, wanted, correction={})
     assert shown() == ("OLD", "Sai^Ten")
-    # What somebody wrote at the centre stays.
+    # Another station has no say, nor has anybody in a thousand attributes.
+    other = Station(centre, account="other station")
+    assert other.offer(uid, wanted, correction={"00100020": "EVIL"}).json()["correctionTaken"] is False
+    many = {f"0010{number:04X}": "" for number in range(1_000)}
+    assert station.offer(uid, wanted, correction=many).json()["correctionTaken"] is False
+    assert shown() == ("OLD", "Sai^Ten")
+    # What somebody wrote at the centre stays, and nothing is put beside it, even when it was taken back.
+    station.offer(uid, wanted, correction={"00100010": "Before^That"})
     centre.run("study", "correct", uid, "--set", "PatientID=MINE", "--reason", "known here")
-    station.offer(uid, wanted, correction={"00100020": "THEIRS", "00100010": "Their^Name"})
-    assert shown() == ("MINE", "Their^Name")
-    assert station.offer(uid, wanted, correction={"xyz": "1"}).status_code == 400
+    for said in ({"00100020": "THEIRS", "00100010": "Their^Name"}, {}):
+        assert station.offer(uid, wanted, correction=said).json()["correctionTaken"] is False
+        assert shown() == ("MINE", "Before^That")
+    answer = station.receipt(uid, wanted, synthetic.uid(), correction={"00100020": "THEIRS"}).json()
+    assert answer["correctionTaken"] is False and shown() == ("MINE", "Before^That")
+
+
+def test_a_study_that_others_brought_is_not_corrected_and_not_told_of(centre, station, tmp_path):
+    uid, objects = study(tmp_path, instances=2, PatientID="OTHERS")
+    other = Station(centre, account="other station")
+    (first, one), (second, two) = objects.items()
+    assert other.send(uid, first, one).json()["outcome"] == "stored"
+    # Who does not know the digests learns nothing.
+    guess = {name: bytes(32) for name in objects}
+    for listed in (False, True):
+        answer = station.offer(uid, guess, listed=listed, correction={"00100020": "EVIL"}).json()
+        assert (answer["instances"], answer["correctionTaken"]) == (0, False)
+    # One object of its own does not make the study its own.
+    assert station.send(uid, second, two).json()["outcome"] == "stored"
+    assert station.offer(uid, digests(objects), correction={"00100020": "EVIL"}).json()["correctionTaken"] is False
+    assert other.offer(uid, digests(objects), correction={"00100020": "EVIL"}).json()["correctionTaken"] is False
+    rows = centre.http().get(f"{centre.url}/dicom-web/studies?StudyInstanceUID={uid}", timeout=20).json()
+    assert rows[0]["00100020"]["Value"] == ["OTHERS"]
 
 
 def test_many_objects_at_once(centre, station, tmp_path):
@@ -313,7 +369,12 @@ def test_many_objects_at_once(centre, station, tmp_path):
     changed = data[:-2] + b"\1\2"
     with concurrent.futures.ThreadPoolExecutor(4) as lanes:
         answers = list(lanes.map(lambda _: Station(centre).send(uid, name, changed), range(4)))
-    assert {answer.status_code for answer in answers} <= {200, 409, 422}
+    assert {answer.status_code for answer in answers} <= {200, 409, 503}
+    # Whoever was overtaken asks how far it is, and goes on.
+    form = coded(changed)
+    progress = station.progress(uid, name, changed, form).headers
+    if progress["Upload-Complete"] == "?0":
+        assert station.send(uid, name, changed, offset=int(progress["Upload-Offset"])).status_code == 200
     assert station.held(uid, digests(objects) | {name: sha256(changed)}) == set(objects)
 
 

@@ -10,8 +10,8 @@ enum Bench {
     /// The codecs without workers.
     static let codecs = FrameCodecs { job, bytes throws(ImagingFailure) in try job.perform(bytes) }
 
-    static func coder(_ memory: MethodMemory = MethodMemory()) -> LineCoder {
-        LineCoder(codecs: codecs, memory: memory, scratch: FileManager.default.temporaryDirectory.path)
+    static func coder(_ codecs: FrameCodecs = Bench.codecs) -> LineCoder {
+        LineCoder(codecs: codecs, scratch: FileManager.default.temporaryDirectory.path)
     }
 
     static func source(_ file: [UInt8], lying: Bool = false) throws -> LineSource {
@@ -32,7 +32,9 @@ enum Bench {
         return try object.read(from: 0, count: Int(object.length))
     }
 
-    static func restored(_ coded: [UInt8], most: Int64 = 1 << 30) throws(LineCodingFailure) -> [UInt8] {
+    static func restored(
+        _ coded: [UInt8], most: Int64 = 1 << 30, codecs: FrameCodecs = Bench.codecs
+    ) throws(LineCodingFailure) -> [UInt8] {
         var decoder = try LineDecoder(codedLength: Int64(coded.count), most: most, codecs: codecs) {
             offset, count throws(LineCodingFailure) in
             let start = Int(min(offset, Int64(coded.count)))

@@ -91,7 +91,7 @@ struct RoundTripTests {
         let file = image.file(pixels(image))
         let coded = try Bench.coded(file)
         #expect(try Bench.restored(coded) == file, "\(name)")
-        let plain = try Bench.coder().coded(try Bench.source(file), isPlain: true)
+        let plain = try Bench.coder().coded(try Bench.source(file), .stored)
         #expect(try Bench.restored(plain.read(from: 0, count: Int(plain.length))) == file, "\(name)")
         #expect(coded.count <= file.count + 200, "\(name): \(coded.count) of \(file.count)")
     }
@@ -126,7 +126,7 @@ struct RoundTripTests {
         let file = image.file(Bench.words(Bench.smooth(image.count, 0...4095)))
         let source = try Bench.source(file)
         let first = try Bench.coder().coded(source)
-        let second = try Bench.coder(MethodMemory()).coded(source)
+        let second = try Bench.coder().coded(source)
         #expect(first.digest == second.digest)
         #expect(first.originalDigest == Array(SHA256.hash(data: file)))
         let isInFile = !first.isInMemory
@@ -153,35 +153,66 @@ struct RoundTripTests {
             if frame.bytes.count == image.count * 2 { frame.bytes[77] ^= 1 }
             return frame
         }
-        let coder = LineCoder(
-            codecs: codecs, memory: MethodMemory(), scratch: FileManager.default.temporaryDirectory.path)
-        let object = try coder.coded(try Bench.source(file))
+        let object = try Bench.coder(codecs).coded(try Bench.source(file))
         #expect(try Bench.restored(object.read(from: 0, count: Int(object.length))) == file)
     }
 
-    @Test("what codes a kind of image better is remembered, also by the next process") func memory() throws {
-        let path = FileManager.default.temporaryDirectory.appending(path: "phim-\(UUID().uuidString).json").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let image = Bench.Image(rows: 64, columns: 64)
+    @Test("a codec is chosen by the object alone, by a strip of it") func chosen() throws {
+        let image = Bench.Image(rows: 256, columns: 256)
         let calls = CallCount()
         let codecs = FrameCodecs { job, bytes throws(ImagingFailure) in
-            calls.add()
+            calls.add(bytes.count)
             return try job.perform(bytes)
         }
-        var before = 0
-        var costs: [Int] = []
-        for seed in 1...24 {
-            // A new process each time.
-            let coder = LineCoder(
-                codecs: codecs, memory: MethodMemory(path: path), scratch: FileManager.default.temporaryDirectory.path)
+        let coder = Bench.coder(codecs)
+        var digests: [[UInt8]] = []
+        for seed in [1, 2, 3, 1] {
             let file = image.file(Bench.words(Bench.smooth(image.count, 0...4095, seed: UInt64(seed))))
-            _ = try coder.coded(try Bench.source(file))
-            costs.append(calls.count - before)
-            before = calls.count
+            let object = try coder.coded(try Bench.source(file))
+            digests.append(object.digest)
+            coder.forget(object)
         }
-        // Encoded and decoded, by both methods at first, by one later.
-        #expect(costs.prefix(3) == [4, 4, 4])
-        #expect(costs.count { $0 == 2 } >= 18)
+        #expect(digests[0] == digests[3])
+        // Two strips, the frame, and the frame decoded again.
+        #expect(calls.count == 16)
+        #expect(calls.octets < 4 * image.count * 2 * 2)
+    }
+
+    @Test("while the codecs are busy nothing is coded, so that it has one form only") func busy() throws {
+        let image = Bench.Image()
+        let file = image.file(Bench.words(Bench.smooth(image.count, 0...4095)))
+        let codecs = FrameCodecs { _, _ throws(ImagingFailure) in throw .busy }
+        #expect(throws: LineCodingFailure.busy) { _ = try Bench.coder(codecs).coded(try Bench.source(file)) }
+        let plain = try Bench.coder(codecs).coded(try Bench.source(file), .deflated)
+        #expect(try Bench.restored(plain.read(from: 0, count: Int(plain.length)), codecs: codecs) == file)
+    }
+
+    @Test("a decoder that ends says nothing of the object") func lost() throws {
+        let image = Bench.Image()
+        let coded = try Bench.coded(image.file(Bench.words(Bench.smooth(image.count, 0...4095))))
+        let codecs = FrameCodecs { _, _ throws(ImagingFailure) in throw .workerLost("too long") }
+        #expect(throws: LineCodingFailure.lost) { _ = try Bench.restored(coded, codecs: codecs) }
+    }
+
+    @Test("what is coded apart is never more than the decoder takes") func longHigh() throws {
+        // More than 8 MiB of other bits that do not become smaller.
+        let image = Bench.Image(rows: 3_100, columns: 3_100)
+        var generator = Generator(3)
+        let words = Bench.smooth(image.count, 0...4095).map { sample in
+            sample | Int(UInt8(truncatingIfNeeded: generator.next() >> 40)) << 12 & 0xF000
+        }
+        let file = image.file(Bench.words(words))
+        #expect(try Bench.restored(try Bench.coded(file)) == file)
+    }
+
+    @Test("nearly nothing that stands for very much is written as receivers believe it") func black() throws {
+        let image = Bench.Image(rows: 1_024, columns: 1_024, allocated: 8, stored: 8, frames: 96)
+        let file = image.file([UInt8](repeating: 0, count: image.count))
+        let coded = try Bench.coded(file)
+        #expect(try Bench.restored(coded) == file)
+        #expect(coded.count < file.count / 500)
+        let bomb = Array("PHL1".utf8) + (0..<8).map { UInt8(truncatingIfNeeded: 80 << 20 >> ($0 * 8)) } + [0xFF]
+        #expect(throws: LineCodingFailure.self) { _ = try Bench.restored(bomb + [UInt8](repeating: 0, count: 32)) }
     }
 
     @Test("files of others", .enabled(if: FileManager.default.fileExists(atPath: Pictures.corpus)))
@@ -203,9 +234,10 @@ struct RoundTripTests {
 }
 
 private final class CallCount: Sendable {
-    private let value = Mutex(0)
+    private let value = Mutex((count: 0, octets: 0))
 
-    var count: Int { value.withLock { $0 } }
+    var count: Int { value.withLock { $0.count } }
+    var octets: Int { value.withLock { $0.octets } }
 
-    func add() { value.withLock { $0 += 1 } }
+    func add(_ octets: Int) { value.withLock { $0 = ($0.count + 1, $0.octets + octets) } }
 }

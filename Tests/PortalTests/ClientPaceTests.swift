@@ -48,6 +48,19 @@ struct ClientPaceTests {
         #expect(verdicts.contains(.slow) == isSlow)
     }
 
+    @Test("What another archive sends may come slower by far, but not stop", arguments: [(3, true), (5, false)])
+    func patient(bytesASecond: Int, isSlow: Bool) {
+        var pace = pace()
+        pace.began(at: at(0), isPatient: true)
+        var verdicts: Set<ClientPace.Verdict> = []
+        for second in 0..<130 {
+            pace.demanded(at: at(Double(second)))
+            pace.receivedBody(bytesASecond, at: at(Double(second) + 1))
+            verdicts.insert(pace.verdict(at: at(Double(second) + 1)))
+        }
+        #expect(verdicts.contains(.slow) == isSlow)
+    }
+
     @Test("A body that stops is too slow, however fast it began")
     func stopped() {
         var pace = pace()

@@ -99,10 +99,12 @@ class Station:
             except OSError:
                 pass
 
-    def receipt(self, study, objects, transaction, listed=False):
+    def receipt(self, study, objects, transaction, listed=False, correction=None):
         body = {"transactionUID": transaction, "manifest": manifest(objects).hex(), "instances": len(objects)}
         if listed:
             body["objects"] = {uid: digest.hex() for uid, digest in objects.items()}
+        if correction is not None:
+            body["correction"] = correction
         return self.http.post(f"{self.root}/studies/{study}/receipt", json=body, timeout=60)
 
     def key(self):
