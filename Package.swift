@@ -272,8 +272,7 @@ let package = Package(
             ["Media", "Ingest", "Retrieval", "Catalog", "Volumes", "DICOMCore", "CArchive", crypto, logging]),
         tests("ArchiveTests", ["Access", "Archive", "DICOMCore", "Forwarding", "Records"]),
         tests("LineCodingTests", ["LineCoding", "DICOMImaging", "DICOMCore", crypto]),
-        tests(
-            "ExchangeTests", ["Exchange", "LineCoding", "Catalog", "Encounters", "Records", "DICOMCore", crypto]),
+        tests("ExchangeTests", ["Exchange", crypto]),
         tests("DICOMImagingTests", ["DICOMImaging", "DICOMCore"]),
         tests("AccessTests", ["Access", "Records", crypto, grdb, logging]),
         tests(

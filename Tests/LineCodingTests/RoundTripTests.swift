@@ -211,7 +211,7 @@ struct RoundTripTests {
         let coded = try Bench.coded(file)
         #expect(try Bench.restored(coded) == file)
         #expect(coded.count < file.count / 500)
-        let bomb = Array("PHL1".utf8) + (0..<8).map { UInt8(truncatingIfNeeded: 80 << 20 >> ($0 * 8)) } + [0xFF]
+        let bomb = Array("PHL1".utf8) + (0..<8).map { UInt8(truncatingIfNeeded: (80 << 20) >> ($0 * 8)) } + [0xFF]
         #expect(throws: LineCodingFailure.self) { _ = try Bench.restored(bomb + [UInt8](repeating: 0, count: 32)) }
     }
 
