@@ -44,7 +44,7 @@ struct ExchangeLane: Lane {
             var object = try await doors.work.run { try Self.coded(parcel, effort, doors) }
             let prepared = ContinuousClock.now
             var delivered = await deliver(object, sent)
-            if delivered.isPlainWanted, effort == .small {
+            if delivered.isPlainWanted, !isPlain {
                 plain.note([digest])
                 begun.remove(object.name)
                 object = try await doors.work.run { try Self.coded(parcel, .deflated, doors) }

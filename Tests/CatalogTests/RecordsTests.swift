@@ -105,7 +105,11 @@ struct Peers {
                 // A table of words takes its own tables with it.
                 try db.execute(sql: "DROP TABLE IF EXISTS \(table)")
             }
-            try db.execute(sql: "ALTER TABLE peer DROP COLUMN priority; PRAGMA user_version = 1")
+            try db.execute(
+                sql: """
+                    ALTER TABLE peer DROP COLUMN priority; ALTER TABLE peer DROP COLUMN isSecure;
+                    PRAGMA user_version = 1
+                    """)
         }
         let records = try scratch.records()
         #expect(try records.peers() == [peer])

@@ -77,7 +77,7 @@ struct DeskTests {
         let centre = backlog[0]
         #expect((centre.studies, centre.instances, centre.bytes) == (2, 4, 20_000))
         #expect(centre.classes.map(\.priority) == ["stat", "normal"] && centre.classes.map(\.instances) == [1, 3])
-        #expect(centre.oldestSeconds == 3_600 && centre.oldest == "20261122090000" && centre.finishAt == nil)
+        #expect(centre.oldestSeconds == 3_601 && centre.oldest == "20261122090001" && centre.finishAt == nil)
         #expect(backlog[1].line?.state == .closed && backlog[1].studies == 0)
         try station.book.remove(route: "all", by: "t")
         try station.book.remove(destination: "centre", by: "t")

@@ -93,11 +93,12 @@ final class Station: Sendable {
     /// Somebody says that a study has another description.
     func correct(_ study: String) throws {
         try encounters.change(by: "test") { desk in
-            let correction = StudyCorrection(
-                studyInstanceUID: study, revision: 7, at: 1, isByHand: true, attributes: [.studyDescription: "HEAD"])
-            try catalog.project([correction], through: 7)
-            try desk.records.markForwarding(study: study)
+            let claims = StudyClaims(
+                studyInstanceUID: study, modalities: ["CT"], values: [.patientID: "P1"], all: [[.patientID: "P1"]])
+            try desk.corrections.correct(claims, set: [.studyDescription: "HEAD"], reason: "test")
         }
+        // What follows from it is told by the feed.
+        try follow()
         try follow()
     }
 

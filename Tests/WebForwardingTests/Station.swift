@@ -18,6 +18,13 @@ import Web
 
 typealias Tag = DICOMCore.Tag
 
+/// A clock of which a second goes by with every look.
+private final class Ticks: Sendable {
+    private let at = Atomic<Int64>(1_795_000_000_000_000)
+
+    func next() -> Int64 { at.wrappingAdd(1_000_000, ordering: .relaxed).newValue }
+}
+
 /// Volumes, catalogue, records and rules in a folder of their own.
 final class Station: Sendable {
     let folder: String
@@ -37,11 +44,15 @@ final class Station: Sendable {
         volumes = try VolumeStore(
             directory: folder + "/volumes", options: VolumeOptions(volumeSize: 64 << 20, zeroAhead: 0, reserve: 0))
         catalog = try CatalogStore(path: folder + "/catalog.sqlite")
+        let ticks = Ticks()
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         ingest = IngestPipeline(volumes: volumes, catalog: catalog, logger: logger)
         encounters = Encounters(
-            records: try RecordStore(path: folder + "/records.sqlite"),
+            // A second goes by with every look at the clock: what waits for a moment is due at once.
+            records: try RecordStore(
+                path: folder + "/records.sqlite",
+                now: { ticks.next() }),
             settings: OrderSettings(issuer: "24001", accessionPrefix: "BG"))
         outbox = Outbox(catalog: catalog, encounters: encounters)
         book = RouteBook(catalog: catalog, encounters: encounters)
