@@ -2,6 +2,7 @@
 
 import Access
 import Encounters
+import Forwarding
 import Foundation
 import Hummingbird
 import Records
@@ -19,8 +20,12 @@ struct ContactRoutes: Sendable {
             let report = try await ExchangeChecks.body(StationReport.self, of: request, on: services)
             guard (1...64).contains(report.name.count), !report.name.contains(where: \.isNewline),
                 report.version.count <= 64, report.backlog.count <= Self.mostBacklog,
-                report.backlog.allSatisfy({ $0.priority.count <= 16 })
-            else { throw Problem(.badRequest, "A name of 1 to 64 characters, a version, and a short backlog.") }
+                report.backlog.allSatisfy({ ShipmentRecord.Priority(word: $0.priority)?.word == $0.priority })
+            else {
+                throw Problem(
+                    .badRequest,
+                    "A name of 1 to 64 characters, a version, and a short backlog of stat, normal and bulk.")
+            }
             let now = try await services.run { services in
                 try services.encounters.change(by: "station:" + caller.account) { desk in
                     // A clock that is far off must not overflow.

@@ -221,7 +221,8 @@ struct ExchangeLane: Lane {
         let body = PacedBody(object: object.coded, offset: offset, pace: line.pace, work: doors.work, sent: sent)
         do throws(ExchangeLineFailure) {
             let answer = try await line.ask(
-                .PATCH, Self.path(object), headers: headers, body: .stream(body, length: .known(body.length)))
+                .PATCH, Self.path(object), headers: headers, body: .stream(body, length: .known(body.length)),
+                watching: sent, through: sent.count + body.length)
             switch answer.status {
             case 200: return .ended(.taken("stored"))
             case 409:

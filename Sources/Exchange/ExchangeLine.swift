@@ -99,9 +99,27 @@ package actor ExchangeLine {
 
     // MARK: Asking
 
+    private static func answer(to request: HTTPClientRequest, _ client: HTTPClient) async throws -> CentreAnswer {
+        let response = try await client.execute(request, deadline: .distantFuture)
+        let body = try await response.body.collect(upTo: longestAnswer)
+        return CentreAnswer(status: Int(response.status.code), headers: response.headers, body: body)
+    }
+
+    /// Ends with an error when nothing moves for a minute while octets are still to go. The system notices a line that is dead,
+    /// but not one behind something that takes what it does not pass on.
+    private static func watch(_ sent: SentOctets, through end: Int64) async throws {
+        var before: Int64 = -1
+        while sent.count < end {
+            guard sent.count != before else { throw ExchangeLineFailure(outcome: .failed("nothing moves on the line")) }
+            before = sent.count
+            try await Task.sleep(for: .seconds(60))
+        }
+    }
+
     /// Asks, and gives whatever is answered. The body is JSON, compressed by the caller where that is worth it.
     func ask(
-        _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:], body: HTTPClientRequest.Body? = nil
+        _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:], body: HTTPClientRequest.Body? = nil,
+        watching sent: SentOctets? = nil, through end: Int64 = 0
     ) async throws(ExchangeLineFailure) -> CentreAnswer {
         let (client, authorization) = try await ready()
         var request = HTTPClientRequest(url: root + path)
@@ -113,9 +131,18 @@ package actor ExchangeLine {
         let wait = pace.take(Self.overhead)
         do {
             if wait > .zero { try await Task.sleep(for: wait) }
-            let response = try await client.execute(request, deadline: .distantFuture)
-            let body = try await response.body.collect(upTo: Self.longestAnswer)
-            return CentreAnswer(status: Int(response.status.code), headers: response.headers, body: body)
+            guard let sent else { return try await Self.answer(to: request, client) }
+            let whole = request
+            return try await withThrowingTaskGroup(of: CentreAnswer?.self) { group in
+                group.addTask { try await Self.answer(to: whole, client) }
+                group.addTask {
+                    try await Self.watch(sent, through: end)
+                    return nil
+                }
+                defer { group.cancelAll() }
+                while let answer = try await group.next() { if let answer { return answer } }
+                throw CancellationError()
+            }
         } catch { throw ExchangeLineFailure(outcome: Self.outcome(error)) }
     }
 

@@ -46,7 +46,8 @@ def test_everything_arrives(pair, tmp_path, shape, instances, cut_every):
         weight = sum(path.stat().st_size for path in made.files)
         print(f"{shape}: {weight} octets of files, {line.octets} over the line, {line.cuts} cuts")
         assert forwarding.files(station) == forwarding.files(centre)
-        assert line.octets < 1.1 * weight
+        # What is on its way when the line is cut is lost: with two lanes what the line's two buffers of 32 KiB hold.
+        assert line.octets < 1.1 * weight + line.cuts * 70_000
 
 
 def test_stat_overtakes_a_backlog_within_one_object(pair, tmp_path):
@@ -79,7 +80,7 @@ def test_a_line_that_falls_silent_is_noticed(pair, tmp_path):
         eventually(lambda: forwarding.counter(station, "phim_forwarded_objects_total") >= 2)
         line.darken()
         said = eventually(lambda: (text := forwarding.explain(station, made.uid)) and "nothing gets through" in text
-                          and text, 120, lambda: forwarding.explain(station, made.uid))
+                          and text, 240, lambda: forwarding.explain(station, made.uid))
         print(said)
         line.cut()
         line.lighten()

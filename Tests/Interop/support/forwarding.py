@@ -97,7 +97,7 @@ def wait_for(archive, study, state, to="centre", seconds=LONG):
 
 def backlog(archive, to="centre"):
     """Studies that wait for a destination."""
-    return sum(row["studies"] for row in archive.json("outbox") if row["destination"] == to)
+    return sum(row["studies"] for row in archive.json("outbox")["backlog"] if row["destination"] == to)
 
 
 def drained(archive, to="centre", seconds=LONG):
