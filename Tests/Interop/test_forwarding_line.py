@@ -1,4 +1,4 @@
-"""Forwarding over lines as a commune has them: thin, far, lossy, cut, silent, and away for a week."""
+"""Forwarding over lines as a commune has them: thin, far, lossy, cut, and away for a week."""
 
 import random
 import time
