@@ -72,9 +72,7 @@ struct DestinationRunner: Sendable {
     }
 
     private var allowance: Timetable.Allowance {
-        let time = Array(LocalTime.text(outbox.encounters.records.now()))
-        let (hour, minute) = (Int(String(time[8..<10])) ?? 0, Int(String(time[10..<12])) ?? 0)
-        return timetable.allowance(day: LocalTime.weekday(outbox.encounters.records.now()), minute: hour * 60 + minute)
+        OutboxForecast.allowance(timetable, at: outbox.encounters.records.now())
     }
 
     private func setRate() {
