@@ -42,7 +42,7 @@ package actor ParcelQueue {
             return nil
         }
         // Most of the time it is the one that is being sent.
-        if let load = loads[first], !busy.contains(first), let parcel = take(load.shipment) { return parcel }
+        if let shipment = loads[first]?.shipment, !busy.contains(first), let parcel = take(shipment) { return parcel }
         let due = try await blocking.run {
             try outbox.due(destination, onlyStat: onlyStat, limit: Self.mostLoads)
         }
@@ -59,11 +59,11 @@ package actor ParcelQueue {
         return nil
     }
 
+    /// In place: a copy of a load would copy the list of a whole study for each object.
     private func take(_ shipment: ShipmentRecord) -> Parcel? {
-        guard var load = loads[shipment.id], let instance = load.remaining.popLast() else { return nil }
-        load.underWay += 1
-        loads[shipment.id] = load
-        return Parcel(shipment: shipment, instance: instance, forms: load.forms)
+        guard let instance = loads[shipment.id]?.remaining.popLast() else { return nil }
+        loads[shipment.id]?.underWay += 1
+        return Parcel(shipment: shipment, instance: instance, forms: loads[shipment.id]?.forms ?? [])
     }
 
     /// Lists what of a shipment is missing there. False when the line is lost.
@@ -117,10 +117,8 @@ package actor ParcelQueue {
     func giveBack(_ parcel: Parcel) { done(parcel, isDone: false) }
 
     private func done(_ parcel: Parcel, isDone: Bool) {
-        guard var load = loads[parcel.shipment.id] else { return }
-        load.underWay -= 1
-        if !isDone { load.remaining.append(parcel.instance) }
-        loads[parcel.shipment.id] = load
+        loads[parcel.shipment.id]?.underWay -= 1
+        if !isDone { loads[parcel.shipment.id]?.remaining.append(parcel.instance) }
     }
 
     /// The line was lost: what the destination has by now is asked anew.
