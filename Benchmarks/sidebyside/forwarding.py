@@ -58,19 +58,21 @@ def lan(bench):
             **{name: lambda port, tool=tool, environment=environment: forward_senders.tool(tool, series, port, environment)
                for name, (tool, environment) in TOOLS.items()},
         }
-        for number in range(bench.options.rounds):
+        # The first round only warms up: memory that this machine never used, files that no cache has.
+        for number in range(bench.options.rounds + 1):
             for kind in SINKS:
                 for name in _turned(list(senders), number):
                     # Senders as installed wait 40 ms for each object that storescp takes: measured once.
                     waits = kind is servers.TunedStoreSCP and name in ("orthanc", "storescu", "dcmsend")
-                    if waits and number:
+                    if waits and number != 1:
                         continue
                     place = bench.place()
                     with kind(place) as sink:
                         seconds = senders[name](sink.port)
                         _check(sink.stored(), series.count, f"{name} to {kind.name}")
                     shutil.rmtree(place, ignore_errors=True)
-                    rows.setdefault((kind.name, name), []).append(seconds)
+                    if number:
+                        rows.setdefault((kind.name, name), []).append(seconds)
                     bench.say(f"{name} to {kind.name}: {series.count / seconds:.0f} objects/s")
     return {"objects": series.count, "octets": series.bytes, "rows": [
         {"sink": sink, "sender": sender, "seconds": seconds} for (sink, sender), seconds in rows.items()]}
@@ -85,23 +87,22 @@ def archives(bench):
     rows = {}
     series = bench.series
     with PhimSource(bench.place(), series) as phim, TunedOrthancSource(bench.place(), series) as orthanc:
-        for _ in range(bench.options.rounds):
-            for name, options in (("phim", {}), ("phim-dimse", {"lanes": 4})):
+        for number in range(bench.options.rounds + 1):
+            for name in ("phim", "phim-dimse"):
                 place = bench.place()
                 with servers.Phim(place) as centre:
-                    if name == "phim":
-                        seconds = phim.forward(series, phim.phim(centre.archive))
-                    else:
-                        seconds = phim.forward(series, phim.dimse(centre.port, "PHIM", **options))
+                    to = (phim.phim(centre.archive, lanes=4) if name == "phim"
+                          else phim.dimse(centre.port, "PHIM", lanes=4))
+                    seconds = phim.forward(series, to)
                     _check(centre.stored(), series.count, name)
-                _note(bench, rows, name, seconds, place)
+                _note(bench, rows if number else {}, name, seconds, place)
             for name, way in (("orthanc-peer", lambda other: orthanc.peer(other.url)),
                               ("orthanc-dimse", lambda other: orthanc.store(other.port))):
                 place = bench.place()
                 with servers.TunedOrthanc(place) as other:
                     seconds = way(other)
                     _check(other.stored(), series.count, name)
-                _note(bench, rows, name, seconds, place)
+                _note(bench, rows if number else {}, name, seconds, place)
     return {"objects": series.count, "octets": series.bytes,
             "rows": [{"way": way, "seconds": seconds} for way, seconds in rows.items()]}
 

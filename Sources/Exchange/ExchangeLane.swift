@@ -20,8 +20,9 @@ struct ExchangeLane: Lane {
     let plain: BegunObjects
     let speed: LineSpeed
 
-    /// Larger objects are asked about before they are sent; of smaller ones not more can be lost than asking costs.
-    private static let asked: Int64 = 256 << 10
+    /// Larger objects are asked about before they are sent; of smaller ones not more can be lost than asking costs. Where the
+    /// study was offered the centre has said what it has the beginning of: only for the largest it is worth a second look.
+    private static let asked: (offered: Int64, unoffered: Int64) = (16 << 20, 256 << 10)
     /// Before a cut object goes on.
     private static let breath = Duration.milliseconds(500)
     /// Cuts in a row in which nothing more arrived.
@@ -82,6 +83,8 @@ struct ExchangeLane: Lane {
         let study: String
         let uid: String
         let priority: IngestPriority
+        /// Whether the centre was asked what it has of the study.
+        let isOffered: Bool
 
         /// Its name on the line.
         var name: String { Hexadecimal.text(coded.digest) }
@@ -107,7 +110,7 @@ struct ExchangeLane: Lane {
             }
             return Prepared(
                 coded: try doors.coder.coded(source, effort), study: instance.studyInstanceUID,
-                uid: instance.sopInstanceUID, priority: priority)
+                uid: instance.sopInstanceUID, priority: priority, isOffered: true)
         }
         let object = try doors.forms.object(instance, parcel.shipment.transform) { $0 == instance.transferSyntaxUID }
         let source = LineSource(
@@ -120,8 +123,7 @@ struct ExchangeLane: Lane {
         }
         return Prepared(
             coded: try doors.coder.coded(source, effort), study: object.studyInstanceUID,
-            uid: object.sopInstanceUID,
-            priority: priority)
+            uid: object.sopInstanceUID, priority: priority, isOffered: false)
     }
 
     // MARK: Its way
@@ -137,7 +139,8 @@ struct ExchangeLane: Lane {
     }
 
     private func deliver(_ object: Prepared, _ sent: SentOctets) async -> Delivered {
-        let isAsked = object.coded.length > Self.asked || begun.contains(object.name)
+        let least = object.isOffered ? Self.asked.offered : Self.asked.unoffered
+        let isAsked = object.coded.length > least || begun.contains(object.name)
         var arrived = Arrived.from(0)
         var fruitless = 0
         if isAsked {
@@ -222,7 +225,7 @@ struct ExchangeLane: Lane {
         do throws(ExchangeLineFailure) {
             let answer = try await line.ask(
                 .PATCH, Self.path(object), headers: headers, body: .stream(body, length: .known(body.length)),
-                watching: sent, through: sent.count + body.length)
+                watching: UploadWatch(sent: sent, end: sent.count + body.length, octets: object.coded.originalLength))
             switch answer.status {
             case 200: return .ended(.taken("stored"))
             case 409:
@@ -235,6 +238,8 @@ struct ExchangeLane: Lane {
             default: return .ended(answer.outcome)
             }
         } catch {
+            // A line that takes everything and gives nothing back is not asked once more.
+            if error.isSilent { return .ended(error.outcome) }
             if case .unreached = error.outcome { return .ended(error.outcome) }
             return .cut(error.outcome, Self.breath)
         }

@@ -13,6 +13,17 @@ package import Records
 /// Why the line cannot be used.
 struct ExchangeLineFailure: Error {
     let outcome: DeliveryOutcome
+    /// Nothing moved, or nothing was answered, for as long as it was waited for.
+    var isSilent = false
+}
+
+/// An object on its way, watched.
+struct UploadWatch: Sendable {
+    let sent: SentOctets
+    /// What `sent` counts when all of it was handed to the connection.
+    let end: Int64
+    /// Octets that the centre has to read, digest and store before it answers.
+    let octets: Int64
 }
 
 /// What a centre said.
@@ -73,9 +84,12 @@ package actor ExchangeLine {
 
     /// How long the files are believed.
     private static let trust = Duration.seconds(60)
-    /// An answer begins so long after the end of its question at the latest. It may be that digests of gigabytes are
-    /// computed; whether the line lives is another matter, and the system's (`stall`).
-    private static let patience = TimeAmount.seconds(240)
+    /// So long nothing needs to move, and so long after its question an answer comes at the latest: a centre that has more to
+    /// do says that it has. The system notices a line that is dead (`stall`), but not one behind something that takes what it
+    /// does not pass on.
+    private static let patience = Duration.seconds(60)
+    /// What a centre works through in a second at least.
+    private static let effort: Int64 = 1 << 20
     /// Milliseconds without a sign that what was sent arrives, after which the system ends a connection.
     private static let stall = 30_000
     /// Octets that wait in the system at most: of what is there nothing can be taken back for what is more urgent.
@@ -105,21 +119,26 @@ package actor ExchangeLine {
         return CentreAnswer(status: Int(response.status.code), headers: response.headers, body: body)
     }
 
-    /// Ends with an error when nothing moves for a minute while octets are still to go. The system notices a line that is dead,
-    /// but not one behind something that takes what it does not pass on.
-    private static func watch(_ sent: SentOctets, through end: Int64) async throws {
-        var before: Int64 = -1
-        while sent.count < end {
-            guard sent.count != before else { throw ExchangeLineFailure(outcome: .failed("nothing moves on the line")) }
-            before = sent.count
-            try await Task.sleep(for: .seconds(60))
+    /// Ends with an error when the line is silent for longer than it may be.
+    private static func listen(for upload: UploadWatch?) async throws {
+        var (before, movedAt) = (Int64(0), ContinuousClock.now)
+        while true {
+            try await Task.sleep(for: .seconds(1))
+            let count = upload?.sent.count ?? 0
+            if count != before { (before, movedAt) = (count, .now) }
+            let isAsked = count >= upload?.end ?? 0
+            let most = isAsked ? patience + .seconds((upload?.octets ?? 0) / effort) : patience
+            guard ContinuousClock.now - movedAt < most else {
+                let words = isAsked ? "the centre does not answer" : "nothing moves on the line"
+                throw ExchangeLineFailure(outcome: .failed(words), isSilent: true)
+            }
         }
     }
 
     /// Asks, and gives whatever is answered. The body is JSON, compressed by the caller where that is worth it.
     func ask(
         _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:], body: HTTPClientRequest.Body? = nil,
-        watching sent: SentOctets? = nil, through end: Int64 = 0
+        watching upload: UploadWatch? = nil
     ) async throws(ExchangeLineFailure) -> CentreAnswer {
         let (client, authorization) = try await ready()
         var request = HTTPClientRequest(url: root + path)
@@ -131,19 +150,20 @@ package actor ExchangeLine {
         let wait = pace.take(Self.overhead)
         do {
             if wait > .zero { try await Task.sleep(for: wait) }
-            guard let sent else { return try await Self.answer(to: request, client) }
             let whole = request
             return try await withThrowingTaskGroup(of: CentreAnswer?.self) { group in
                 group.addTask { try await Self.answer(to: whole, client) }
                 group.addTask {
-                    try await Self.watch(sent, through: end)
+                    try await Self.listen(for: upload)
                     return nil
                 }
                 defer { group.cancelAll() }
                 while let answer = try await group.next() { if let answer { return answer } }
                 throw CancellationError()
             }
-        } catch { throw ExchangeLineFailure(outcome: Self.outcome(error)) }
+        } catch {
+            throw error as? ExchangeLineFailure ?? ExchangeLineFailure(outcome: Self.outcome(error))
+        }
     }
 
     private static func outcome(_ error: any Error) -> DeliveryOutcome {
@@ -153,7 +173,6 @@ package actor ExchangeLine {
             .unreached("no connection: \(String("\(error)".prefix(160)))")
         case let error as NIOSSLError: .failed("no secure connection: \(String("\(error)".prefix(160)))")
         case is CancellationError: .failed("stopped here")
-        case let failure as ExchangeLineFailure: failure.outcome
         default: .failed("the line broke: \(String("\(error)".prefix(160)))")
         }
     }
@@ -230,7 +249,7 @@ package actor ExchangeLine {
         }
         var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
         configuration.redirectConfiguration = .disallow
-        configuration.timeout = .init(connect: .seconds(20), read: Self.patience)
+        configuration.timeout = .init(connect: .seconds(20))
         // A connection for each lane: streams of one connection would share its window, which a long line fills at once.
         configuration.httpVersion = .http1Only
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = max(2, settings.lanes + 1)

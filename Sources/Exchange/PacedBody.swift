@@ -10,9 +10,9 @@ import Web
 struct PacedBody: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
 
-    /// Octets at a time: small, so that a rate is smooth and lanes take turns.
-    private static let piece = 16 << 10
-    /// Where the line may be used slowly only: so that something comes in every minute.
+    /// Octets at a time.
+    private static let piece = 64 << 10
+    /// Where there is a rate: small, so that it is smooth, lanes take turns, and something comes in every minute.
     private static let smallPiece = 1 << 10
 
     let object: CodedObject

@@ -70,6 +70,24 @@ def test_stat_overtakes_a_backlog_within_one_object(pair, tmp_path):
         assert len(forwarding.order(centre)) == 33
 
 
+def test_a_line_that_falls_silent_is_noticed(pair, tmp_path):
+    """Nothing is refused, nothing is reset: what was sent has vanished."""
+    station, centre = pair
+    with Line(Shape(2e6, 0.02), centre.http_port) as line:
+        forwarding.to_phim(station, "centre", centre, port=line.port, lanes=1)
+        made = imported(station, tmp_path / "study", instances=12, rows=200)
+        forwarding.send(station, made.uid, "centre")
+        eventually(lambda: forwarding.counter(station, "phim_forwarded_objects_total") >= 2)
+        line.darken()
+        eventually(lambda: "nothing gets through" in forwarding.explain(station, made.uid), 180,
+                   lambda: forwarding.explain(station, made.uid))
+        line.cut()
+        line.lighten()
+        forwarding.retry(station)
+        forwarding.wait_for(station, made.uid, "committed")
+        assert forwarding.files(station) == forwarding.files(centre)
+
+
 def test_a_rate_of_the_hour_holds(pair, tmp_path):
     """512 kbit/s by timetable over a line that could do more: in whatever time it takes, no more than that passes."""
     station, centre = pair
