@@ -23,6 +23,7 @@ package struct ArchiveFolder: Sendable {
     package var metadata: String { path + "/metadata" }
     /// Where this archive's receipt key lies, and what other archives have sent in part.
     package var exchange: String { path + "/exchange" }
+    package var receiptKey: String { exchange + "/receipt.key" }
     /// Temporary files of all processes.
     private var allScratch: String { path + "/scratch" }
     /// Temporary files of this process.

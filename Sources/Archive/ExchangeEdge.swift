@@ -17,8 +17,8 @@ extension ArchiveServer {
     func exchangeServices() throws(ArchiveError) -> ExchangeServices {
         let archive = archive
         let key: ReceiptKey
-        do { key = try ReceiptKey(path: archive.folder.exchange + "/receipt.key") } catch {
-            throw .unusable("\(archive.folder.exchange)/receipt.key: cannot be read or made")
+        do { key = try ReceiptKey(path: archive.folder.receiptKey) } catch {
+            throw .unusable("\(archive.folder.receiptKey): cannot be read or made")
         }
         return ExchangeServices(
             catalog: archive.catalog, volumes: archive.volumes, encounters: archive.encounters, ingest: archive.ingest,
@@ -60,7 +60,8 @@ extension OpenArchive {
                         return key
                     }
                 }
-            }, logger: logger)
+            },
+            ownKey: { [folder] in try ReceiptKey(path: folder.receiptKey).publicKey }, logger: logger)
     }
 
     fileprivate func report() throws -> StationReport {

@@ -168,10 +168,13 @@ package struct PurgeSection: Decodable, Sendable, Equatable {
     /// Percent of the disk above which images go by themselves, until it is below.
     package var whenFullerThan = 80
     package var automatic = false
+    /// AE titles of devices that ask for storage commitment and keep nothing for others: what they were told keeps no study
+    /// here.
+    package var devices: [String] = []
 
     package init() {}
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case afterDays, whenFullerThan, automatic }
+    private enum CodingKeys: String, CodingKey, CaseIterable { case afterDays, whenFullerThan, automatic, devices }
 
     package init(from decoder: any Decoder) throws {
         try decoder.refuseUnknownKeys(CodingKeys.self)
@@ -181,6 +184,10 @@ package struct PurgeSection: Decodable, Sendable, Equatable {
         }
         whenFullerThan = try values.integer(.whenFullerThan, 1...99, whenFullerThan, "forwarding.purge")
         automatic = try values.decodeIfPresent(Bool.self, forKey: .automatic) ?? automatic
+        devices = try values.decodeIfPresent([String].self, forKey: .devices) ?? devices
+        for title in devices where !Peer.isAETitle(title) {
+            throw ConfigurationError("forwarding.purge.devices: \(title) is no AE title")
+        }
         guard !automatic || afterDays != nil else {
             throw ConfigurationError("forwarding.purge: automatic needs afterDays: how long images stay in any case")
         }

@@ -14,8 +14,8 @@ extension OpenArchive {
 
     /// Gives up what another archive has proven to hold, by the same deletion as any other.
     package var purge: Purge {
-        Purge(catalog: catalog, encounters: encounters) { [self] uids in
-            try delete(Scope(sopUIDs: uids)).bytes
+        Purge(catalog: catalog, encounters: encounters, devices: configuration.forwarding.purge.devices) {
+            [self] copies in try delete(copies: copies).bytes
         }
     }
 

@@ -89,8 +89,19 @@ extension OpenArchive {
 
     /// Takes instances out of sight, then out of their volumes.
     package func delete(_ scope: Scope) throws -> (count: Int, bytes: Int64) {
+        try deleted { deletion throws(DeletionFailure) in try deletion.delete(scope) }
+    }
+
+    /// As `delete`, these very copies and no other contents of the same UIDs.
+    package func delete(copies: [StoredInstance]) throws -> (count: Int, bytes: Int64) {
+        try deleted { deletion throws(DeletionFailure) in try deletion.delete(copies: copies) }
+    }
+
+    private func deleted(
+        _ body: (Deletion) throws(DeletionFailure) -> Deleted
+    ) throws -> (count: Int, bytes: Int64) {
         do throws(DeletionFailure) {
-            let deleted = try deletion.delete(scope)
+            let deleted = try body(deletion)
             if let pending = deleted.pending { throw pending }
             return (deleted.instances, deleted.bytes)
         } catch {

@@ -16,69 +16,104 @@ struct PurgeDuty: Service {
     let logger: Logger
     var clock: any Clock<Duration> = ContinuousClock()
 
+    /// Between two looks; sooner where proofs were asked for anew, which takes minutes.
+    private static let pause = Duration.seconds(3_600)
+    private static let shortPause = Duration.seconds(300)
+
     func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                await look()
-                try? await clock.sleep(for: .seconds(3_600))
+                let isMore = await look()
+                try? await clock.sleep(for: isMore ? Self.shortPause : Self.pause)
             }
         }
     }
 
-    private func look() async {
+    /// - Returns: Whether more may go soon.
+    private func look() async -> Bool {
         do {
             let done = try await ArchiveServer.offThePool { [self] in try work() }
-            guard let done, done.studies > 0 else { return }
-            Self.studies.increment(by: done.studies)
-            Self.bytes.increment(by: Int(clamping: done.bytes))
-            logger.notice(
-                "images that another archive holds were given up here",
-                metadata: ["studies": "\(done.studies)", "bytes": "\(done.bytes)"])
+            if done.studies > 0 {
+                Self.studies.increment(by: done.studies)
+                Self.bytes.increment(by: Int(clamping: done.bytes))
+                logger.notice(
+                    "images that another archive holds were given up here",
+                    metadata: ["studies": "\(done.studies)", "bytes": "\(done.bytes)"])
+            }
+            // What keeps one study keeps no other.
+            if let why = done.failures.values.min() {
+                logger.error(
+                    "some images cannot be given up now",
+                    metadata: ["studies": "\(done.failures.count)", "why": "\(why)"])
+            }
+            return done.asked > 0
         } catch {
             let why = (error as? ForwardingFailure)?.sentence ?? "\(type(of: error))"
             logger.error("images cannot be given up now", metadata: ["why": "\(why)"])
+            return false
         }
     }
 
     /// What a run that was cut short left, and then as much as the disk is too full. Blocks.
-    private func work() throws -> PurgeOutcome? {
-        try archive.purge.finish()
+    private func work() throws -> PurgeOutcome {
+        let finished = try archive.finishPurges(by: Self.account)
         let section = archive.configuration.forwarding.purge
-        guard section.automatic, let days = section.afterDays else { return nil }
+        guard section.automatic, let days = section.afterDays else { return finished }
         let (used, total) = try archive.diskUse()
         let excess = used - total / 100 * Int64(section.whenFullerThan)
-        guard excess > 0 else { return nil }
-        return try archive.purge(PurgeWish(olderThan: days, toFree: excess), by: Self.account) { _, _ in }
+        guard excess > 0 else { return finished }
+        let wish = PurgeWish(olderThan: days, toFree: excess)
+        return try archive.purge(
+            try archive.purge.plan(wish), wish, by: Self.account, after: finished
+        ) { _, _ in }
     }
 }
 
 extension OpenArchive {
-    /// Gives up what may go, study by study, and tells the audit trail of each.
+    /// Gives up what a run that was cut short left here; what cannot go now keeps nothing else.
+    package func finishPurges(by actor: String) throws -> PurgeOutcome {
+        try demandTrail()
+        var outcome = PurgeOutcome()
+        let (gone, failures) = try purge.finish()
+        for study in gone { outcome.add(note(study, by: actor)) }
+        outcome.failures = failures
+        return outcome
+    }
+
+    /// Gives up what may go, study by study, and tells the audit trail of each; of what is proven too long ago the proof is
+    /// asked for anew.
+    /// - Parameter finished: what it is added to.
     package func purge(
-        _ wish: PurgeWish, by actor: String, progress: (_ done: Int, _ total: Int) -> Void
+        _ plan: PurgePlan, _ wish: PurgeWish, by actor: String, after finished: PurgeOutcome = PurgeOutcome(),
+        progress: (_ done: Int, _ total: Int) -> Void
     ) throws -> PurgeOutcome {
         let purge = purge
-        let plan = try purge.plan(wish)
-        var outcome = PurgeOutcome()
+        var outcome = finished
+        try purge.askAnew(plan.stale, by: actor)
+        outcome.asked = plan.stale.count
         for (index, candidate) in plan.candidates.enumerated() {
-            guard audit.isAccepting else {
-                throw ForwardingFailure.unavailable(reason: "The audit trail cannot be written; nothing is deleted")
-            }
+            try demandTrail()
             do throws(ForwardingFailure) {
-                let gone = try purge.carryOut(candidate, wish, by: actor)
-                audit.note(
-                    AuditEvent(
-                        .delete, account: actor, credential: nil, address: "",
-                        studyInstanceUID: candidate.studyInstanceUID,
-                        detail: "\(gone.instances) objects given up; at \(candidate.destination)"))
-                outcome.studies += 1
-                outcome.instances += gone.instances
-                outcome.bytes += gone.bytes
+                outcome.add(note(try purge.carryOut(candidate, wish, by: actor), by: actor))
             } catch {
                 outcome.failures[candidate.studyInstanceUID] = error.sentence
             }
             progress(index + 1, plan.candidates.count)
         }
         return outcome
+    }
+
+    private func demandTrail() throws {
+        guard audit.isAccepting else {
+            throw ForwardingFailure.unavailable(reason: "The audit trail cannot be written; nothing is deleted")
+        }
+    }
+
+    private func note(_ gone: PurgedStudy, by actor: String) -> PurgedStudy {
+        audit.note(
+            AuditEvent(
+                .delete, account: actor, credential: nil, address: "", studyInstanceUID: gone.studyInstanceUID,
+                detail: "\(gone.instances) objects given up; at \(gone.destination)"))
+        return gone
     }
 }

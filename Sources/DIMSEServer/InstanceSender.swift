@@ -63,10 +63,12 @@ struct InstanceSender {
     /// Octets between two looks at the pace, where there is a rate.
     private static let pacedPiece = 16 << 10
 
-    /// - Parameter octets: counts those of data sets that were sent, also when sending fails.
+    /// - Parameters:
+    ///   - octets: counts those of data sets that were sent, also when sending fails.
+    ///   - isAsStored: whether the data set that was sent is the stored one, octet for octet.
     /// - Throws: when the association itself is lost; what concerns this instance alone is in the result.
     func send(
-        _ instance: StoredInstance, cancelled: inout Bool, octets: inout Int64
+        _ instance: StoredInstance, cancelled: inout Bool, octets: inout Int64, isAsStored: inout Bool
     ) throws(NetworkError) -> StoreResult {
         let own = contexts.filter { $0.abstractSyntax == instance.sopClassUID }
         guard !own.isEmpty else { return .notAccepted("SOP class \(instance.sopClassUID) not accepted") }
@@ -81,12 +83,15 @@ struct InstanceSender {
         guard let context = own.first(where: { $0.transferSyntax == object.transferSyntaxUID }) else {
             return .notAccepted("transfer syntax \(object.transferSyntaxUID) not accepted")
         }
+        // One of odd length gets an octet on its way.
+        isAsStored = object.isAsStored && (object.length - object.dataSetOffset) & 1 == 0
         return try transmit(object, context, &cancelled, &octets)
     }
 
     func send(_ instance: StoredInstance, cancelled: inout Bool) throws(NetworkError) -> StoreResult {
         var octets: Int64 = 0
-        return try send(instance, cancelled: &cancelled, octets: &octets)
+        var isAsStored = false
+        return try send(instance, cancelled: &cancelled, octets: &octets, isAsStored: &isAsStored)
     }
 
     private func transmit(

@@ -27,12 +27,15 @@ package struct ExchangeDoors: Sendable {
     let correction: @Sendable (_ study: String) throws -> [String: String]?
     /// Writes down the key of a destination's receipts, once, and gives the one that stands there.
     let pin: @Sendable (_ destination: String, _ key: String) async throws -> String
+    /// The key by which this archive signs receipts of its own. Blocks.
+    let ownKey: @Sendable () throws -> String
     let logger: Logger
 
     package init(
         retrieval: InstanceRetrieval, forms: OutgoingForms, coder: LineCoder, work: BlockingWork,
         correction: @escaping @Sendable (String) throws -> [String: String]?,
-        pin: @escaping @Sendable (String, String) async throws -> String, logger: Logger
+        pin: @escaping @Sendable (String, String) async throws -> String,
+        ownKey: @escaping @Sendable () throws -> String, logger: Logger
     ) {
         self.retrieval = retrieval
         self.forms = forms
@@ -40,6 +43,7 @@ package struct ExchangeDoors: Sendable {
         self.work = work
         self.correction = correction
         self.pin = pin
+        self.ownKey = ownKey
         self.logger = logger
     }
 }
@@ -185,6 +189,13 @@ package struct ExchangeCarrier: Carrier {
         _ receipt: String, _ asked: ReceiptRequest, _ manifest: StudyManifest, _ request: ProofRequest
     ) async throws -> ProofOutcome {
         let key = try await key()
+        let doors = doors
+        guard try await doors.work.run({ try doors.ownKey() }) != key else {
+            return .failed(
+                .refused(
+                    "the receipt is signed by this archive itself, or by a copy of it: no other archive proves anything"
+                ))
+        }
         guard let claims = try? await ReceiptKey.verified(receipt, publicKey: key) else {
             return .failed(
                 .refused(

@@ -63,7 +63,8 @@ struct ExchangeLane: Lane {
         } catch {
             outcome = Self.outcome(error)
         }
-        return ParcelOutcome(outcome, lineOctets: sent.count)
+        return ParcelOutcome(
+            outcome, lineOctets: sent.count, isExact: parcel.shipment.transform.keepsObjects)
     }
 
     private static func outcome(_ error: any Error) -> DeliveryOutcome {

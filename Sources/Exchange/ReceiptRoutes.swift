@@ -1,8 +1,11 @@
 // Proof: every object is read again and digested before the centre signs: POST …/studies/{study}/receipt, GET …/key.
 
 import Access
+import Catalog
+import Encounters
 import Foundation
 import Hummingbird
+import Records
 import Web
 
 struct ReceiptRoutes: Sendable {
@@ -70,12 +73,36 @@ struct ReceiptRoutes: Sendable {
             }
         }
         isWhole = true
+        try promise(manifest, &verdicts, held, to: caller)
         let missing = manifest.uids.filter { verdicts[$0] == .missing }
         let equivalent = manifest.uids.filter { verdicts[$0] == .equivalent }
         return ReceiptClaims(
             iss: services.name, sub: caller.account, iat: Int64(Date().timeIntervalSince1970),
             jti: asked.transactionUID, study: study, manifest: asked.manifest, instances: manifest.objects.count,
             missing: missing, equivalent: equivalent)
+    }
+
+    /// Before the station is told, and may give up its own: these studies are kept here from now on.
+    private func promise(
+        _ manifest: StudyManifest, _ verdicts: inout [String: ProofsInHand.Verdict], _ held: HeldObjects,
+        to caller: Caller
+    ) throws {
+        var studies: Set<String> = []
+        for uid in manifest.uids where verdicts[uid] != .missing {
+            // What was read in an earlier slice may have been deleted since.
+            if let found = try held.copy(uid, digest: manifest.objects[uid] ?? [], includingUnsound: true) {
+                studies.insert(found.copy.studyInstanceUID)
+            } else {
+                verdicts[uid] = .missing
+            }
+        }
+        let kept = studies
+        let isKept = try services.encounters.change(by: caller.account) {
+            try $0.records.promise(studies: kept, to: caller.account, .signature)
+        }
+        guard isKept else {
+            throw Problem(.serviceUnavailable, "This study is being given up here.", headers: [.retryAfter: "5"])
+        }
     }
 
     /// What is asked about: what is here, where that is the same, else what the request lists.

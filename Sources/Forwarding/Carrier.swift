@@ -35,10 +35,14 @@ package struct ParcelOutcome: Sendable {
     package let outcome: DeliveryOutcome
     /// Octets that went over the line for it, as far as this side can count them.
     package let lineOctets: Int64
+    /// Whether what was taken is known to be what is stored here: not corrected or changed, in the stored transfer syntax,
+    /// taken without a warning.
+    package let isExact: Bool
 
-    package init(_ outcome: DeliveryOutcome, lineOctets: Int64) {
+    package init(_ outcome: DeliveryOutcome, lineOctets: Int64, isExact: Bool = false) {
         self.outcome = outcome
         self.lineOctets = lineOctets
+        self.isExact = isExact
     }
 }
 

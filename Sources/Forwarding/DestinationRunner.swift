@@ -179,10 +179,11 @@ struct DestinationRunner: Sendable {
                 guard doors.isOpen(), allowance != .closed else { continue }
                 let (outbox, name) = (outbox, destination.name)
                 let kind: ReceiptRecord.Kind = destination.settings.way == .phim ? .signature : .commitment
-                if destination.settings.way == .dimse, !destination.settings.commits { continue }
-                if destination.settings.way == .dicomweb { continue }
+                guard destination.settings.givesProof else { continue }
+                let destination = destination
                 for shipment in try await blocking.run({ try outbox.unproven(name, limit: 4) }) {
-                    guard let request = try await blocking.run({ try outbox.ask(kind, shipment) }) else { continue }
+                    guard let request = try await blocking.run({ try outbox.ask(kind, shipment, of: destination) })
+                    else { continue }
                     let outcome = await carrier.prove(request)
                     try await blocking.run {
                         try outbox.note(outcome, of: request, chance: Double.random(in: 0...1))

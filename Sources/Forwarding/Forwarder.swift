@@ -69,11 +69,19 @@ package struct Forwarder: Service {
     /// What a runner depends on: with other settings another one takes its place.
     private struct Supply {
         let settings: DestinationSettings
+        /// Since when it is this archive.
+        let changedAt: Int64
         let task: Task<Void, Never>
 
+        init(_ record: DestinationRecord, _ task: Task<Void, Never>) {
+            (settings, changedAt) = (record.settings, record.changedAt)
+            self.task = task
+        }
+
         /// Whether the runner, which writes down the key of receipts itself, knows these settings.
-        func knows(_ other: DestinationSettings?) -> Bool {
-            guard var other else { return false }
+        func knows(_ record: DestinationRecord) -> Bool {
+            var other = record.settings
+            guard record.changedAt == changedAt else { return false }
             if settings.receiptKey.isEmpty { other.receiptKey = "" }
             return other == settings
         }
@@ -85,9 +93,8 @@ package struct Forwarder: Service {
             let outbox = outbox
             if let known = try? await blocking.run({ try outbox.book.look { try $0.destinations() } }) {
                 for (name, supply) in running {
-                    let settings = known.first { $0.name == name }?.settings
-                    if let settings, supply.knows(settings) {
-                        running[name] = Supply(settings: settings, task: supply.task)
+                    if let record = known.first(where: { $0.name == name }), supply.knows(record) {
+                        running[name] = Supply(record, supply.task)
                         continue
                     }
                     supply.task.cancel()
@@ -95,7 +102,7 @@ package struct Forwarder: Service {
                     running[name] = nil
                 }
                 for destination in known where running[destination.name] == nil {
-                    running[destination.name] = Supply(settings: destination.settings, task: start(destination))
+                    running[destination.name] = Supply(destination, start(destination))
                 }
             }
             if (try? await clock.sleep(for: .milliseconds(500))) == nil { break }

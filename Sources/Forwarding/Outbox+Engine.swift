@@ -69,8 +69,7 @@ extension Outbox {
                 try records.refuseShipment(shipment.id, cause: why)
                 return nil
             }
-            try records.measureShipment(
-                shipment.id, instances: contents.instances.count, octets: contents.octets)
+            try contents.measure(shipment, records)
             let trouble = try records.unshipped(shipment.id)
             let later = Set(trouble.filter { $0.dueAt > records.now }.map(\.sopInstanceUID))
             let troubled = Set(trouble.map(\.sopInstanceUID))
@@ -92,8 +91,7 @@ extension Outbox {
             guard let contents else {
                 return try records.setShipment(shipment.id, .withdrawn, answer: "the study is not here any more")
             }
-            try records.measureShipment(
-                shipment.id, instances: contents.instances.count, octets: contents.octets)
+            try contents.measure(shipment, records)
             let missing = try RouteBook.missing(contents.instances, of: shipment, records)
             let names = Set(missing.map(\.sopInstanceUID))
             let rows = try records.unshipped(shipment.id)
@@ -126,7 +124,8 @@ extension Outbox {
             try book.note { records in
                 try records.noteShipped(
                     instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
-                    octets: instance.place.length, lineOctets: result.lineOctets, of: shipment.id)
+                    octets: instance.place.length, lineOctets: result.lineOctets, isExact: result.isExact,
+                    of: shipment.id)
                 try Self.reached(shipment.destination, records)
             }
             return true
@@ -209,7 +208,7 @@ extension Outbox {
             for instance in instances {
                 try desk.records.noteShipped(
                     instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
-                    octets: instance.place.length, lineOctets: 0, of: shipment.id)
+                    octets: instance.place.length, lineOctets: 0, isExact: true, of: shipment.id)
             }
             try Self.reached(shipment.destination, desk.records)
         }

@@ -39,6 +39,7 @@ package struct Outbox: Sendable {
             (new.instances, new.octets) = (contents.instances.count, contents.octets)
             try Self.permit(target, new.legalBasis, records)
             if let known {
+                (new.instances, new.octets) = try contents.extent(of: known, records)
                 guard known.sentInstances == 0 || known.transform == new.transform else {
                     throw EncounterFailure.conflict(
                         reason: "Part of it was sent there in another form; send it to a destination of another name")
@@ -66,10 +67,15 @@ package struct Outbox: Sendable {
         throw EncounterFailure.conflict(reason: "Not sent: \(why)")
     }
 
-    /// Sends everything of a study again, also what the destination has taken.
+    /// Sends everything of a study again, also what the destination has taken. Throws `.conflict` for a study that is not
+    /// here, or was given up here: what is known of where it is would be lost.
     package func resend(_ id: Int64, by actor: String) throws(ForwardingFailure) {
+        let contents = try StudyContents(try book.look { try $0.shipment(id: id) }.studyInstanceUID, catalog)
         try book.change(by: actor) { desk in
             let shipment = try desk.records.shipment(id: id)
+            guard contents != nil, try !desk.records.isPurged(study: shipment.studyInstanceUID) else {
+                throw EncounterFailure.conflict(reason: "Its images are not here: there is nothing to send again")
+            }
             let taken = try desk.records.shipped(id).map(\.sopInstanceUID)
             try desk.records.forgetShipped(taken, of: id)
             try desk.records.setShipment(id, .waiting, answer: "\(actor) asked for all of it again")

@@ -17,11 +17,14 @@ package struct OutgoingObject: Sendable {
     package let length: Int64
     /// Where the data set begins in it.
     package let dataSetOffset: Int64
+    /// Whether these are the stored bytes.
+    package let isAsStored: Bool
     private let reading: @Sendable (Int64, Int) throws(RetrievalFailure) -> [UInt8]
 
     package init(
         studyInstanceUID: String, sopClassUID: String, sopInstanceUID: String, transferSyntaxUID: String, length: Int64,
-        dataSetOffset: Int64, reading: @escaping @Sendable (Int64, Int) throws(RetrievalFailure) -> [UInt8]
+        dataSetOffset: Int64, isAsStored: Bool = false,
+        reading: @escaping @Sendable (Int64, Int) throws(RetrievalFailure) -> [UInt8]
     ) {
         self.studyInstanceUID = studyInstanceUID
         self.sopClassUID = sopClassUID
@@ -29,6 +32,7 @@ package struct OutgoingObject: Sendable {
         self.transferSyntaxUID = transferSyntaxUID
         self.length = length
         self.dataSetOffset = dataSetOffset
+        self.isAsStored = isAsStored
         self.reading = reading
     }
 
@@ -39,11 +43,11 @@ package struct OutgoingObject: Sendable {
 }
 
 extension OutgoingObject {
-    fileprivate init(_ object: PreparedObject) {
+    fileprivate init(_ object: PreparedObject, isAsStored: Bool = false) {
         self.init(
             studyInstanceUID: object.studyInstanceUID, sopClassUID: object.sopClassUID,
             sopInstanceUID: object.sopInstanceUID, transferSyntaxUID: object.transferSyntaxUID, length: object.length,
-            dataSetOffset: object.dataSetOffset
+            dataSetOffset: object.dataSetOffset, isAsStored: isAsStored
         ) { offset, count throws(RetrievalFailure) in try object.read(from: offset, count: count) }
     }
 }
@@ -107,7 +111,12 @@ package struct OutgoingForms: Sendable {
     ) throws(RetrievalFailure) -> OutgoingObject {
         let object = try rewritten(instance, transform)
         if let small = compressed(object, instance, transform, accepts) { return OutgoingObject(small) }
-        if accepts(object.transferSyntaxUID) { return OutgoingObject(object) }
+        if accepts(object.transferSyntaxUID) {
+            let isAsStored =
+                instance.correction == nil && transform.deidentification.isEmpty && transform.characterSet.isEmpty
+                && object.transferSyntaxUID == instance.transferSyntaxUID
+            return OutgoingObject(object, isAsStored: isAsStored)
+        }
         for syntax in Self.uncompressed where accepts(syntax.uid) {
             return OutgoingObject(try retrieval.converted(object, to: syntax.uid))
         }

@@ -25,9 +25,10 @@ extension Outbox {
     /// How long an answer to a request for storage commitment is waited for before it is asked again, in microseconds.
     static let patience: Int64 = 3_600_000_000
 
-    /// Writes down that proof is asked for, and says of what. Nil when there is nothing to prove.
+    /// Writes down that proof is asked for, and says of what. Nil when there is nothing to prove, or the destination leads to
+    /// another archive by now.
     func ask(
-        _ kind: ReceiptRecord.Kind, _ shipment: ShipmentRecord
+        _ kind: ReceiptRecord.Kind, _ shipment: ShipmentRecord, of destination: DestinationRecord
     ) throws(ForwardingFailure) -> ProofRequest? {
         let contents = try StudyContents(shipment.studyInstanceUID, catalog)
         let classes = Dictionary(
@@ -35,6 +36,7 @@ extension Outbox {
             uniquingKeysWith: { first, _ in first })
         return try book.change(by: "rule") { desk in
             let year: Int64 = 366 * 86_400_000_000
+            guard try desk.records.destination(destination.name)?.changedAt == destination.changedAt else { return nil }
             if !shipment.transform.deidentification.isEmpty {
                 // Other objects under other names: nothing of these is there to be proven.
                 try desk.records.postponeShipment(
@@ -120,6 +122,11 @@ extension Outbox {
             let records = desk.records
             guard let receipt = try records.receipt(transactionUID: transactionUID) else {
                 throw EncounterFailure.unknown(what: "transaction")
+            }
+            // Who was asked is not who the destination is now: that is asked anew.
+            let name = try records.shipment(id: receipt.shipment).destination
+            guard let destination = try records.destination(name), receipt.askedAt > destination.changedAt else {
+                return try records.answerReceipt(receipt, held: [], missing: [], body: body)
             }
             // What was taken after it was asked is not spoken of.
             let shipped = Set(

@@ -132,9 +132,9 @@ package struct RouteBook: Sendable {
             (next.state, next.cause) = (.refused, why)
         }
         if [.sent, .committed].contains(known.state), try missing(contents.instances, of: known, records).isEmpty {
-            return try records.measureShipment(
-                known.id, instances: contents.instances.count, octets: contents.octets)
+            return try contents.measure(known, records)
         }
+        (next.instances, next.octets) = try contents.extent(of: known, records)
         _ = try records.putShipment(next)
     }
 

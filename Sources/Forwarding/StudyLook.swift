@@ -40,6 +40,22 @@ package struct StudyContents: Sendable {
         }
     }
 
+    /// How much there is of the study for a destination: what is here, and what it has proven to hold and was given up here.
+    func extent(
+        of shipment: ShipmentRecord, _ records: RecordTransaction
+    ) throws -> (instances: Int, octets: Int64) {
+        let here = Set(instances.map(\.sopInstanceUID))
+        let there = try records.shipped(shipment.id).filter {
+            $0.committedAt != nil && !here.contains($0.sopInstanceUID)
+        }
+        return (instances.count + there.count, there.reduce(octets) { $0 + $1.octets })
+    }
+
+    func measure(_ shipment: ShipmentRecord, _ records: RecordTransaction) throws {
+        let (instances, octets) = try extent(of: shipment, records)
+        try records.measureShipment(shipment.id, instances: instances, octets: octets)
+    }
+
     /// What rules may ask, with what the records know.
     package func traits(_ records: RecordTransaction, peers: [Peer]) throws -> StudyTraits {
         var traits = StudyTraits(studyInstanceUID: studyInstanceUID)

@@ -48,24 +48,38 @@ package struct Deletion: Sendable {
 
     /// Deletes every copy in scope; what this throws has left everything as it was.
     package func delete(_ scope: Scope) throws(DeletionFailure) -> Deleted {
+        try exclusively { () throws(DeletionFailure) in
+            let instances: [StoredInstance]
+            do throws(CatalogError) { instances = try catalog.instances(scope) } catch { throw .catalog(error) }
+            return try erase(instances) { () throws(CatalogError) in try catalog.beginErasure(scope) }
+        }
+    }
+
+    /// Deletes these very copies, as far as they are still what is shown of their UIDs; other contents of the same UIDs stay.
+    package func delete(copies: [StoredInstance]) throws(DeletionFailure) -> Deleted {
+        try exclusively { () throws(DeletionFailure) in
+            try erase(copies) { () throws(CatalogError) in try catalog.beginErasure(ofCopies: copies) }
+        }
+    }
+
+    private func exclusively(
+        _ body: () throws(DeletionFailure) -> Deleted
+    ) throws(DeletionFailure) -> Deleted {
         var outcome: Result<Deleted, DeletionFailure>?
         let ran = exclusion {
-            outcome = Result { () throws(DeletionFailure) in try erase(scope) }
+            outcome = Result { () throws(DeletionFailure) in try body() }
         }
         guard ran, let outcome else { throw .rebuilding }
         return try outcome.get()
     }
 
-    private func erase(_ scope: Scope) throws(DeletionFailure) -> Deleted {
+    private func erase(
+        _ instances: [StoredInstance], begin: () throws(CatalogError) -> [Erasure]
+    ) throws(DeletionFailure) -> Deleted {
         let erasures: [Erasure]
-        let series: Set<SeriesName>
-        do throws(CatalogError) {
-            series = Set(
-                try catalog.instances(scope).map {
-                    SeriesName(study: $0.studyInstanceUID, series: $0.seriesInstanceUID)
-                })
-            erasures = try catalog.beginErasure(scope)
-        } catch { throw .catalog(error) }
+        let series = Set(
+            instances.map { SeriesName(study: $0.studyInstanceUID, series: $0.seriesInstanceUID) })
+        do throws(CatalogError) { erasures = try begin() } catch { throw .catalog(error) }
         for one in series { forget(one.study, one.series) }
         var pending: DeletionFailure?
         if !erasures.isEmpty { do throws(DeletionFailure) { try finish() } catch { pending = error } }

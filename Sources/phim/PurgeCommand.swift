@@ -11,10 +11,13 @@ struct PurgeCommand: ParsableCommand {
         commandName: "purge",
         abstract: "Free space: give up studies that another archive has proven to hold.",
         discussion: """
-            Only studies whose every object is proven to be there, byte for byte, by storage commitment or a signed receipt; \
-            whose last image came so many days ago; and that nobody holds, whose order is closed, and no object of which is \
-            here with several contents. The records refuse without proof. The longest proven go first. The study stays in \
-            the ledger: phim outbox explain says where it is.
+            Only studies whose every object left as it is stored here and is proven to be there within the last day: by a \
+            signed receipt, for which the other side has read the same data sets again, or by storage commitment, which \
+            names objects and says nothing of their octets. Of older proofs a new one is asked for; the running server does \
+            that, then give the command again. The last image must have come so many days ago, nobody may hold the study, \
+            its order is closed, and no object is here with several contents. What this archive has itself proven to others \
+            to keep stays, unless --promised. The records refuse without proof. The longest proven go first. The study \
+            stays in the ledger: phim outbox explain says where it is.
             """)
 
     @OptionGroup var options: ArchiveOptions
@@ -22,6 +25,12 @@ struct PurgeCommand: ParsableCommand {
     @Option(help: "Days since a study's last image; otherwise forwarding.purge.afterDays.") var olderThan: Int?
     @Option(help: "Only this one: its Study Instance UID.") var study: String?
     @Option(help: ArgumentHelp("Stop when so much is free, such as 50GiB.", valueName: "bytes")) var toFree: String?
+    @Flag(
+        help: """
+            Also studies of which others were told, by a receipt or storage commitment, that they are kept here: these may \
+            have given up theirs. Never do this at two archives that send to each other.
+            """)
+    var promised = false
     @Flag(help: "Only say what would go, and why the rest stays.") var dryRun = false
     @Flag(help: "Do not ask.") var yes = false
 
@@ -41,12 +50,16 @@ struct PurgeCommand: ParsableCommand {
             guard let days = olderThan ?? archive.configuration.forwarding.purge.afterDays else {
                 throw CannotBegin("say how old studies must be: --older-than DAYS, or forwarding.purge.afterDays")
             }
-            let wish = PurgeWish(olderThan: days, toFree: toFree.flatMap { ByteSize($0)?.bytes }, study: study)
-            if !dryRun { try archive.purge.finish() }
+            let wish = PurgeWish(
+                olderThan: days, toFree: toFree.flatMap { ByteSize($0)?.bytes }, study: study,
+                isDespitePromises: promised)
+            let actor = Author.terminal.account
+            let finished = dryRun ? PurgeOutcome() : try archive.finishPurges(by: actor)
             let plan = try archive.purge.plan(wish)
-            guard !dryRun, !plan.candidates.isEmpty else { return Report(plan: plan, outcome: nil) }
-            try confirm(plan)
-            let outcome = try archive.purge(wish, by: Author.terminal.account) { bar.show($0, of: $1) }
+            let isIdle = plan.candidates.isEmpty && plan.stale.isEmpty && finished.isNothing
+            guard !dryRun, !isIdle else { return Report(plan: plan, outcome: nil) }
+            if !plan.candidates.isEmpty { try confirm(plan) }
+            let outcome = try archive.purge(plan, wish, by: actor, after: finished) { bar.show($0, of: $1) }
             return Report(plan: plan, outcome: outcome)
         }
         bar.finish()
@@ -62,9 +75,9 @@ struct PurgeCommand: ParsableCommand {
             Terminal.print(
                 "\(outcome.studies) studies given up, \(outcome.instances) instances, \(Terminal.bytes(outcome.bytes)) freed"
             )
-        } else if report.plan.candidates.isEmpty {
+        } else if report.plan.candidates.isEmpty, report.plan.stale.isEmpty {
             Terminal.note("Nothing may go.")
-        } else {
+        } else if !report.plan.candidates.isEmpty {
             Terminal.print(
                 Terminal.table(
                     ["STUDY", "AT", "INSTANCES", "SIZE"],
@@ -72,6 +85,13 @@ struct PurgeCommand: ParsableCommand {
                         [$0.studyInstanceUID, $0.destination, "\($0.instances)", Terminal.bytes($0.bytes)]
                     }))
             Terminal.print("\(report.plan.candidates.count) studies would go, \(Terminal.bytes(report.plan.bytes))")
+        }
+        let stale = report.plan.stale.count
+        if report.outcome != nil, stale > 0 {
+            Terminal.print(
+                "\(stale) may go once they are proven anew, which is asked for now; then give the command again")
+        } else if stale > 0 {
+            Terminal.print("\(stale) would have to be proven anew first")
         }
         for (reason, count) in report.plan.kept.sorted(by: { $0.value > $1.value }) {
             Terminal.print("\(count) stay: \(reason)")

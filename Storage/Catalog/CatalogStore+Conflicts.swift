@@ -15,6 +15,20 @@ extension CatalogStore {
         }
     }
 
+    /// Whether an object of a study is here with several contents, whether or not somebody has decided between them.
+    package func hasSeveralContents(study uid: String) throws(CatalogError) -> Bool {
+        try read { db in
+            let select = """
+                SELECT 1 FROM secondary WHERE studyUID = ?1
+                UNION ALL
+                SELECT 1 FROM study JOIN series ON series.study = study.id JOIN instance ON instance.series = series.id
+                    JOIN secondary ON secondary.uid = instance.uid
+                WHERE study.uid = ?1 LIMIT 1
+                """
+            return try db.first(select, [uid.sql]) != nil
+        }
+    }
+
     /// Makes the copy with this digest the primary and takes the UID off the list of conflicts. The decision lives in
     /// the catalogue only: a rebuild lists the conflict again, unless the other copies are erased with it.
     /// - Returns: the erasures begun, empty unless `erasingOthers`.

@@ -1,5 +1,6 @@
 // Deletion in two steps: out of sight in one transaction, then out of the volume, restartable in between.
 
+import Foundation
 import GRDB
 package import Volumes
 
@@ -27,6 +28,39 @@ extension CatalogStore {
             try Upkeep.refresh(db, series: Set(primaries.map { $0[8] as Int64 }))
             try EnrollmentBatch.run(db) { batch in
                 for row in primaries { try batch.promote(uid: row[1]) }
+                try batch.changes.write(db, at: at)
+            }
+            return erasures
+        }
+    }
+
+    /// Takes these very copies out of the catalogue, where they still are what is shown of their UIDs, and lists their places
+    /// for erasure. Other copies of the UIDs stay, and the earliest of them becomes the primary.
+    package func beginErasure(ofCopies copies: [StoredInstance]) throws(CatalogError) -> [Erasure] {
+        guard !copies.isEmpty else { return [] }
+        let at = now()
+        return try writeDurably { db in
+            let select = """
+                SELECT instance.id, instance.uid, instance.volume, instance.entryOffset, instance.bodyOffset,
+                    instance.length, study.uid, series.uid, instance.series
+                FROM \(StoredInstance.tables)
+                WHERE instance.uid = ? AND instance.volume = ? AND instance.entryOffset = ? AND instance.digest = ?
+                """
+            let rows = try copies.compactMap { copy in
+                try db.first(
+                    select,
+                    [
+                        copy.sopInstanceUID.sql, copy.place.volume.sql, copy.place.entryOffset.sql,
+                        Data(copy.digest).sql,
+                    ])
+            }
+            var tally = ChangeTally()
+            for row in rows { tally.add(.erased, study: row[6], series: row[7]) }
+            try tally.write(db, at: at)
+            let erasures = try rows.map { try Self.withdraw(db, $0, from: "instance", at: at) }
+            try Upkeep.refresh(db, series: Set(rows.map { $0[8] as Int64 }))
+            try EnrollmentBatch.run(db) { batch in
+                for row in rows { try batch.promote(uid: row[1]) }
                 try batch.changes.write(db, at: at)
             }
             return erasures

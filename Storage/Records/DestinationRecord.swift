@@ -42,6 +42,21 @@ package struct DestinationSettings: Codable, Hashable, Sendable, Blank {
     package var receiptKey = ""
 
     package init() {}
+
+    /// Whether it is asked for proof of what it takes.
+    package var givesProof: Bool {
+        switch way {
+        case .dimse: commits
+        case .dicomweb: false
+        case .phim: true
+        }
+    }
+
+    /// Whether these lead to the archive to which others led, so that its proofs still count.
+    func isSameArchive(as other: DestinationSettings) -> Bool {
+        way == other.way && url == other.url && peer.lowercased() == other.peer.lowercased()
+            && (other.receiptKey.isEmpty || receiptKey == other.receiptKey)
+    }
 }
 
 /// One destination, and what is known of the line there.
@@ -59,6 +74,8 @@ package struct DestinationRecord: Hashable, Sendable {
     package let reachedAt: Int64?
     /// The configuration file says what it is: it is changed there.
     package let isFromFile: Bool
+    /// Since when it is this archive, microseconds since 1970: what was proven before was proven by another.
+    package let changedAt: Int64
 
     init(_ row: Row) throws {
         name = row["name"]
@@ -71,20 +88,26 @@ package struct DestinationRecord: Hashable, Sendable {
         since = row["since"]
         reachedAt = row["reachedAt"]
         isFromFile = row["isFromFile"]
+        changedAt = row["changedAt"]
     }
 }
 
 extension RecordTransaction {
-    /// Adds a destination, or changes how it is reached.
+    /// Adds a destination, or changes how it is reached. Where it leads to another archive then, what was proven there
+    /// does not count any more, and is asked for anew.
     package func putDestination(_ name: String, _ settings: DestinationSettings) throws {
         guard (1...64).contains(name.count), !name.contains(where: \.isNewline) else {
             throw RecordsError.invalid(field: "name", reason: "1 to 64 characters")
         }
+        let known = try destination(name)
         try run(
             """
             INSERT INTO destination (name, body, addedAt) VALUES (?, ?, ?)
             ON CONFLICT (name) DO UPDATE SET body = excluded.body
             """, [name, Body.text(settings), now])
+        // One that was removed and is there again may be any archive.
+        if let known, settings.isSameArchive(as: known.settings) { return }
+        try doubtProofs(ofDestination: name)
     }
 
     /// Throws `.invalid` while routes lead there.

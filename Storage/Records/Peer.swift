@@ -94,6 +94,8 @@ extension RecordStore {
                     peer.name, peer.aeTitle, peer.host, peer.port, peer.characterSet.rawValue, peer.maxAssociations,
                     peer.priority?.rawValue, peer.isSecure, at,
                 ])
+            // Under a name that was free another archive may be reached than before.
+            try RecordTransaction(db: db, now: at).doubtProofs(ofPeer: peer.name)
         }
     }
 

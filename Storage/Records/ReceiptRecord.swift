@@ -117,17 +117,19 @@ extension RecordTransaction {
 
     // MARK: Giving up what another archive holds
 
-    /// Throws `.invalid` unless the shipment is committed with so many objects and its retention is over: the file of
-    /// records itself refuses.
+    /// Throws `.invalid` unless the shipment is committed, so many objects of it are proven of late as they are stored here,
+    /// no other archive was told that the study is kept here, and its retention is over: the file of records itself refuses.
+    /// - Parameter isDespitePromise: it may go whatever others were told.
     package func purge(
-        study uid: String, by shipment: Int64, instances: Int, retainedUntil: Int64, account: String
+        study uid: String, by shipment: Int64, instances: Int, retainedUntil: Int64, account: String,
+        isDespitePromise: Bool = false
     ) throws {
         do {
             try run(
                 """
-                INSERT INTO purge (studyInstanceUID, shipment, instances, retainedUntil, at, account)
-                VALUES (?, ?, ?, ?, ?, ?)
-                """, [uid, shipment, instances, retainedUntil, now, account])
+                INSERT INTO purge (studyInstanceUID, shipment, instances, retainedUntil, at, account, isDespitePromise)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """, [uid, shipment, instances, retainedUntil, now, account, isDespitePromise])
         } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_TRIGGER {
             throw RecordsError.invalid(field: "purge", reason: error.message ?? "refused")
         }

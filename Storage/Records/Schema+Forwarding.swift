@@ -14,7 +14,8 @@ extension RecordStore {
             since INTEGER,  -- when the first failure of the row was
             reachedAt INTEGER,  -- when it last took something
             isFromFile INTEGER NOT NULL DEFAULT 0,  -- the configuration file says what it is
-            addedAt INTEGER NOT NULL
+            addedAt INTEGER NOT NULL,
+            changedAt INTEGER NOT NULL DEFAULT 0  -- since when it is this archive: older proofs are of another
         ) WITHOUT ROWID;
 
         -- Since v0011: which studies go where.
@@ -67,7 +68,7 @@ extension RecordStore {
         );
         CREATE INDEX shipmentEvent_by_shipment ON shipmentEvent (shipment, id);
         CREATE TRIGGER shipment_told AFTER UPDATE OF state ON shipment
-        WHEN OLD.state <> NEW.state AND NEW.state IN ('sent', 'committed') BEGIN
+        WHEN OLD.state <> NEW.state AND (NEW.state = 'committed' OR NEW.state = 'sent' AND OLD.state <> 'committed') BEGIN
             INSERT INTO shipmentEvent (shipment, state, at) VALUES (
                 NEW.id, NEW.state, coalesce(CASE NEW.state WHEN 'sent' THEN NEW.sentAt ELSE NEW.committedAt END, NEW.dueAt));
         END;
@@ -98,6 +99,7 @@ extension RecordStore {
             octets INTEGER NOT NULL,
             at INTEGER NOT NULL,
             committedAt INTEGER,
+            isExact INTEGER NOT NULL DEFAULT 0,  -- it is known to have left as it is stored here
             PRIMARY KEY (shipment, sopInstanceUID)
         ) WITHOUT ROWID;
 
@@ -125,6 +127,15 @@ extension RecordStore {
         );
         CREATE INDEX receipt_by_shipment ON receipt (shipment, id);
 
+        -- Since v0011: studies of which this archive has proven to others to hold objects: these may have given up theirs.
+        CREATE TABLE promise (
+            studyInstanceUID TEXT NOT NULL,
+            kind TEXT NOT NULL,  -- as of receipts
+            whom TEXT NOT NULL,  -- AE title or account of who asked
+            at INTEGER NOT NULL,
+            PRIMARY KEY (studyInstanceUID, kind, whom)
+        ) WITHOUT ROWID;
+
         -- Since v0011: studies whose images were given up here, because another archive has proven to hold them. Without
         -- that proof, or before its time, no row gets in; and without a row nothing is erased.
         CREATE TABLE purge (
@@ -134,6 +145,7 @@ extension RecordStore {
             retainedUntil INTEGER NOT NULL,
             at INTEGER NOT NULL,
             account TEXT NOT NULL,
+            isDespitePromise INTEGER NOT NULL DEFAULT 0,  -- it may go although others were told that it is kept here
             erasedAt INTEGER  -- when the images were gone; null while that is still to be done
         ) WITHOUT ROWID;
         CREATE INDEX purge_unfinished ON purge (at) WHERE erasedAt IS NULL;
@@ -147,12 +159,17 @@ extension RecordStore {
                 SELECT 1 FROM shipment WHERE id = NEW.shipment
                     AND (json_extract(transform, '$.deidentification') <> ''
                         OR json_extract(transform, '$.characterSet') <> ''));
-            SELECT RAISE(ABORT, 'purge without commitment') WHERE NEW.instances < 1 OR NEW.instances <> (
-                SELECT count(*) FROM shipped WHERE shipment = NEW.shipment AND committedAt IS NOT NULL);
+            SELECT RAISE(ABORT, 'purge of what others were told is kept here') WHERE NOT NEW.isDespitePromise
+                AND EXISTS (SELECT 1 FROM promise WHERE studyInstanceUID = NEW.studyInstanceUID);
+            SELECT RAISE(ABORT, 'purge without commitment') WHERE NEW.instances < 1 OR NEW.instances > (
+                SELECT count(*) FROM shipped JOIN shipment ON shipment.id = shipped.shipment
+                    JOIN destination ON destination.name = shipment.destination
+                WHERE shipped.shipment = NEW.shipment AND shipped.isExact
+                    AND shipped.committedAt > max(NEW.at - \(ProofTrust.lasting), destination.changedAt));
             SELECT RAISE(ABORT, 'purge before the end of retention') WHERE NEW.at < NEW.retainedUntil;
         END;
         CREATE TRIGGER purge_is_final
-        BEFORE UPDATE OF studyInstanceUID, shipment, instances, retainedUntil, at, account ON purge BEGIN
+        BEFORE UPDATE OF studyInstanceUID, shipment, instances, retainedUntil, at, account, isDespitePromise ON purge BEGIN
             SELECT RAISE(ABORT, 'a purge is not altered');
         END;
 

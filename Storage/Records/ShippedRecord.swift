@@ -13,8 +13,11 @@ package struct ShippedRecord: Hashable, Sendable {
     package let octets: Int64
     package let at: Int64
     package let committedAt: Int64?
+    /// Whether it is known to have left as it is stored here: not corrected, not in another form, taken without a warning.
+    package let isExact: Bool
 
     init(_ row: Row) {
+        isExact = row["isExact"]
         sopInstanceUID = row["sopInstanceUID"]
         digest = [UInt8](row["digest"] as Data)
         revision = row["revision"]
@@ -41,9 +44,11 @@ package struct UnshippedRecord: Hashable, Sendable {
 
 extension RecordTransaction {
     /// The destination has taken an object, or had it already (`lineOctets` 0).
-    /// - Parameter revision: of the correction that it went with, or is known there with.
+    /// - Parameters:
+    ///   - revision: of the correction that it went with, or is known there with.
+    ///   - isExact: whether it left as it is stored here.
     package func noteShipped(
-        _ sopInstanceUID: String, digest: [UInt8], revision: Int64, octets: Int64, lineOctets: Int64,
+        _ sopInstanceUID: String, digest: [UInt8], revision: Int64, octets: Int64, lineOctets: Int64, isExact: Bool,
         of shipment: Int64
     ) throws {
         try run(
@@ -52,9 +57,9 @@ extension RecordTransaction {
             "SELECT octets FROM shipped WHERE shipment = ? AND sopInstanceUID = ?", [shipment, sopInstanceUID])
         try run(
             """
-            INSERT OR REPLACE INTO shipped (shipment, sopInstanceUID, digest, revision, octets, at)
-            VALUES (?, ?, ?, ?, ?, ?)
-            """, [shipment, sopInstanceUID, Data(digest), revision, octets, now])
+            INSERT OR REPLACE INTO shipped (shipment, sopInstanceUID, digest, revision, octets, at, isExact)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """, [shipment, sopInstanceUID, Data(digest), revision, octets, now, isExact])
         try run(
             """
             UPDATE shipment SET sentInstances = sentInstances + ?, sentOctets = sentOctets + ?,

@@ -57,7 +57,7 @@ import Testing
                 - { name: all, to: centre, compress: true, on: false }
                 - { name: heads, to: pacs, when: ["modality=CT"], priority: stat, deidentify: basic, legalBasis: referral }
               priors: { from: centre, studies: 7 }
-              purge: { afterDays: 90, automatic: true }
+              purge: { afterDays: 90, automatic: true, devices: [CT1] }
             """
         let section = try Configuration.parse(text, name: "phim.yaml").forwarding
         #expect(section.station == "bac-giang.03")
@@ -71,6 +71,7 @@ import Testing
         #expect(heads.conditions == ["modality=CT"] && heads.priority == "stat" && heads.legalBasis == "referral")
         #expect(heads.transform.deidentification == "basic" && section.routes[0].settings.transform.compresses)
         #expect(section.priors?.from == "centre" && section.priors?.studies == 7)
+        #expect(section.purge.devices == ["CT1"])
         #expect(section.purge.afterDays == 90 && section.purge.automatic && section.purge.whenFullerThan == 80)
     }
 
@@ -214,6 +215,7 @@ import Testing
             ("forwarding: { priors: { from: a, years: 0 } }", "forwarding.priors.years"),
             ("forwarding: { purge: { automatic: true } }", "afterDays"),
             ("forwarding: { purge: { afterDays: 9, whenFullerThan: 100 } }", "forwarding.purge.whenFullerThan"),
+            ("forwarding: { purge: { devices: [NAME-OF-MORE-THAN-16] } }", "forwarding.purge.devices"),
             ("peers: [ { name: a, aeTitle: B, host: c } ]", "port"),
             ("peers: [ { name: a, aeTitle: B, host: c, port: 0 } ]", "port"),
             ("peers: [ { name: a, aeTitle: B, host: \"::1\", port: 104 } ]", "host"),

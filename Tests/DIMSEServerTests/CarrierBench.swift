@@ -102,6 +102,8 @@ final class FarCentre: AssociationServer {
         var rejection: AssociationRejection?
         /// SOP classes that are not accepted.
         var refused: Set<String> = []
+        /// The only transfer syntax that is accepted; nil: the first that is proposed.
+        var syntax: String?
         /// By SOP Instance UID; success where nothing is said.
         var statuses: [String: UInt16] = [:]
         /// Breaks off at these.
@@ -139,7 +141,12 @@ final class FarCentre: AssociationServer {
         if let rejection = behaviour.rejection { return .reject(rejection) }
         return .accept(
             request.contexts.map { context in
-                behaviour.refused.contains(context.abstractSyntax)
+                if let syntax = behaviour.syntax {
+                    return context.transferSyntaxes.contains(syntax)
+                        ? AcceptedContext(id: context.id, transferSyntax: syntax)
+                        : AcceptedContext(id: context.id, refusal: .transferSyntaxesNotSupported)
+                }
+                return behaviour.refused.contains(context.abstractSyntax)
                     ? AcceptedContext(id: context.id, refusal: .abstractSyntaxNotSupported)
                     : AcceptedContext(id: context.id, transferSyntax: context.transferSyntaxes[0])
             })

@@ -185,7 +185,7 @@ struct OutboxTests {
             let shipment = try #require(try desk.records.shipment(destination: "centre", study: "1.1"))
             try desk.records.forgetShipped(["1.1.1.2"], of: shipment.id)
             try desk.records.noteShipped(
-                "1.1.1.2", digest: [9], revision: 0, octets: 1, lineOctets: 0, of: shipment.id)
+                "1.1.1.2", digest: [9], revision: 0, octets: 1, lineOctets: 0, isExact: true, of: shipment.id)
             try desk.records.markForwarding(study: "1.1")
         }
         try station.follow()

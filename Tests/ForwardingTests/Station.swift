@@ -145,6 +145,7 @@ final class FarEnd: Carrier, Lane {
         var held: Set<String>?
         var answers: [String: DeliveryOutcome] = [:]
         var isAway = false
+        var inexact: Set<String> = []
         var before: (@Sendable (Parcel) -> Void)?
     }
 
@@ -155,6 +156,8 @@ final class FarEnd: Carrier, Lane {
 
     func setAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
     func answer(_ uid: String, _ outcome: DeliveryOutcome?) { state.withLock { $0.answers[uid] = outcome } }
+    /// These are taken in another form than they are stored in.
+    func change(_ uids: Set<String>) { state.withLock { $0.inexact = uids } }
     func hold(_ uids: Set<String>?) { state.withLock { $0.held = uids } }
     func before(_ body: (@Sendable (Parcel) -> Void)?) { state.withLock { $0.before = body } }
 
@@ -181,7 +184,8 @@ final class FarEnd: Carrier, Lane {
             if state.isAway { return ParcelOutcome(.unreached("away"), lineOctets: 0) }
             if let answer = state.answers[uid] { return ParcelOutcome(answer, lineOctets: 10) }
             state.taken.append(uid)
-            return ParcelOutcome(.taken("0000H"), lineOctets: parcel.instance.place.length)
+            return ParcelOutcome(
+                .taken("0000H"), lineOctets: parcel.instance.place.length, isExact: !state.inexact.contains(uid))
         }
     }
 

@@ -184,7 +184,8 @@ def test_nothing_is_given_up_without_proof(make_archive, tmp_path):
     archive = make_archive().start()
     made = synthetic.study(tmp_path / "in", instances=2)
     archive.run("import", tmp_path / "in")
-    assert archive.json("purge", "--older-than", "0", "--dry-run")["plan"] == {"candidates": [], "kept": {}}
+    assert archive.json("purge", "--older-than", "0", "--dry-run")["plan"] == {
+        "candidates": [], "stale": [], "kept": {}}
     assert "Nothing may go" in archive.run("purge", "--older-than", "0", "--yes").stderr
     assert "say how old" in archive.run("purge", expect=2).stderr
     assert len(archive.json("find", "--level", "image", "--study", made.uid)) == 2

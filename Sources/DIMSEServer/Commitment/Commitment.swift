@@ -80,7 +80,7 @@ struct CommitmentRequest: Hashable, Sendable {
 }
 
 /// Failure Reason (0008,1197) of PS3.3 Section C.14.1.1.
-enum CommitmentFailure: Int, Sendable {
+enum CommitmentFailure: Int, Error, Sendable {
     case processing = 0x0110
     case noSuchInstance = 0x0112
     case resourceLimitation = 0x0213

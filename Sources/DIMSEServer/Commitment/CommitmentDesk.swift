@@ -21,12 +21,18 @@ struct CommitmentDesk: Sendable {
             record.request, transferSyntax: TransferSyntax.explicitVRLittleEndian.uid)
         var committed: [CommitmentReference] = []
         var failed: [(reference: CommitmentReference, reason: CommitmentFailure)] = []
+        var studies: Set<String> = []
         for reference in request.references {
-            if let reason = try failure(of: reference) {
-                failed.append((reference, reason))
-            } else {
+            switch try verdict(of: reference) {
+            case .success(let study):
                 committed.append(reference)
+                studies.insert(study)
+            case .failure(let reason): failed.append((reference, reason))
             }
+        }
+        // Who is told may give up its own: written down first. What is being given up here cannot be promised.
+        guard try records.transaction({ try $0.promise(studies: studies, to: record.aeTitle, .commitment) }) else {
+            throw CatalogError.busy
         }
         let report = CommitmentReport(
             transactionUID: request.transactionUID, retrieveAETitle: aeTitle, committed: committed, failed: failed
@@ -35,16 +41,17 @@ struct CommitmentDesk: Sendable {
         return report
     }
 
-    /// Why an instance cannot be committed to; nil when its bytes are what came, on stable storage.
-    private func failure(of reference: CommitmentReference) throws(CatalogError) -> CommitmentFailure? {
+    /// The study of an instance whose bytes are what came, on stable storage; otherwise why it cannot be committed to.
+    private func verdict(of reference: CommitmentReference) throws(CatalogError) -> Result<String, CommitmentFailure> {
         guard let instance = try catalog.primary(sopInstanceUID: reference.sopInstanceUID) else {
-            return .noSuchInstance
+            return .failure(.noSuchInstance)
         }
-        guard instance.sopClassUID == reference.sopClassUID else { return .classInstanceConflict }
+        guard instance.sopClassUID == reference.sopClassUID else { return .failure(.classInstanceConflict) }
         do throws(RetrievalFailure) {
-            return try retrieval.stored(instance).isWhole() ? nil : .processing
+            let isWhole = try retrieval.stored(instance).isWhole()
+            return isWhole ? .success(instance.studyInstanceUID) : .failure(.processing)
         } catch {
-            return error == .absent ? .noSuchInstance : .processing
+            return .failure(error == .absent ? .noSuchInstance : .processing)
         }
     }
 

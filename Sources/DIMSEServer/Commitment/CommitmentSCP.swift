@@ -62,7 +62,12 @@ struct CommitmentSCP {
         } catch {
             return .refused(Outcome(status: .invalidArgumentValue, comment: error.comment))
         }
-        do throws(RecordsError) {
+        do {
+            // A way that leads back here: what one archive says of itself is no second copy.
+            guard try desk.records.view({ try $0.receipt(transactionUID: request.transactionUID) }) == nil else {
+                return .refused(
+                    Outcome(status: .invalidArgumentValue, comment: "Transaction UID is of this archive's own request"))
+            }
             let record = try desk.records.addCommitment(
                 aeTitle: callingAETitle, transactionUID: request.transactionUID, request: request.encoded(),
                 nextAt: desk.records.now() + Self.hold)

@@ -90,7 +90,7 @@ final class LaneWork {
         let (instance, shipment) = (parcel.instance, parcel.shipment)
         remember(parcel)
         var octets: Int64 = 0
-        var isOpen = false
+        var (isOpen, isAsStored) = (false, false)
         do throws(NetworkError) {
             let association = try line.association(for: instance.sopClassUID, of: plan)
             isOpen = true
@@ -99,9 +99,13 @@ final class LaneWork {
                     association: association, contexts: Array(association.contexts.values), forms: forms,
                     transform: shipment.transform, pace: pace)
                 var cancelled = false
-                return try sender.send(instance, cancelled: &cancelled, octets: &octets)
+                return try sender.send(instance, cancelled: &cancelled, octets: &octets, isAsStored: &isAsStored)
             }
-            return ParcelOutcome(desk.outcome(result, of: instance.sopInstanceUID), lineOctets: octets)
+            // Who warns may have changed elements (PS3.4 Table B.2-1, B000H), or left some out (B006H).
+            var isExact = false
+            if case .answered(let status, _) = result { isExact = isAsStored && status.isSuccess }
+            return ParcelOutcome(
+                desk.outcome(result, of: instance.sopInstanceUID), lineOctets: octets, isExact: isExact)
         } catch {
             line.drop()
             return ParcelOutcome(

@@ -54,8 +54,9 @@ extension RouteBook {
             }
             for destination in destinations {
                 var settings = destination.settings
-                // By which the receipts of an archive are known was learnt at the first contact.
-                settings.receiptKey = try records.destination(destination.name)?.settings.receiptKey ?? ""
+                // By which the receipts of an archive are known was learnt at the first contact; another has another.
+                let known = try records.destination(destination.name)?.settings
+                if let known, known.url == settings.url { settings.receiptKey = known.receiptKey }
                 try records.putDestination(destination.name, settings)
                 try records.markDestination(destination.name, isFromFile: true)
             }

@@ -12,11 +12,14 @@ package struct PurgeWish: Hashable, Sendable {
     package var toFree: Int64?
     /// Study Instance UID; nil: any.
     package var study: String?
+    /// Also studies of which this archive has proven to others that it keeps them.
+    package var isDespitePromises: Bool
 
-    package init(olderThan: Int, toFree: Int64? = nil, study: String? = nil) {
+    package init(olderThan: Int, toFree: Int64? = nil, study: String? = nil, isDespitePromises: Bool = false) {
         self.olderThan = olderThan
         self.toFree = toFree
         self.study = study
+        self.isDespitePromises = isDespitePromises
     }
 }
 
@@ -37,10 +40,21 @@ package struct PurgeCandidate: Encodable, Hashable, Sendable {
 /// What may be given up, and why the rest stays.
 package struct PurgePlan: Encodable, Sendable {
     package var candidates: [PurgeCandidate] = []
+    /// What could go, were it proven of late: it is to be proven anew first.
+    package var stale: [PurgeCandidate] = []
     /// Proven studies that stay all the same, by reason.
     package var kept: [String: Int] = [:]
 
     package var bytes: Int64 { candidates.reduce(0) { $0 + $1.bytes } }
+}
+
+/// One study that was given up.
+package struct PurgedStudy: Hashable, Sendable {
+    package let studyInstanceUID: String
+    /// Who has proven to hold it.
+    package let destination: String
+    package let instances: Int
+    package let bytes: Int64
 }
 
 /// What was given up.
@@ -48,54 +62,93 @@ package struct PurgeOutcome: Encodable, Sendable {
     package var studies = 0
     package var instances = 0
     package var bytes: Int64 = 0
+    /// Studies that could go once they are proven anew, which was asked for.
+    package var asked = 0
     /// Studies that were not given up after all, with the reason.
     package var failures: [String: String] = [:]
 
     package init() {}
+
+    package var isNothing: Bool { studies == 0 && failures.isEmpty }
+
+    package mutating func add(_ gone: PurgedStudy) {
+        studies += 1
+        instances += gone.instances
+        bytes += gone.bytes
+    }
 }
 
 /// Gives up studies of one archive. Calls block: make them on plain threads.
 package struct Purge: Sendable {
-    /// Erases objects by SOP Instance UID, for good; gives the octets that became free.
-    package typealias Erasing = @Sendable (_ sopInstanceUIDs: [String]) throws -> Int64
+    /// Erases these very copies for good, and nothing else of their UIDs; gives the octets that became free.
+    package typealias Erasing = @Sendable (_ copies: [StoredInstance]) throws -> Int64
 
     private static let page = 256
 
     private let catalog: CatalogStore
     private let encounters: Encounters
+    private let devices: Set<String>
     private let erase: Erasing
 
-    package init(catalog: CatalogStore, encounters: Encounters, erase: @escaping Erasing) {
+    /// - Parameter devices: AE titles to which a storage commitment keeps nothing here.
+    package init(
+        catalog: CatalogStore, encounters: Encounters, devices: [String] = [], erase: @escaping Erasing
+    ) {
         self.catalog = catalog
         self.encounters = encounters
+        self.devices = Set(devices)
         self.erase = erase
     }
 
-    /// What may be given up, the longest proven first, until so much would be free.
+    /// What may be given up, the longest proven first, until so much would be free; and as much as is missing then of what
+    /// could go were its proof not too old.
     package func plan(_ wish: PurgeWish) throws(ForwardingFailure) -> PurgePlan {
         guard (0...36_500).contains(wish.olderThan) else { throw .invalid(field: "days", reason: "from 0 to 36500") }
         var plan = PurgePlan()
-        var position: (committedAt: Int64, id: Int64)?
+        var (bytes, staleBytes): (Int64, Int64) = (0, 0)
         var seen: Set<String> = []
-        let doubtful = try doubtfulStudies()
-        while true {
-            let (from, page) = (position, Self.page)
-            let proven = try look { records in
-                try records.provenShipments(before: records.now, study: wish.study, after: from, limit: page)
-            }
-            guard let last = proven.last, let lastAt = last.committedAt else { return plan }
-            position = (lastAt, last.id)
-            for shipment in proven where seen.insert(shipment.studyInstanceUID).inserted {
-                guard let contents = try StudyContents(shipment.studyInstanceUID, catalog) else { continue }
-                let check = try look { records in
-                    try Self.check(contents, shipment, wish, records, doubtful: doubtful)
+        let now = try look { $0.now }
+        let fresh = now - ProofTrust.lasting
+        for (first, end) in [(fresh, now), (-1, fresh)] {
+            var position: (committedAt: Int64, id: Int64) = (first, -1)
+            while true {
+                let (from, page) = (position, Self.page)
+                let proven = try look { records in
+                    try records.provenShipments(before: end, study: wish.study, after: from, limit: page)
                 }
-                switch check {
-                case .success(let candidate): plan.candidates.append(candidate)
-                case .failure(let obstacle): plan.kept[obstacle.words, default: 0] += 1
+                guard let last = proven.last, let lastAt = last.committedAt else { break }
+                position = (lastAt, last.id)
+                for shipment in proven where seen.insert(shipment.studyInstanceUID).inserted {
+                    switch try verdict(shipment, wish) {
+                    case .goes(let candidate)?:
+                        plan.candidates.append(candidate)
+                        bytes += candidate.bytes
+                    case .stale(let candidate)?:
+                        plan.stale.append(candidate)
+                        staleBytes += candidate.bytes
+                    case .stays(let obstacle)?: plan.kept[obstacle.words, default: 0] += 1
+                    case nil: break
+                    }
+                    // What is asked for anew frees nothing yet: as long as there are others, these go.
+                    if let toFree = wish.toFree, bytes + (first < 0 ? staleBytes : 0) >= toFree { return plan }
                 }
-                if let toFree = wish.toFree, plan.bytes >= toFree { return plan }
             }
+        }
+        return plan
+    }
+
+    private func verdict(
+        _ shipment: ShipmentRecord, _ wish: PurgeWish
+    ) throws(ForwardingFailure) -> PurgeCheck.Verdict? {
+        guard let check = try PurgeCheck(shipment.studyInstanceUID, catalog, wish, devices: devices) else { return nil }
+        return try look { try check.verdict(shipment, $0) }
+    }
+
+    /// Asks for the proofs of these anew: what is proven then may go.
+    package func askAnew(_ stale: [PurgeCandidate], by actor: String) throws(ForwardingFailure) {
+        if stale.isEmpty { return }
+        try change(by: actor) { records in
+            for candidate in stale { try records.doubtProof(ofShipment: candidate.shipment) }
         }
     }
 
@@ -103,122 +156,73 @@ package struct Purge: Sendable {
     /// erases. A crash in between is made good by `finish`.
     package func carryOut(
         _ candidate: PurgeCandidate, _ wish: PurgeWish, by actor: String
-    ) throws(ForwardingFailure) -> (instances: Int, bytes: Int64) {
-        let doubtful = try doubtfulStudies()
-        guard let contents = try StudyContents(candidate.studyInstanceUID, catalog) else {
+    ) throws(ForwardingFailure) -> PurgedStudy {
+        guard let check = try PurgeCheck(candidate.studyInstanceUID, catalog, wish, devices: devices) else {
             throw .unknown(what: "study")
         }
-        do throws(EncounterFailure) {
-            try encounters.change(by: actor) { desk in
-                let records = desk.records
-                let shipment = try records.shipment(id: candidate.shipment)
-                let check = try Self.check(contents, shipment, wish, records, doubtful: doubtful)
-                if case .failure(let obstacle) = check { throw EncounterFailure.conflict(reason: obstacle.words) }
-                try records.purge(
-                    study: shipment.studyInstanceUID, by: shipment.id,
-                    instances: try records.proven(shipment.id).committed,
-                    retainedUntil: Self.retainedUntil(contents, wish), account: actor)
+        try change(by: actor) { records in
+            let shipment = try records.shipment(id: candidate.shipment)
+            switch try check.verdict(shipment, records) {
+            case .goes: break
+            case .stale: throw EncounterFailure.conflict(reason: "it is to be proven anew first")
+            case .stays(let obstacle): throw EncounterFailure.conflict(reason: obstacle.words)
             }
-        } catch { throw ForwardingFailure(error) }
+            try records.purge(
+                study: shipment.studyInstanceUID, by: shipment.id, instances: check.contents.instances.count,
+                retainedUntil: check.retainedUntil, account: actor,
+                // Of these the wish, or the configuration, says that they keep nothing here.
+                isDespitePromise: try !records.promises(ofStudy: shipment.studyInstanceUID).isEmpty)
+        }
         return try eraseProven(candidate.studyInstanceUID, by: candidate.shipment)
     }
 
-    /// Erases what was given up and is still here, because a run was cut short.
-    package func finish() throws(ForwardingFailure) {
+    /// Erases what was given up and is still here, because a run was cut short. What cannot go now keeps nothing else.
+    /// - Returns: What went, and of what did not the reason, by Study Instance UID.
+    package func finish() throws(ForwardingFailure) -> (gone: [PurgedStudy], failures: [String: String]) {
+        var gone: [PurgedStudy] = []
+        var failures: [String: String] = [:]
         for purge in try look({ try $0.unfinishedPurges() }) {
-            _ = try eraseProven(purge.studyInstanceUID, by: purge.shipment)
+            do throws(ForwardingFailure) {
+                gone.append(try eraseProven(purge.studyInstanceUID, by: purge.shipment))
+            } catch { failures[purge.studyInstanceUID] = error.sentence }
         }
+        return (gone, failures)
     }
 
-    /// Only what is proven, byte for byte, goes; what came meanwhile stays.
-    private func eraseProven(
-        _ uid: String, by shipment: Int64
-    ) throws(ForwardingFailure) -> (instances: Int, bytes: Int64) {
+    /// Only what is proven, byte for byte, goes; what came meanwhile stays, also under the same UIDs.
+    private func eraseProven(_ uid: String, by shipment: Int64) throws(ForwardingFailure) -> PurgedStudy {
         let contents = try StudyContents(uid, catalog)
-        let proven = try look { try Self.proven(shipment, $0) }
-        let gone = (contents?.instances ?? []).filter { proven[$0.sopInstanceUID] == $0.digest }
+        let (proven, destination) = try look { records in
+            (
+                Dictionary(
+                    try records.shipped(shipment).filter { $0.committedAt != nil && $0.isExact }
+                        .map { ($0.sopInstanceUID, $0.digest) }, uniquingKeysWith: { first, _ in first }),
+                try records.shipment(id: shipment).destination
+            )
+        }
+        let here = contents?.instances ?? []
+        let gone = here.filter { proven[$0.sopInstanceUID] == $0.digest }
         var bytes: Int64 = 0
         if !gone.isEmpty {
-            do { bytes = try erase(gone.map(\.sopInstanceUID)) } catch {
+            do { bytes = try erase(gone) } catch {
                 throw .unavailable(reason: "The images cannot be erased now; it is tried again: \(error)")
             }
         }
-        do throws(EncounterFailure) {
-            try encounters.change(by: "purge") { try $0.records.finishPurge(study: uid) }
-        } catch { throw ForwardingFailure(error) }
-        return (gone.count, bytes)
-    }
-
-    // MARK: What stands against it
-
-    /// Why a study stays.
-    private enum Obstacle: Error, Hashable {
-        case young, held, openOrder, conflict, external, unproven, waiting(String), changed, rewritten
-
-        var words: String {
-            switch self {
-            case .young: "its retention is not over"
-            case .held: "a person holds it in the outbox"
-            case .openOrder: "its order is still open"
-            case .conflict: "an object of it is here with several contents"
-            case .external: "it came from another archive"
-            case .unproven: "some of its objects are not proven to be there"
-            case .waiting(let destination): "it still waits for \(destination)"
-            case .changed: "it is not proven any more"
-            case .rewritten: "what was sent was changed on the way: the original is nowhere else"
-            }
+        try change(by: "purge") { records in
+            try records.finishPurge(study: uid)
+            // Something of it is here again, or still: it may be given up again, by a proof of its own.
+            if gone.count < here.count { try records.forgetPurge(study: uid) }
         }
+        return PurgedStudy(
+            studyInstanceUID: uid, destination: destination, instances: gone.count, bytes: bytes)
     }
 
-    /// Studies with objects of several contents, decided or not: the other contents are nowhere else.
-    private func doubtfulStudies() throws(ForwardingFailure) -> Set<String> {
-        do throws(CatalogError) {
-            let conflicts = try catalog.conflicts(limit: .max, includingDecided: true)
-            return Set(conflicts.flatMap { $0.copies.map(\.studyInstanceUID) })
-        } catch { throw .unavailable(reason: "The catalogue cannot be read now") }
-    }
-
-    private static func retainedUntil(_ contents: StudyContents, _ wish: PurgeWish) -> Int64 {
-        (contents.instances.map(\.receivedAt).max() ?? 0) + Int64(wish.olderThan) * 86_400_000_000
-    }
-
-    private static func check(
-        _ contents: StudyContents, _ shipment: ShipmentRecord, _ wish: PurgeWish, _ records: RecordTransaction,
-        doubtful: Set<String>
-    ) throws -> Result<PurgeCandidate, Obstacle> {
-        let uid = contents.studyInstanceUID
-        let until = retainedUntil(contents, wish)
-        guard until <= records.now else { return .failure(.young) }
-        guard shipment.state == .committed, let committedAt = shipment.committedAt else { return .failure(.changed) }
-        let transform = shipment.transform
-        guard transform.deidentification.isEmpty, transform.characterSet.isEmpty else { return .failure(.rewritten) }
-        guard !doubtful.contains(uid) else { return .failure(.conflict) }
-        for other in try records.shipments(study: uid) {
-            if other.isHeld { return .failure(.held) }
-            if other.state == .waiting { return .failure(.waiting(other.destination)) }
+    private func change(
+        by actor: String, _ body: (RecordTransaction) throws -> Void
+    ) throws(ForwardingFailure) {
+        do throws(EncounterFailure) { try encounters.change(by: actor) { try body($0.records) } } catch {
+            throw ForwardingFailure(error)
         }
-        if try records.externalStudy(uid) != nil { return .failure(.external) }
-        if let order = try records.link(ofStudy: uid)?.target.procedure,
-            ProcedureState(word: try records.procedure(id: order).state).isOpen
-        {
-            return .failure(.openOrder)
-        }
-        let proven = try proven(shipment.id, records)
-        guard contents.instances.allSatisfy({ proven[$0.sopInstanceUID] == $0.digest }) else {
-            return .failure(.unproven)
-        }
-        return .success(
-            PurgeCandidate(
-                studyInstanceUID: uid, destination: shipment.destination, shipment: shipment.id,
-                instances: contents.instances.count, bytes: contents.octets, committedAt: committedAt,
-                retainedUntil: until))
-    }
-
-    /// Digests of what a destination has proven to hold, by SOP Instance UID.
-    private static func proven(_ shipment: Int64, _ records: RecordTransaction) throws -> [String: [UInt8]] {
-        Dictionary(
-            try records.shipped(shipment).filter { $0.committedAt != nil }.map { ($0.sopInstanceUID, $0.digest) },
-            uniquingKeysWith: { first, _ in first })
     }
 
     private func look<Value>(_ body: (RecordTransaction) throws -> Value) throws(ForwardingFailure) -> Value {

@@ -1,0 +1,78 @@
+// How far a proof is trusted: for a day, of the archive that gave it, and what this archive has proven to others.
+
+import GRDB
+
+/// What of proofs is the same for the records and for those who ask them.
+package enum ProofTrust {
+    /// So long something may be given up because of a proof, in microseconds; an older one is asked for anew.
+    package static let lasting: Int64 = 86_400_000_000
+}
+
+/// Somebody was told that objects of a study are kept here.
+package struct PromiseRecord: Hashable, Sendable {
+    package let kind: ReceiptRecord.Kind
+    /// AE title or account of who asked.
+    package let whom: String
+
+    init(_ row: Row) {
+        kind = ReceiptRecord.Kind(rawValue: row["kind"]) ?? .signature
+        whom = row["whom"]
+    }
+}
+
+// MARK: - Proofs that were given to us
+
+extension RecordTransaction {
+    /// The destination is another archive from now on: what is proven is to be proven anew. What was given up already stays
+    /// as it was proven.
+    func doubtProofs(ofDestination name: String) throws {
+        try run("UPDATE destination SET changedAt = ? WHERE name = ?", [now, name])
+        try run(
+            """
+            UPDATE shipment SET refusals = 0, dueAt = ?1, proof = '', committedAt = NULL, state = 'sent',
+                answer = CASE state WHEN 'committed' THEN 'the destination was changed: it is to be proven anew' ELSE '' END
+            WHERE destination = ?2 AND state IN ('sent', 'committed')
+                AND NOT EXISTS (SELECT 1 FROM purge WHERE purge.studyInstanceUID = shipment.studyInstanceUID)
+            """, [now, name])
+    }
+
+    /// As of one destination, of all that are reached as this peer.
+    func doubtProofs(ofPeer name: String) throws {
+        for destination in try destinations() where destination.settings.way == .dimse {
+            guard destination.settings.peer.lowercased() == name.lowercased() else { continue }
+            try doubtProofs(ofDestination: destination.name)
+        }
+    }
+
+    /// A proof that is too old is asked for anew: until it comes, the study is sent and no more.
+    package func doubtProof(ofShipment id: Int64) throws {
+        try run(
+            """
+            UPDATE shipment SET refusals = 0, dueAt = ?1, proof = '', committedAt = NULL, state = 'sent',
+                answer = 'its proof is asked for anew'
+            WHERE id = ?2 AND state = 'committed'
+                AND NOT EXISTS (SELECT 1 FROM purge WHERE purge.studyInstanceUID = shipment.studyInstanceUID)
+            """, [now, id])
+    }
+}
+
+// MARK: - Proofs that we give
+
+extension RecordTransaction {
+    /// Somebody is about to be told that objects of these studies are kept here: written down before it is said.
+    /// - Returns: False where one of them is being given up here, or was: nothing may be said of it now.
+    package func promise(studies: Set<String>, to whom: String, _ kind: ReceiptRecord.Kind) throws -> Bool {
+        for uid in studies where try isPurged(study: uid) { return false }
+        for uid in studies {
+            try run(
+                "INSERT INTO promise (studyInstanceUID, kind, whom, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [uid, kind.rawValue, whom, now])
+        }
+        return true
+    }
+
+    package func promises(ofStudy uid: String) throws -> [PromiseRecord] {
+        try rows("SELECT kind, whom FROM promise WHERE studyInstanceUID = ? ORDER BY kind, whom", [uid])
+            .map(PromiseRecord.init)
+    }
+}
