@@ -78,7 +78,11 @@ extension OpenArchive {
         let lockPath = folder.maintenanceLock
         return Deletion(
             catalog: catalog, volumes: volumes,
-            forget: { [metadata] study, series in metadata.forget(study: study, series: series) }
+            forget: { [metadata, records] study, series, instances in
+                metadata.forget(study: study, series: series)
+                // What could not be forgotten now stands for nothing: there is no such copy.
+                try? records.lightTransaction { try $0.forgetHeld(sopInstanceUIDs: instances) }
+            }
         ) { body in
             guard let lock = try? FolderLock(lockPath) else { return false }
             defer { withExtendedLifetime(lock) {} }

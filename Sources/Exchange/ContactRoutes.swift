@@ -2,7 +2,6 @@
 
 import Access
 import Encounters
-import Forwarding
 import Foundation
 import Hummingbird
 import Records
@@ -10,7 +9,6 @@ import Web
 
 struct ContactRoutes: Sendable {
     private let services: ExchangeServices
-    private static let mostBacklog = 100
 
     init(_ services: ExchangeServices) { self.services = services }
 
@@ -18,13 +16,11 @@ struct ContactRoutes: Sendable {
         group.post("contact") { request, context in
             let caller = try context.authorized(.exchange)
             let report = try await ExchangeChecks.body(StationReport.self, of: request, on: services)
-            guard (1...64).contains(report.name.count), !report.name.contains(where: \.isNewline),
-                report.version.count <= 64, report.backlog.count <= Self.mostBacklog,
-                report.backlog.allSatisfy({ ShipmentRecord.Priority(word: $0.priority)?.word == $0.priority })
-            else {
+            guard report.isSane else {
                 throw Problem(
                     .badRequest,
-                    "A name of 1 to 64 characters, a version, and a short backlog of stat, normal and bulk.")
+                    "A name of 1 to 64 characters, a version, a backlog of stat, normal and bulk, each once, and numbers "
+                        + "from 0 to \(StationReport.most).")
             }
             let now = try await services.run { services in
                 try services.encounters.change(by: "station:" + caller.account) { desk in

@@ -1,7 +1,9 @@
 // What two archives say to each other, as JSON: docs/forwarding.md, "Between two archives".
 
+import Forwarding
 package import Foundation
 import HTTPTypes
+import Records
 
 /// Paths and header fields.
 enum ExchangeWords {
@@ -116,6 +118,25 @@ package struct StationReport: Codable, Hashable, Sendable {
         self.diskTotal = diskTotal
         self.backlog = backlog
         self.newestAt = newestAt
+    }
+}
+
+extension StationReport {
+    /// No count and no size is larger: sums of them overflow nothing.
+    package static let most: Int64 = 1_000_000_000_000_000
+    /// The end of the year 9999, microseconds since 1970: the last that can be written as ISO 8601.
+    private static let last: Int64 = 253_402_300_799_999_999
+
+    /// Whether it is within the bounds of what a station may say. Its clock may be anything.
+    package var isSane: Bool {
+        let priorities = backlog.map(\.priority)
+        let moments = backlog.map(\.oldest) + (newestAt.map { [$0] } ?? [])
+        return (1...64).contains(name.count) && !name.contains(where: \.isNewline) && version.count <= 64
+            && priorities.allSatisfy { ShipmentRecord.Priority(word: $0)?.word == $0 }
+            && Set(priorities).count == priorities.count
+            && (backlog.flatMap { [Int64($0.studies), Int64($0.instances), $0.octets] } + [diskFree, diskTotal])
+                .allSatisfy { (0...Self.most).contains($0) }
+            && moments.allSatisfy { (0...Self.last).contains($0) }
     }
 }
 

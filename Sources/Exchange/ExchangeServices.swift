@@ -30,10 +30,12 @@ package struct ExchangeServices: Sendable {
     let losses = LostDecodings()
     let proofs = ProofsInHand()
     /// For octets that come, and what is asked of one object; for studies that are offered; for objects taken to their end,
-    /// each of which holds some frames in memory; for objects that are read again, which takes long.
+    /// each of which holds some frames in memory, emergencies on threads that others do not wait for; for objects that are
+    /// read again, which takes long.
     let work = BlockingWork(threads: 8)
     let offering = BlockingWork(threads: 2, longestQueue: 64)
     let accepting = BlockingWork(threads: 6)
+    let acceptingUrgent = BlockingWork(threads: 2)
     let proving = BlockingWork(threads: 2, longestQueue: 16)
 
     package init(

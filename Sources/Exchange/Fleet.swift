@@ -16,9 +16,10 @@ package enum Fleet {
 }
 
 extension FleetStation {
-    /// Nil for what another version of this program wrote and cannot be read.
+    /// Nil for what another version of this program wrote and cannot be read or shown.
     init?(_ row: StationRecord, now: Int64) {
-        guard let seen = try? JSONDecoder().decode(StationSeen.self, from: Data(row.body.utf8)) else { return nil }
+        guard let seen = try? JSONDecoder().decode(StationSeen.self, from: Data(row.body.utf8)), seen.report.isSane
+        else { return nil }
         let report = seen.report
         self.init(
             name: report.name, account: row.account, firstAt: Self.date(row.firstAt), lastAt: Self.date(row.lastAt),

@@ -82,7 +82,8 @@ struct ObjectRoutes: Sendable {
     ) async throws -> Receipt.Outcome {
         do throws(UploadFailure) { try ticket.accept() } catch { throw Problem(error) }
         do {
-            return try await services.run(services.accepting) { services in
+            let threads = object.priority == .stat ? services.acceptingUrgent : services.accepting
+            return try await services.run(threads) { services in
                 try ObjectArrival(services, object, ticket, source: "station:" + caller.account).accept()
             }
         } catch {

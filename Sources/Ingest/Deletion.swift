@@ -24,8 +24,8 @@ package struct Deletion: Sendable {
     /// Runs a body while no index is being rebuilt; false, and nothing was run, while one is.
     package typealias Exclusion = @Sendable (_ body: () -> Void) -> Bool
 
-    /// Is told of each series that lost instances, so that nothing made from them is kept.
-    package typealias Forgetting = @Sendable (_ study: String, _ series: String) -> Void
+    /// Is told of each series that lost instances, and of which, so that nothing made from them is kept.
+    package typealias Forgetting = @Sendable (_ study: String, _ series: String, _ instances: [String]) -> Void
 
     private struct SeriesName: Hashable {
         let study: String
@@ -77,10 +77,11 @@ package struct Deletion: Sendable {
         _ instances: [StoredInstance], begin: () throws(CatalogError) -> [Erasure]
     ) throws(DeletionFailure) -> Deleted {
         let erasures: [Erasure]
-        let series = Set(
-            instances.map { SeriesName(study: $0.studyInstanceUID, series: $0.seriesInstanceUID) })
+        let series = Dictionary(grouping: instances) {
+            SeriesName(study: $0.studyInstanceUID, series: $0.seriesInstanceUID)
+        }
         do throws(CatalogError) { erasures = try begin() } catch { throw .catalog(error) }
-        for one in series { forget(one.study, one.series) }
+        for (one, instances) in series { forget(one.study, one.series, instances.map(\.sopInstanceUID)) }
         var pending: DeletionFailure?
         if !erasures.isEmpty { do throws(DeletionFailure) { try finish() } catch { pending = error } }
         return Deleted(

@@ -278,8 +278,9 @@ extension OpenArchive {
     fileprivate func put(_ name: String, _ settings: DestinationSettings) throws -> DestinationReport {
         if settings.way == .dimse { _ = try peer(named: settings.peer) }
         try routeBook.put(destination: name, settings, by: Author.terminal.account)
-        noteOperator(.administer, detail: "destination \(name) is \(settings.way.rawValue)")
-        return DestinationReport(try routeBook.destination(name), now: records.now())
+        let report = DestinationReport(try routeBook.destination(name), now: records.now())
+        noteOperator(.administer, detail: "destination \(report.name) is \(report.way) \(report.place)")
+        return report
     }
 
     /// Stops or restarts what goes to a destination.

@@ -89,6 +89,10 @@ extension OutboxCommand {
         @Option(help: "Name of the destination.") var to = ""
         @Option(help: "At most this many.") var limit: Int = 100
 
+        func validate() throws {
+            guard (1...10_000).contains(limit) else { throw ValidationError("--limit is 1 to 10000") }
+        }
+
         func run() throws {
             let found = try options.withArchive { archive in
                 archive.noteOperator(.search, detail: "outbox")

@@ -226,6 +226,7 @@ extension RouteCommand {
 
         func validate() throws {
             guard rule == nil || when.isEmpty else { throw ValidationError("Give --rule or --when, not both.") }
+            guard (1...10_000).contains(limit) else { throw ValidationError("--limit is 1 to 10000") }
         }
 
         func run() throws {
@@ -260,7 +261,7 @@ extension OpenArchive {
         let actor = Author.terminal.account
         if try makeDestination(ofPeer: destination, by: actor) {
             Terminal.note("There was no destination \(destination); one was made of the peer of this name.")
-            noteOperator(.administer, detail: "destination \(destination) is dimse")
+            noteOperator(.administer, detail: "destination \(destination) is dimse peer \(destination)")
         }
         try routeBook.put(route: name, to: destination, settings, isOn: isOn, by: actor)
         noteOperator(.administer, detail: "rule \(name) to \(destination)")

@@ -181,6 +181,11 @@ extension RecordTransaction {
             [uid, Data(digest), Data(storedDigest), now])
     }
 
+    /// Instances left the archive: no digest stands for them any more.
+    package func forgetHeld(sopInstanceUIDs uids: [String]) throws {
+        for uid in uids { try run("DELETE FROM heldAs WHERE sopInstanceUID = ?", [uid]) }
+    }
+
     /// The digests of files that came for an instance, each with that of the file that is kept.
     package func heldAs(sopInstanceUID uid: String) throws -> [(digest: [UInt8], storedDigest: [UInt8])] {
         try rows("SELECT digest, storedDigest FROM heldAs WHERE sopInstanceUID = ? LIMIT 100", [uid]).map {

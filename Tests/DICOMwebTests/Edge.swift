@@ -48,7 +48,7 @@ final class Edge {
                 catalog: catalog, ingest: ingest, retrieval: retrieval,
                 metadata: MetadataSource(catalog: catalog, retrieval: retrieval, folder: nil),
                 deletion: Deletion(
-                    catalog: catalog, volumes: volumes, forget: { _, _ in }, exclusion: exclusion),
+                    catalog: catalog, volumes: volumes, forget: { _, _, _ in }, exclusion: exclusion),
                 generation: try CatalogGeneration(catalog), address: PublicAddress(),
                 work: BlockingWork(threads: 2), scratch: folder.path, logger: logger))
     }

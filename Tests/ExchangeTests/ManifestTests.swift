@@ -54,6 +54,28 @@ struct ManifestTests {
         #expect(medium.next() == .small)
     }
 
+    @Test("what a station says of itself has bounds, so that sums of it overflow nothing") func report() {
+        typealias Waiting = StationReport.Waiting
+        let most = StationReport.most
+        func report(_ backlog: [Waiting], free: Int64 = 0, newest: Int64? = nil) -> StationReport {
+            StationReport(
+                name: "station", version: "1", time: .min, diskFree: free, diskTotal: most, backlog: backlog,
+                newestAt: newest)
+        }
+        func waiting(_ priority: String, octets: Int64 = 0, studies: Int = 0, oldest: Int64 = 0) -> Waiting {
+            Waiting(priority: priority, studies: studies, instances: 0, octets: octets, oldest: oldest)
+        }
+        let all = ["stat", "normal", "bulk"].map { waiting($0, octets: most, studies: Int(most)) }
+        #expect(report(all, newest: 0).isSane)
+        #expect(!report([waiting("stat"), waiting("stat")]).isSane)
+        #expect(!report([waiting("soon")]).isSane)
+        #expect(!report([waiting("stat", octets: most + 1)]).isSane)
+        #expect(!report([waiting("stat", studies: -1)]).isSane)
+        #expect(!report([waiting("stat", oldest: .max)]).isSane)
+        #expect(!report([], free: -1).isSane)
+        #expect(!report([], newest: .min).isSane)
+    }
+
     @Test("a receipt key is made once, for its owner alone, and kept") func key() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "phim-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }

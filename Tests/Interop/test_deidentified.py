@@ -52,9 +52,8 @@ def sent(shared_archive, module_folder):
     made = crowded(module_folder)
     with StowReceiver() as first, StowReceiver() as second:
         for name, receiver in (("one", first), ("two", second)):
-            outbox.add_destination(archive, name, url=receiver.url)
-            outbox.add_route(archive, name, name, {"deidentification": "basic+retain-dates-shifted"},
-                             conditions=["modality=CT"])
+            outbox.add_destination(archive, name, dicomweb=receiver.url)
+            outbox.add_route(archive, name, name, "modality=CT", deidentify="basic+retain-dates-shifted")
         archive.run("import", module_folder / "made")
         outbox.wait(archive, lambda: len(first.files) == 4 and len(second.files) == 4)
         yield made, first, second
@@ -107,8 +106,8 @@ def test_pixels_that_may_show_a_name_do_not_leave(make_archive, tmp_path):
     archive = make_archive().start()
     made = synthetic.study(tmp_path / "made", instances=1, SOPClassUID=ULTRASOUND)
     with StowReceiver() as receiver:
-        outbox.add_destination(archive, "research", url=receiver.url)
-        outbox.add_route(archive, "all", "research", {"deidentification": "basic"})
+        outbox.add_destination(archive, "research", dicomweb=receiver.url)
+        outbox.add_route(archive, "all", "research", deidentify="basic")
         archive.run("import", tmp_path / "made")
         said = outbox.wait(archive, lambda: outbox.unshipped(archive, made.uid))
         assert "often show names" in said[made.instances[0]]
@@ -126,8 +125,8 @@ def test_texts_leave_in_the_letters_that_a_destination_reads(make_archive, tmp_p
     made = synthetic.study(tmp_path / "made", instances=1, PatientName="Lêquýđôn^Thị Minh",
                            ProcedureCodeSequence=Sequence([item]))
     with StowReceiver() as receiver:
-        outbox.add_destination(archive, "old", url=receiver.url)
-        outbox.add_route(archive, "all", "old", {"characterSet": term})
+        outbox.add_destination(archive, "old", dicomweb=receiver.url)
+        outbox.add_route(archive, "all", "old", character_set=term)
         archive.run("import", tmp_path / "made")
         outbox.wait_sent(archive, made.uid)
         dataset, = receiver.data_sets()

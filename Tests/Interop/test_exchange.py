@@ -1,9 +1,11 @@
 """Between two archives: what is there is not sent, what was cut is resumed, what has arrived is proven."""
 
 import concurrent.futures
+import contextlib
 import gzip
 import os
 import socket
+import sqlite3
 import struct
 import time
 
@@ -249,6 +251,13 @@ def test_the_same_data_set_under_another_file_header_is_held_and_proven(centre, 
     assert station.held(uid, wanted) == {name}
     said = claims(station.receipt(uid, wanted, synthetic.uid(), listed=True).json()["receipt"], station.key())
     assert (said["missing"], said["equivalent"]) == ([], [name])
+    # With the object goes what was known of it.
+    with contextlib.closing(sqlite3.connect(centre.data / "records.sqlite", timeout=20)) as records:
+        held = "SELECT count(*) FROM heldAs WHERE sopInstanceUID = ?"
+        assert records.execute(held, (name,)).fetchone() == (1,)
+        centre.run("delete", "--instance", name, "--yes")
+        assert records.execute(held, (name,)).fetchone() == (0,)
+    assert station.held(uid, wanted) == set()
 
 
 def test_a_receipt_is_of_what_is_read_again(make_archive, tmp_path):
@@ -399,5 +408,18 @@ def test_contact_and_fleet(centre, station):
     assert {each["account"]: each["diskFree"] for each in fleet} == {"station": 5, "impostor": 7}
     for change in ({"name": ""}, {"name": "x" * 65}, {"time": 1 << 63}, {"backlog": [report["backlog"][0]] * 101}):
         assert station.http.post(f"{station.root}/contact", json=report | change, timeout=20).status_code == 400
-    assert station.http.post(f"{station.root}/contact", json=report | {"time": -(1 << 63)}, timeout=20).status_code == 200
+    # Numbers whose sum no number holds, and the same urgency twice.
+    [waiting] = report["backlog"]
+    most = 10 ** 15
+    for change in (
+        {"diskFree": -1}, {"diskTotal": most + 1}, {"newestAt": -1}, {"newestAt": (1 << 63) - 1}, {"backlog": [waiting] * 2},
+        *({"backlog": [waiting | {field: wrong}]} for wrong in (-1, most + 1, (1 << 63) - 1)
+          for field in ("studies", "instances", "octets")), {"backlog": [waiting | {"oldest": -(1 << 63)}]},
+    ):
+        assert station.http.post(f"{station.root}/contact", json=report | change, timeout=20).status_code == 400, change
+    largest = [{"priority": word, "studies": most, "instances": most, "octets": most, "oldest": 253_402_300_799_000_000}
+               for word in ("stat", "normal", "bulk")]
+    extreme = report | {"time": -(1 << 63), "backlog": largest, "diskFree": most, "diskTotal": most}
+    assert station.http.post(f"{station.root}/contact", json=extreme, timeout=20).status_code == 200
     assert centre.http().get(f"{centre.url}/api/v1/fleet", timeout=20).status_code == 200
+    assert f"{3 * most} studies" in centre.run("fleet").stdout

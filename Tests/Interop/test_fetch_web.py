@@ -46,8 +46,8 @@ def pair(tmp_path_factory):
         try:
             peer = orthanc.Orthanc(folder / "orthanc", namespace.prefix, {}, dicomweb=True)
             (archive.data / "login").write_text(peer.login)
-            outbox.add_destination(archive, "orthanc", tokenFile="login",
-                                   url=f"http://127.0.0.1:{peer.http_port}/dicom-web")
+            outbox.add_destination(archive, "orthanc", token_file="login",
+                                   dicomweb=f"http://127.0.0.1:{peer.http_port}/dicom-web")
             yield archive, peer
         finally:
             if peer:
@@ -82,7 +82,7 @@ def test_from_another_archive_of_this_kind(make_archive, tmp_path):
     made = synthetic.study(tmp_path / "theirs", series=2, instances=3, rows=300)
     centre.run("import", tmp_path / "theirs")
     (station.data / "token").write_text(centre.token())
-    outbox.add_destination(station, "centre", way="phim", url=f"http://127.0.0.1:{centre.http_port}", tokenFile="token")
+    outbox.add_destination(station, "centre", phim=f"http://127.0.0.1:{centre.http_port}", token_file="token")
     report, = fetch(station, "centre", "--study", made.uid)
     assert (report["received"], report["failed"]) == (6, 0)
     assert stored(station, made.uid, tmp_path / "out") == {digest(path.read_bytes()) for path in made.files}
@@ -154,7 +154,7 @@ def test_a_server_that_lies_harms_nobody(make_archive, tmp_path):
         lambda call, file: give(call, multipart(b"no object at all" * 100), TYPE),
         lambda call, file: give(call, multipart(file.read_bytes()), TYPE),
     ])
-    outbox.add_destination(archive, "liar", url=liar.url)
+    outbox.add_destination(archive, "liar", dicomweb=liar.url)
     report, = fetch(archive, "liar", "--study", made.uid, expect=1)
     assert (report["instances"], report["missing"], report["received"], report["failed"]) == (7, 7, 2, 5)
     assert report["reason"]
@@ -169,7 +169,7 @@ def test_a_server_that_refuses_is_given_up_at_once(make_archive, tmp_path, statu
     archive = make_archive().start()
     made = synthetic.study(tmp_path / "made", instances=40)
     liar = Liar(made, [lambda call, file: give(call, b"", "text/plain", status)] * 40)
-    outbox.add_destination(archive, "liar", url=liar.url)
+    outbox.add_destination(archive, "liar", dicomweb=liar.url)
     assert archive.run("fetch", "--from", "liar", "--study", made.uid, expect=1)
     assert len([path for path in liar.asked if "/instances/" in path]) < 20
     liar.server.shutdown()

@@ -75,6 +75,14 @@ def test_every_turn_over_json_is_what_the_terminal_says(desk):
         assert words in details
 
 
+def test_lists_have_bounds_at_the_terminal(desk):
+    for limit in (-1, 0, 10_001, (1 << 63) - 1):
+        for words in (("outbox", "list"), ("route", "try")):
+            assert "--limit is 1 to 10000" in desk.run(*words, f"--limit={limit}", expect=64).stderr
+    assert len(desk.json("outbox", "list", "--limit", 1)) == 1
+    assert desk.json("route", "try", "--limit", 10_000)["looked"] == 3
+
+
 def test_lists_come_in_pages_and_by_state(desk):
     first = ask(desk, "GET", "/outbox/shipments?limit=2")[1]
     rest = ask(desk, "GET", f"/outbox/shipments?limit=2&before={first['next']}")[1]

@@ -87,7 +87,7 @@ class Centre:
 
 def forwarding(archive, port, **settings):
     archive.run("peer", "add", "centre", "--ae-title", "CENTRE", "--host", "127.0.0.1", "--port", port)
-    outbox.add_destination(archive, "centre", way="dimse", peer="centre", commits=True, **settings)
+    outbox.add_destination(archive, "centre", peer="centre", commit=True, **settings)
     outbox.add_route(archive, "all", "centre")
 
 
@@ -179,8 +179,7 @@ def test_a_destination_by_tls_with_files_of_its_own(archive, tmp_path):
     authority = Authority(tmp_path / "authority")
     pair, (certificate, key) = authority.pair("centre"), authority.pair("station")
     with dcmtk.StoreSCP(tmp_path / "got", "+tls", pair[1], pair[0], "+cf", authority.ca, aet="CENTRE") as scp:
-        forwarding(archive, scp.port, isSecure=True, caFile=str(authority.ca), certificateFile=str(certificate),
-                   keyFile=str(key))
+        forwarding(archive, scp.port, tls=True, ca=authority.ca, certificate=certificate, key=key)
         made = sent(archive, tmp_path)
         outbox.wait(archive, lambda: len(scp.files()) == 4, 90)
         assert outbox.wait_sent(archive, made.uid)["sentInstances"] == 4

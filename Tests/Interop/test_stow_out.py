@@ -28,10 +28,10 @@ def pair(tmp_path_factory):
         try:
             peer = orthanc.Orthanc(folder / "orthanc", namespace.prefix, {}, dicomweb=True)
             (archive.data / "orthanc-login").write_text(peer.login + "\n")
-            outbox.add_destination(archive, "orthanc", tokenFile="orthanc-login", lanes=4,
-                                   url=f"http://127.0.0.1:{peer.http_port}/dicom-web/")
-            outbox.add_route(archive, "images", "orthanc", conditions=["modality=CT"])
-            outbox.add_route(archive, "small", "orthanc", {"compresses": True}, conditions=["modality=MR"])
+            outbox.add_destination(archive, "orthanc", token_file="orthanc-login", lanes=4,
+                                   dicomweb=f"http://127.0.0.1:{peer.http_port}/dicom-web/")
+            outbox.add_route(archive, "images", "orthanc", "modality=CT")
+            outbox.add_route(archive, "small", "orthanc", "modality=MR", compress=True)
             yield archive, peer
         finally:
             if peer:
@@ -88,7 +88,7 @@ def test_nothing_is_taken_for_sent_that_was_not(make_archive, tmp_path):
     failures = [(503, b"", "text/plain"), (200, b"<html>sign in</html>", "text/html"), (200, b"{", "text/plain"), STORED]
     with StowReceiver(*failures, authorization="Bearer token-of-the-station") as receiver:
         (archive.data / "token").write_text("token-of-the-station")
-        outbox.add_destination(archive, "web", url=receiver.url, tokenFile="token", lanes=1)
+        outbox.add_destination(archive, "web", dicomweb=receiver.url, token_file="token", lanes=1)
         outbox.add_route(archive, "all", "web")
         archive.run("import", tmp_path / "study")
         row = outbox.wait_sent(archive, made.uid, 90)
@@ -110,7 +110,7 @@ def test_one_refused_object_does_not_hold_the_others(make_archive, tmp_path):
         return (409, response(failed=[(uid, 0xC000)])) if uid == unwanted else STORED
 
     with StowReceiver(answer) as receiver:
-        outbox.add_destination(archive, "web", url=receiver.url)
+        outbox.add_destination(archive, "web", dicomweb=receiver.url)
         outbox.add_route(archive, "all", "web")
         archive.run("import", tmp_path / "study")
         outbox.wait(archive, lambda: len(outbox.shipped(archive, made.uid)) == 3)
@@ -129,7 +129,7 @@ def test_a_wrong_credential_sends_nothing_and_is_said(make_archive, tmp_path):
     login = base64.b64encode(b"station:pass-4711").decode()
     with StowReceiver(STORED, authorization="Basic other") as receiver:
         (archive.data / "token").write_text("station:pass-4711")
-        outbox.add_destination(archive, "web", url=receiver.url, tokenFile="token")
+        outbox.add_destination(archive, "web", dicomweb=receiver.url, token_file="token")
         outbox.add_route(archive, "all", "web")
         archive.run("import", tmp_path / "study")
 
@@ -147,8 +147,8 @@ def test_garbage_settings_are_said_and_harm_nobody(make_archive, tmp_path):
     archive = make_archive().start()
     made = synthetic.study(tmp_path / "study", instances=1)
     with StowReceiver() as receiver:
-        outbox.add_destination(archive, "broken", url="https://", tokenFile="absent")
-        outbox.add_destination(archive, "web", url=receiver.url)
+        outbox.add_destination(archive, "broken", dicomweb="https://", token_file="absent")
+        outbox.add_destination(archive, "web", dicomweb=receiver.url)
         outbox.add_route(archive, "broken", "broken")
         outbox.add_route(archive, "all", "web")
         archive.run("import", tmp_path / "study")

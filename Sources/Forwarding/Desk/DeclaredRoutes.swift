@@ -116,14 +116,19 @@ extension RouteBook {
         try put(route: known.name, to: known.destination, known.settings, isOn: isOn, by: actor)
     }
 
-    /// Makes a destination of a peer's name where there is none: a rule may name a peer.
+    /// The peer that a destination would be made of: a rule may name a peer. Nil where there is such a destination, or no
+    /// such peer.
+    package func peer(toBecome name: String, of peers: [String]) throws(ForwardingFailure) -> String? {
+        guard try look({ try $0.destination(name) }) == nil else { return nil }
+        return peers.first { $0.lowercased() == name.lowercased() }
+    }
+
+    /// Makes a destination of a peer's name where there is none.
     /// - Returns: Whether it was made.
     package func makeDestination(
         named name: String, of peers: [String], by actor: String
     ) throws(ForwardingFailure) -> Bool {
-        guard try look({ try $0.destination(name) }) == nil,
-            let peer = peers.first(where: { $0.lowercased() == name.lowercased() })
-        else { return false }
+        guard let peer = try peer(toBecome: name, of: peers) else { return false }
         var settings = DestinationSettings()
         settings.peer = peer
         try put(destination: peer, settings, by: actor)

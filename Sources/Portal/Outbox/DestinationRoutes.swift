@@ -102,36 +102,39 @@ struct DestinationRoutes: Sendable {
             try WishText.check(name, "name", most: 64)
             for text in [asked.peer, asked.url] { try WishText.check(text, "peer or url") }
         } catch { throw Problem(error) }
-        return try JSONAnswer.response(
-            try await services.run { services in
-                try services.book.demandOwn(destination: name)
-                let known = try? services.book.destination(name)
-                var settings = known?.settings ?? DestinationSettings()
-                try asked.apply(to: &settings)
-                if settings.way == .dimse {
-                    let peers = try services.peers()
-                    guard let peer = peers.first(where: { $0.lowercased() == settings.peer.lowercased() }) else {
-                        throw ForwardingFailure.invalid(field: "peer", reason: "the name of a peer that there is")
-                    }
-                    settings.peer = peer
+        let report = try await services.run { services in
+            try services.book.demandOwn(destination: name)
+            let known = try? services.book.destination(name)
+            var settings = known?.settings ?? DestinationSettings()
+            try asked.apply(to: &settings)
+            if settings.way == .dimse {
+                let peers = try services.peers()
+                guard let peer = peers.first(where: { $0.lowercased() == settings.peer.lowercased() }) else {
+                    throw ForwardingFailure.invalid(field: "peer", reason: "the name of a peer that there is")
                 }
-                try services.book.put(destination: known?.name ?? name, settings, by: caller.account)
-                return try services.report(name)
-            })
+                settings.peer = peer
+            }
+            try services.book.put(destination: known?.name ?? name, settings, by: caller.account)
+            return try services.report(name)
+        }
+        context.noteForwarding(caller, "destination \(report.name) is \(report.way) \(report.place)")
+        return try JSONAnswer.response(report)
     }
 
     private func remove(_ context: WebRequestContext) async throws -> Response {
-        let caller = try context.authorized(.administer, detail: "destination removed")
+        let caller = try context.authorized(.administer, detail: "destination")
         let name = context.pathName()
-        try await services.run { services in
-            _ = try services.book.destination(name)
-            try services.book.demandOwn(destination: name)
-            do throws(ForwardingFailure) { try services.book.remove(destination: name, by: caller.account) } catch {
+        let known = try await services.run { services in
+            let known = try services.book.destination(name).name
+            try services.book.demandOwn(destination: known)
+            do throws(ForwardingFailure) { try services.book.remove(destination: known, by: caller.account) } catch {
                 // Routes lead there: that is no fault of the request.
                 if case .invalid(_, let reason) = error { throw ForwardingFailure.conflict(reason: reason) }
                 throw error
             }
+            return known
         }
+        context.noteForwarding(caller, "destination \(known) removed")
         return Response(status: .noContent)
     }
 

@@ -97,7 +97,12 @@ struct RuleRoutes: Sendable {
         guard !["explain", "try"].contains(name.lowercased()) else {
             throw Problem(.badRequest, "name: another one; this is a word of these addresses")
         }
-        let report = try await services.run { services in
+        let peer = try await services.run { services in
+            try asked.destination.flatMap { try services.book.peer(toBecome: $0, of: try services.peers()) }
+        }
+        // Whereto patients' images go is for those who administer.
+        if peer != nil { _ = try context.authorized(.administer, detail: "destination of a rule") }
+        let (report, isMade) = try await services.run { services in
             try services.book.demandOwn(route: name)
             let known = try? services.book.route(name)
             guard let destination = asked.destination ?? known?.destination else {
@@ -105,13 +110,15 @@ struct RuleRoutes: Sendable {
             }
             var settings = known?.settings ?? RouteSettings()
             asked.apply(to: &settings)
-            _ = try services.book.makeDestination(
-                named: destination, of: try services.peers(), by: caller.account)
+            let isMade =
+                try peer != nil
+                && services.book.makeDestination(named: destination, of: try services.peers(), by: caller.account)
             try services.book.put(
                 route: known?.name ?? name, to: destination, settings, isOn: asked.isOn ?? known?.isOn ?? true,
                 by: caller.account)
-            return RouteReport(try services.book.route(name))
+            return (RouteReport(try services.book.route(name)), isMade)
         }
+        if isMade, let peer { context.noteForwarding(caller, "destination \(peer) is dimse peer \(peer)") }
         context.noteForwarding(caller, "rule \(report.name) to \(report.destination)")
         return try JSONAnswer.response(report)
     }

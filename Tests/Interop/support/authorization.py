@@ -15,6 +15,8 @@ RIGHTS = {
     "administer": {"administrator"},
     "readAudit": {"administrator"},
     "readOrders": {*ROLES, "link"} - {"station"},
+    # The worklist of a station is about everybody: who sees single studies does not see it.
+    "readWorklist": {"administrator", "radiologist", "technician", "integration", "clerk"},
     "register": {"administrator", "radiologist", "technician", "integration", "clerk"},
     "reconcile": {"administrator", "radiologist", "technician"},
     "invite": {"administrator", "radiologist", "integration"},
@@ -105,6 +107,7 @@ OTHERS = [
     ("administer", "GET", "/api/v1/messages/999999", None),
     ("administer", "POST", "/api/v1/messages/999999/replay", {}),
     ("readOrders", "GET", "/api/v1/facilities", None),
+    ("readWorklist", "GET", "/api/v1/worklists/nobody", None),
     ("administer", "POST", "/api/v1/facilities", {}),
     ("administer", "POST", "/api/v1/facilities/nobody/end", {"validUntil": "20260101"}),
     ("exchange", "GET", "/api/v1/exchange/key", None),

@@ -18,21 +18,22 @@ ROUND_OCTETS = 2_000_000
 class LineKills:
     """Rounds of one study each. `way` is `phim` or `dimse`."""
 
-    def __init__(self, make_archive, folder, way, seed):
+    def __init__(self, make_archive, folder, way, seed, lanes=LANES, kinds=EVENTS):
         self.folder, self.way, self.dice = folder, way, random.Random(seed)
+        self.lanes, self.kinds = lanes, kinds
         self.noise = numpy.random.default_rng(seed)
         self.station, self.centre = make_archive(name="station").start(), make_archive(name="centre").start()
         self.stores = forwarding.Stores()
         self.line = Line(SHAPE, self.far_port, seed, tap=self.stores if way == "dimse" else None)
         self.events = {event: 0 for event in EVENTS}
-        self.payload = self.objects = self.rounds = 0
+        self.payload = self.objects = self.rounds = self.largest = 0
 
     def __enter__(self):
         self.line.__enter__()
         if self.way == "phim":
-            forwarding.to_phim(self.station, "centre", self.centre, port=self.line.port, lanes=LANES)
+            forwarding.to_phim(self.station, "centre", self.centre, port=self.line.port, lanes=self.lanes)
         else:
-            forwarding.to_peer(self.station, "centre", self.line.port, "PHIM", lanes=LANES)
+            forwarding.to_peer(self.station, "centre", self.line.port, "PHIM", lanes=self.lanes)
         forwarding.route(self.station, "all", "centre")
         return self
 
@@ -56,7 +57,7 @@ class LineKills:
         deadline = time.monotonic() + 30
         while self.line.octets - before < moment and time.monotonic() < deadline:
             time.sleep(0.001)
-        self.disturb(self.dice.choice(EVENTS))
+        self.disturb(self.dice.choice(self.kinds))
         forwarding.retry(self.station)
         forwarding.wait_for(self.station, study, "committed" if self.way == "phim" else "sent", seconds=90)
 
@@ -80,7 +81,8 @@ class LineKills:
             dataset.Rows = dataset.Columns = side
             dataset.PixelData = self.noise.bytes(side * side * 2)
             path = synthetic.write(self.folder / str(self.rounds) / f"{number}.dcm", dataset)
-            weight += path.stat().st_size
+            size = path.stat().st_size
+            weight, self.largest = weight + size, max(size, self.largest)
         self.payload += weight
         self.objects += number
         return study, weight
@@ -98,8 +100,13 @@ class LineKills:
             assert self.line.octets <= 1.1 * self.payload, self.text()
         else:
             # Of a lane, what was on its way set out again; what was answered and not yet written down was sent twice.
-            assert self.stores.again("down") <= self.disturbed * LANES, self.text()
-            assert self.stores.again("up") <= 2 * self.disturbed * LANES, self.text()
+            # A cut kills nobody who writes down.
+            killed = self.disturbed - self.events["line"]
+            assert self.stores.again("down") <= killed * self.lanes, self.text()
+            assert self.stores.again("up") <= (self.disturbed + killed) * self.lanes, self.text()
+            # Beyond that, what stands around objects, and what lay in the line's two buffers when it was cut.
+            again = (self.disturbed + killed) * self.lanes * self.largest
+            assert self.line.octets <= 1.1 * self.payload + again, self.text()
 
     def text(self):
         happened = ", ".join(f"{count} {event}" for event, count in self.events.items())

@@ -1,9 +1,10 @@
-"""The outbox from outside: destinations and rules put into the records, and what the ledger says of a study."""
+"""The outbox from outside: destinations and rules by commands, and what the records hold of a study."""
 
 import contextlib
-import json
 import sqlite3
 import time
+
+from support.forwarding import route, words
 
 
 @contextlib.contextmanager
@@ -17,17 +18,14 @@ def records(archive):
         base.close()
 
 
-def add_destination(archive, name, **settings):
-    body = {"way": "dicomweb", "lanes": 2, **settings}
-    with records(archive) as base:
-        base.execute("INSERT INTO destination (name, body, addedAt) VALUES (?, ?, 0)", (name, json.dumps(body)))
+def add_destination(archive, name, **options):
+    """Options of `phim destination add`."""
+    archive.run("destination", "add", name, *words({"lanes": 2, **options}))
 
 
-def add_route(archive, name, destination, transform=None, **settings):
-    body = {"priority": "normal", "transform": transform or {}, **settings}
-    with records(archive) as base:
-        base.execute("INSERT INTO route (name, destination, body, addedAt) VALUES (?, ?, ?, 0)",
-                     (name, destination, json.dumps(body)))
+def add_route(archive, name, destination, *when, **options):
+    """Conditions and options of `phim route add`."""
+    route(archive, name, destination, *when, **options)
 
 
 def shipment(archive, study):

@@ -1,0 +1,195 @@
+"""Between two archives: what comes first, how wide the line is, what a full centre does, whom a station calls."""
+
+import os
+import random
+import statistics
+import time
+
+import pytest
+
+from support import disk, forwarding, synthetic
+from support.archive import Archive
+from support.exchange import Station, coded
+from support.forwarding import eventually
+from support.line import Line, Shape
+
+KEY_OBJECTS, PRESENTATION = "1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.5.1.4.1.1.11.1"
+
+
+def noise(archive, folder, instances, rows=64):
+    """A study that nothing makes smaller."""
+    dice = random.Random(instances)
+    made = synthetic.study(folder, instances=0)
+    for number in range(1, instances + 1):
+        dataset = synthetic.ct(made.uid, f"{made.uid}.1", number=number, rows=8, BitsStored=16, HighBit=15)
+        dataset.Rows = dataset.Columns = rows
+        dataset.PixelData = dice.randbytes(rows * rows * 2)
+        made.datasets.append(dataset)
+        made.files.append(synthetic.write(folder / f"{number}.dcm", dataset))
+    archive.run("import", folder)
+    return made
+
+
+def test_what_selects_comes_first_then_a_glance_of_every_series(make_archive, tmp_path):
+    station, centre = make_archive(name="station").start(), make_archive(name="centre").start()
+    made = synthetic.study(tmp_path / "in", series=2, instances=6)
+    chosen = []
+    for number, kind in enumerate((KEY_OBJECTS, PRESENTATION)):
+        # As they come: after the images, in series of their own.
+        dataset = synthetic.ct(made.uid, number=1, rows=8, SOPClassUID=kind, Modality="KO" if number == 0 else "PR",
+                               SeriesNumber=90 + number)
+        del dataset.PixelData, dataset.Rows, dataset.Columns
+        synthetic.write(tmp_path / "in" / f"z{number}.dcm", dataset)
+        chosen.append(str(dataset.SOPInstanceUID))
+    station.run("import", tmp_path / "in")
+    forwarding.to_phim(station, "centre", centre, lanes=1)
+    forwarding.send(station, made.uid, "centre")
+    forwarding.wait_for(station, made.uid, "committed")
+    order = forwarding.order(centre)
+    assert len(order) == 14 and set(order[:2]) == set(chosen)
+    # Of every series the first and the middle one, before any other.
+    series = [[str(one.SOPInstanceUID) for one in made.datasets if one.SeriesInstanceUID == uid] for uid in made.series]
+    assert set(order[2:6]) == {members[place] for members in series for place in (0, 3)}
+
+
+def test_a_centre_is_called_by_https_and_with_the_key_of_first_contact(make_archive, tmp_path):
+    station, centre = make_archive(name="station").start(), make_archive(name="centre").start()
+    made = synthetic.study(tmp_path / "one", instances=1)
+    station.run("import", tmp_path / "one")
+    (station.data / "token").write_text("secret-token\n")
+    # An address that nobody has (RFC 5737): it is not called at all.
+    station.run("destination", "add", "plain", "--phim", "http://192.0.2.1", "--token-file", "token")
+    forwarding.send(station, made.uid, "plain")
+
+    def row(name):
+        return next(row for row in station.json("destination", "list") if row["name"] == name)
+
+    eventually(lambda: "called by https" in row("plain")["reason"], say=lambda: row("plain"))
+    assert forwarding.shipment(station, made.uid, "plain")["state"] == "waiting"
+    station.run("outbox", "drop", made.uid, "--to", "plain")
+    # Another key where the first one was: what it signs is no proof, and the outbox says why and what helps.
+    with Line(Shape(1e9, 0), centre.http_port) as line:
+        forwarding.to_phim(station, "centre", centre, port=line.port)
+        forwarding.send(station, made.uid, "centre")
+        forwarding.wait_for(station, made.uid, "committed")
+        assert row("centre")["hasReceiptKey"]
+        centre.stop()
+        (centre.data / "exchange" / "receipt.key").unlink()
+        centre.start()
+        line.server_port = centre.http_port
+        other = synthetic.study(tmp_path / "two", instances=1)
+        station.run("import", tmp_path / "two")
+        forwarding.send(station, other.uid, "centre")
+        sentence = "not signed by the key that this destination had at first contact"
+        eventually(lambda: sentence in forwarding.explain(station, other.uid),
+                   say=lambda: forwarding.explain(station, other.uid))
+        assert forwarding.shipment(station, other.uid)["state"] == "sent"
+        # Nor may it be given up here: only the one that was proven by the first key may.
+        plan = station.json("purge", "--older-than", "0", "--dry-run")["plan"]
+        assert other.uid not in str(plan["candidates"])
+        station.run("destination", "change", "centre", "--forget-receipt-key")
+        forwarding.retry(station)
+        forwarding.wait_for(station, other.uid, "committed")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    made = disk.small_disk(tmp_path / "disk")
+    yield made
+    made.close()
+
+
+def test_a_disk_that_fills_at_the_centre_loses_nothing(make_archive, small_disk, tmp_path):
+    station = make_archive(name="station").start()
+    centre = Archive(small_disk.place / "centre", {"storage": {"volumeSize": "16MiB", "streamThreshold": "4MiB", "reserve": "8MiB"}},
+                     prefix=small_disk.prefix)
+    centre.log = tmp_path / "centre.log"
+    centre.start()
+    try:
+        forwarding.to_phim(station, "centre", centre)
+        first = noise(station, tmp_path / "first", 1)
+        forwarding.send(station, first.uid, "centre")
+        forwarding.wait_for(station, first.uid, "committed")
+        made = noise(station, tmp_path / "in", 40, rows=512)
+        small_disk.leave(14 << 20, centre)
+        forwarding.send(station, made.uid, "centre")
+
+        def obstacle():
+            row = next(row for row in station.json("destination", "list") if row["name"] == "centre")
+            return row["failures"] and row["reason"]
+        said = eventually(obstacle, say=lambda: forwarding.explain(station, made.uid))
+        assert "full" in said or "507" in said, said
+        assert forwarding.shipment(station, made.uid)["state"] == "waiting"
+        held = set(forwarding.files(centre))
+        assert set(first.instances) <= held and len(held) < 41
+        # What is there is read meanwhile, and what was taken is not sent again.
+        assert centre.http().get(f"{centre.url}/dicom-web/studies/{first.uid}/metadata", timeout=20).status_code == 200
+        small_disk.lift(centre)
+        forwarding.retry(station)
+        forwarding.wait_for(station, made.uid, "committed", seconds=90)
+        assert forwarding.files(station) == forwarding.files(centre)
+        station.assert_healthy()
+        centre.assert_healthy()
+    finally:
+        centre.stop()
+
+
+PARTIAL = 512
+
+
+def test_a_station_whose_share_of_begun_objects_is_full_goes_on(make_archive, tmp_path):
+    """What other objects left half done makes way, the longest left first; nothing that goes on now does."""
+    station, centre = make_archive(name="station").start(), make_archive(name="centre").start()
+    by_hand = Station(centre, account="commune")
+    study = synthetic.uid()
+    for number in range(PARTIAL + 8):
+        data = os.urandom(64)
+        form = coded(data, pieces="stored")
+        fields = by_hand.fields(f"{study}.{number}", data, form, 0)
+        answer = by_hand.http.patch(by_hand.path(study, form), data=form[:20], headers=fields, timeout=20)
+        assert answer.status_code == 204, (number, answer.text)
+    folder = centre.data / "exchange" / "uploads"
+    assert sum(path.is_file() for path in folder.rglob("*")) == PARTIAL
+    (station.data / "centre.token").write_text(centre.token(account="commune") + "\n")
+    forwarding.to_phim(station, "centre", centre)
+    made = noise(station, tmp_path / "in", 8, rows=256)
+    forwarding.send(station, made.uid, "centre")
+    forwarding.wait_for(station, made.uid, "committed")
+    assert forwarding.files(station) == forwarding.files(centre)
+
+
+class Width:
+    """How many connections carry something upwards, second by second: a tap for a line."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def __call__(self, number, way, data):
+        if way == "up" and len(data) > 200:
+            self.seen.setdefault(int(time.monotonic()), set()).add(number)
+        return data
+
+    def last(self, seconds):
+        """Connections in each of the last whole seconds."""
+        now = int(time.monotonic())
+        return [len(self.seen.get(second, ())) for second in range(now - seconds, now)]
+
+
+def test_lanes_follow_the_line(make_archive, tmp_path):
+    """Where waiting costs most, many objects are on their way at once; where the line is full, few are."""
+    station, centre = make_archive(name="station").start(), make_archive(name="centre").start()
+    far, thin = Width(), Width()
+    with Line(Shape(100e6, 0.5), centre.http_port, tap=far) as long, \
+            Line(Shape(768e3, 0.02), centre.http_port, tap=thin) as narrow:
+        forwarding.to_phim(station, "far", centre, port=long.port, lanes=12, station="one")
+        forwarding.to_phim(station, "thin", centre, port=narrow.port, lanes=12, station="two")
+        small = noise(station, tmp_path / "small", 600, rows=16)
+        large = noise(station, tmp_path / "large", 60, rows=200)
+        forwarding.send(station, small.uid, "far")
+        forwarding.send(station, large.uid, "thin")
+        # A width is tried for five seconds: what matters is where it comes to, not when.
+        eventually(lambda: max(far.last(3)) >= 6, seconds=60, say=lambda: (far.last(60), thin.last(60)))
+        assert forwarding.backlog(station, "thin") == 1, "the line was not kept full"
+        widths = [width for width in thin.last(20) if width]
+        assert statistics.median(widths) <= 4 and max(widths) < 8, widths
+        print(f"far {far.last(30)}, thin {thin.last(30)}")
