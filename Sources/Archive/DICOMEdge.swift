@@ -6,6 +6,7 @@ package import DIMSEServer
 import Deidentification
 package import Forwarding
 import Foundation
+import Logging
 import Records
 import WebForwarding
 
@@ -55,18 +56,23 @@ extension OpenArchive {
     package func dialing() throws(ArchiveError) -> PeerDialing {
         let settings = configuration.dicom.tls?.settings(in: folder.path) ?? SecureTransportSettings()
         return PeerDialing(
-            callingAETitle: callingAETitle, tls: try Self.transport(settings, isAcceptor: false, "dicom.tls"))
+            callingAETitle: callingAETitle, tls: try transport(settings, isAcceptor: false, "dicom.tls"))
     }
 
-    /// How a destination is called, which may have certificates of its own.
+    /// How a destination is called, which may have certificates of its own; what it does not name is as for every peer.
     func dialing(to settings: DestinationSettings) throws(ArchiveError) -> PeerDialing {
-        let files = [settings.caFile, settings.certificateFile, settings.keyFile].map { name -> String? in
+        func path(_ name: String) -> String? {
             name.isEmpty ? nil : name.hasPrefix("/") ? name : folder.path + "/" + name
         }
-        guard files.contains(where: { $0 != nil }) else { return try dialing() }
-        let tls = try Self.transport(
-            SecureTransportSettings(ca: files[0], certificate: files[1], key: files[2]), isAcceptor: false,
-            "the destination's files")
+        var files = configuration.dicom.tls?.settings(in: folder.path) ?? SecureTransportSettings()
+        let common = files
+        if let ca = path(settings.caFile) { files.ca = ca }
+        if let certificate = path(settings.certificateFile) {
+            files.certificate = certificate
+            files.key = path(settings.keyFile)
+        }
+        guard files != common else { return try dialing() }
+        let tls = try transport(files, isAcceptor: false, "the destination's files")
         return PeerDialing(callingAETitle: callingAETitle, tls: tls)
     }
 
@@ -120,10 +126,14 @@ extension OpenArchive {
                 answer.failed.map { (own[$0.key] ?? $0.key, $0.value) }, uniquingKeysWith: { first, _ in first }))
     }
 
-    static func transport(
+    func transport(
         _ settings: SecureTransportSettings, isAcceptor: Bool, _ section: String
     ) throws(ArchiveError) -> SecureTransport {
-        do throws(NetworkError) { return try SecureTransport(settings, isAcceptor: isAcceptor) } catch {
+        do throws(NetworkError) {
+            return try SecureTransport(settings, isAcceptor: isAcceptor) { [logger] words in
+                logger.warning("DICOM TLS", metadata: ["of": "\(section)", "why": "\(words)"])
+            }
+        } catch {
             throw .unusable("\(section): \(error.words)")
         }
     }
@@ -170,7 +180,7 @@ extension ArchiveServer {
             identity: .phim)
         var listeners = [try listener(on: dicom.port, services, options, "DICOM")]
         if let tls = dicom.tls, let port = tls.port {
-            options.tls = try OpenArchive.transport(
+            options.tls = try archive.transport(
                 tls.settings(in: archive.folder.path), isAcceptor: true, "dicom.tls")
             listeners.append(try listener(on: port, services, options, "DICOM TLS"))
         }

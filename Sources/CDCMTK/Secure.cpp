@@ -47,13 +47,24 @@ BIO_METHOD *link_method() {
 
 // MARK: Trust
 
-/// A certificate that stands itself among those that are trusted is known by its key: it need not name the host. Devices
-/// come with certificates that name nothing.
+/// Whether the peer's own certificate stands among those that are trusted, whatever else it sends with it.
+bool is_trusted_itself(X509_STORE_CTX *chain) {
+    X509 *own = X509_STORE_CTX_get0_cert(chain);
+    if (!own) return false;
+    STACK_OF(X509) *named = X509_STORE_CTX_get1_certs(chain, X509_get_subject_name(own));
+    bool is_found = false;
+    for (int i = 0; i < sk_X509_num(named); i++) is_found = is_found || X509_cmp(sk_X509_value(named, i), own) == 0;
+    sk_X509_pop_free(named, X509_free);
+    return is_found;
+}
+
+/// A certificate that is trusted by itself is known by its key: it need not name the host. Devices come with certificates
+/// that name nothing.
 int judge(int is_good, X509_STORE_CTX *chain) {
     if (is_good) return 1;
     const int why = X509_STORE_CTX_get_error(chain);
     const bool is_misnamed = why == X509_V_ERR_HOSTNAME_MISMATCH || why == X509_V_ERR_IP_ADDRESS_MISMATCH;
-    if (!is_misnamed || sk_X509_num(X509_STORE_CTX_get0_chain(chain)) != 1) return 0;
+    if (!is_misnamed || !is_trusted_itself(chain)) return 0;
     X509_STORE_CTX_set_error(chain, X509_V_OK);
     return 1;
 }
@@ -86,13 +97,21 @@ int32_t load(SSL_CTX *context, const phim_tls_settings &settings, phim_error *er
     if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1) {
         return failed_file(error, key, "no private key in PEM without pass phrase, or not that of the certificate");
     }
+    // A key of another kind is not compared with the certificate when it is read.
+    if (SSL_CTX_check_private_key(context) != 1) {
+        return failed_file(error, key, "the private key is not that of the certificate");
+    }
     return PHIM_OK;
 }
 
 void demand(SSL_CTX *context, const phim_tls_settings &settings) {
     (void)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     (void)SSL_CTX_set_cipher_list(context, cipher_suites);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // Nobody resumes a session: each association is judged by its certificates. A ticket of TLS 1.2 that is given out and
+    // comes back without a session id context would end the handshake.
+    SSL_CTX_set_options(
+        context,
+        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TICKET);
     SSL_CTX_set_default_passwd_cb(context, no_pass_phrase);
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_num_tickets(context, 0);
@@ -142,6 +161,8 @@ Secure::Secure(const phim_tls &tls, Link &link, const char *host) : session_(SSL
     }
     SSL_set_connect_state(session_);
     X509_VERIFY_PARAM *wanted = SSL_get0_param(session_);
+    // Names stand in Subject Alternative Name, not in the subject (RFC 9525 Section 6.3).
+    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (X509_VERIFY_PARAM_set1_ip_asc(wanted, host) != 1) {
         (void)X509_VERIFY_PARAM_set1_host(wanted, host, 0);
         (void)SSL_set_tlsext_host_name(session_, host);

@@ -40,3 +40,28 @@ package enum NetworkError: Error, Equatable, Sendable {
         }
     }
 }
+
+extension NetworkError {
+    /// Whether calling again at once is pointless.
+    package var isFinal: Bool {
+        switch self {
+        case .rejected, .unreachable, .insecure, .stopped: true
+        case .timedOut, .closed, .abortedByPeer, .malformed, .refused, .failed: false
+        }
+    }
+
+    /// What happened, for a person.
+    package var words: String {
+        switch self {
+        case .timedOut(let text): "no answer in time (\(text))"
+        case .closed(let text): "connection closed (\(text))"
+        case .abortedByPeer: "the peer aborted the association"
+        case .rejected(let rejection): "the peer refused the association: \(rejection)"
+        case .malformed(let text): "the peer broke the protocol (\(text))"
+        case .stopped: "stopping"
+        case .unreachable(let text): "cannot be reached (\(text))"
+        case .insecure(let text): "no TLS (\(text))"
+        case .refused(let text), .failed(let text): text
+        }
+    }
+}

@@ -1,6 +1,6 @@
 // DICOM TLS: the secure transport connection profile of PS3.15 Annex B.12, for both sides of an association.
 internal import DICOMToolkit
-import Foundation
+import Glibc
 import Synchronization
 
 /// Files in PEM that say whom we trust and who we are.
@@ -30,22 +30,32 @@ package struct SecureTransportSettings: Hashable, Sendable {
 package final class SecureTransport: Sendable {
     private let settings: SecureTransportSettings
     private let isAcceptor: Bool
+    private let note: @Sendable (String) -> Void
     private let state: Mutex<State>
 
     private struct State {
         var identity: TLSIdentity
-        var stamp: [Date?]
+        var stamp: [FileStamp?]
+        /// Of files that could not be used: it is said once.
+        var flawed: [FileStamp?]?
         var lookedAt: ContinuousClock.Instant
     }
 
     private static let glance = Duration.seconds(2)
 
-    package init(_ settings: SecureTransportSettings, isAcceptor: Bool) throws(NetworkError) {
+    /// - Parameter note: is told, in a sentence, what is wrong with the files and does not keep associations from being made.
+    package init(
+        _ settings: SecureTransportSettings, isAcceptor: Bool, note: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws(NetworkError) {
         self.settings = settings
         self.isAcceptor = isAcceptor
+        self.note = note
         let stamp = Self.stamp(settings)
         state = Mutex(
             State(identity: try Self.identity(settings, isAcceptor), stamp: stamp, lookedAt: ContinuousClock.now))
+        if let key = settings.key ?? settings.certificate, FileStamp(key)?.isReadableByAll == true {
+            note("\(key): the private key can be read by everybody on this machine")
+        }
     }
 
     /// What the next association is made with.
@@ -55,9 +65,15 @@ package final class SecureTransport: Sendable {
             guard now - state.lookedAt > Self.glance else { return state.identity }
             state.lookedAt = now
             let stamp = Self.stamp(settings)
-            if stamp != state.stamp, let renewed = try? Self.identity(settings, isAcceptor) {
-                state.identity = renewed
+            guard stamp != state.stamp else { return state.identity }
+            do throws(NetworkError) {
+                state.identity = try Self.identity(settings, isAcceptor)
                 state.stamp = stamp
+                state.flawed = nil
+            } catch {
+                // A certificate may have come before its key: it is looked at again.
+                if stamp != state.flawed { note("renewed files are not taken over: \(error.words)") }
+                state.flawed = stamp
             }
             return state.identity
         }
@@ -73,9 +89,30 @@ package final class SecureTransport: Sendable {
         } catch { throw NetworkError(error) }
     }
 
-    private static func stamp(_ settings: SecureTransportSettings) -> [Date?] {
-        [settings.ca, settings.certificate, settings.key].map { file in
-            file.flatMap { try? FileManager.default.attributesOfItem(atPath: $0)[.modificationDate] as? Date }
-        }
+    private static func stamp(_ settings: SecureTransportSettings) -> [FileStamp?] {
+        [settings.ca, settings.certificate, settings.key].map { $0.flatMap(FileStamp.init) }
+    }
+}
+
+/// By what a file is seen to be another than before: that which a symbolic link leads to, as those who renew certificates
+/// leave them.
+private struct FileStamp: Equatable {
+    private let device: UInt64
+    private let inode: UInt64
+    private let size: Int64
+    private let seconds: Int
+    private let nanoseconds: Int
+    let isReadableByAll: Bool
+
+    /// Nil where there is no file.
+    init?(_ path: String) {
+        var info = stat()
+        guard unsafe stat(path, &info) == 0 else { return nil }
+        device = UInt64(info.st_dev)
+        inode = UInt64(info.st_ino)
+        size = Int64(info.st_size)
+        seconds = info.st_mtim.tv_sec
+        nanoseconds = info.st_mtim.tv_nsec
+        isReadableByAll = info.st_mode & S_IROTH != 0
     }
 }

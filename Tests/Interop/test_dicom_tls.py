@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support import dcmtk, peers, synthetic
+from support import dcmtk, outbox, peers, synthetic
 from support.certificates import Authority
 
 
@@ -81,6 +81,36 @@ def test_both_versions_are_spoken(secure, authority, version):
     association.release()
 
 
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_caller_that_resumes_its_session_is_let_in_again(secure, authority, version):
+    """As DCMTK, Java and OpenSSL do from their second association on."""
+    archive = secure()
+    settings = ssl.create_default_context(cafile=authority.ca)
+    settings.load_cert_chain(*authority.pair("modality"))
+    settings.minimum_version = settings.maximum_version = ssl.TLSVersion[version]
+    kept = None
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", archive.secure_port), 10) as line:
+            with settings.wrap_socket(line, server_hostname="127.0.0.1", session=kept) as session:
+                # Everybody shows a certificate, every time.
+                assert not session.session_reused
+                session.sendall(associate_request())
+                answer = session.recv(1)
+                assert answer == b"\x02", answer
+                kept = session.session or kept
+
+
+def associate_request():
+    """A-ASSOCIATE-RQ of C-ECHO (PS3.8 Section 9.3.2)."""
+    def item(kind, body):
+        return bytes([kind, 0]) + len(body).to_bytes(2, "big") + body
+    context = item(0x20, b"\x01\0\0\0" + item(0x30, b"1.2.840.10008.1.1") + item(0x40, b"1.2.840.10008.1.2"))
+    user = item(0x50, item(0x51, (16384).to_bytes(4, "big")) + item(0x52, b"1.2.3"))
+    body = (b"\0\x01\0\0" + b"PHIM".ljust(16) + b"MODALITY".ljust(16) + bytes(32)
+            + item(0x10, b"1.2.840.10008.3.1.1.1") + context + user)
+    return b"\x01\0" + len(body).to_bytes(4, "big") + body
+
+
 def test_old_versions_are_not(secure, authority):
     archive = secure()
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -134,21 +164,65 @@ def test_plain_text_on_the_encrypted_port_and_silence_are_ended(secure, authorit
     archive.assert_healthy()
 
 
-def test_a_renewed_certificate_counts_without_restart(secure, authority):
-    archive = secure()
-    def serial():
-        settings = ssl.create_default_context(cafile=authority.ca)
-        settings.load_cert_chain(*authority.pair("modality"))
-        with socket.create_connection(("127.0.0.1", archive.secure_port), 10) as line:
-            with settings.wrap_socket(line, server_hostname="127.0.0.1") as session:
-                return session.getpeercert()["serialNumber"]
-    before = serial()
-    time.sleep(2.1)  # files are looked at every two seconds
-    authority.pair("phim")
-    deadline = time.monotonic() + 20
-    while serial() == before:
+def serial(archive, authority):
+    """Of the certificate that is shown."""
+    settings = ssl.create_default_context(cafile=authority.ca)
+    settings.load_cert_chain(*authority.pair("modality"))
+    with socket.create_connection(("127.0.0.1", archive.secure_port), 10) as line:
+        with settings.wrap_socket(line, server_hostname="127.0.0.1") as session:
+            return session.getpeercert()["serialNumber"]
+
+
+def renewed(archive, authority, before):
+    deadline = time.monotonic() + 20  # files are looked at every two seconds
+    while (now := serial(archive, authority)) == before:
         assert time.monotonic() < deadline, "the old certificate is still shown"
         time.sleep(0.2)
+    return now
+
+
+def test_a_renewed_certificate_counts_without_restart(secure, authority):
+    archive = secure()
+    before = serial(archive, authority)
+    authority.pair("phim")
+    renewed(archive, authority, before)
+
+
+def test_a_certificate_behind_links_is_seen_to_be_renewed(secure, authority, tmp_path):
+    """As those leave it who renew certificates: a link to the file of the day."""
+    links = [tmp_path / "live.pem", tmp_path / "live.key"]
+    def point(stem):
+        for link, file in zip(links, authority.pair(stem), strict=True):
+            link.unlink(missing_ok=True)
+            link.symlink_to(file)
+    point("first")
+    archive = secure(certificate=str(links[0]), key=str(links[1]))
+    before = serial(archive, authority)
+    # The file behind the link is another, and the link the same.
+    authority.pair("first")
+    before = renewed(archive, authority, before)
+    point("second")
+    before = renewed(archive, authority, before)
+    # What cannot be read is told once and leaves what was.
+    links[1].unlink()
+    links[1].write_text("nothing")
+    deadline = time.monotonic() + 20  # looked at when somebody calls
+    while "renewed files are not taken over" not in archive.log.read_text():
+        assert time.monotonic() < deadline and serial(archive, authority) == before
+        time.sleep(0.2)
+    time.sleep(5)
+    assert serial(archive, authority) == before
+    assert archive.log.read_text().count("renewed files are not taken over") == 1
+
+
+def test_a_key_that_everybody_can_read_is_warned_of(secure, authority):
+    certificate, key = authority.pair("open")
+    key.chmod(0o644)
+    archive = secure(certificate=str(certificate), key=str(key))
+    refusal(archive, "can be read by everybody", "open.key")
+    key.chmod(0o600)
+    quiet = secure(certificate=str(certificate), key=str(key))
+    assert "can be read by everybody" not in quiet.log.read_text()
 
 
 @contextlib.contextmanager
@@ -214,6 +288,36 @@ def test_a_certificate_that_is_trusted_by_itself_needs_no_name(make_archive, aut
         archive.run("peer", "echo", "centre")
 
 
+@pytest.mark.parametrize("sent_with", ["its authority", "nothing"])
+def test_a_certificate_that_is_trusted_by_itself_is_known_in_whatever_company(
+        make_archive, authority, stranger, tmp_path, sent_with):
+    certificate, key = stranger.pair("company", host=None)
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(certificate.read_bytes() + (stranger.ca.read_bytes() if sent_with == "its authority" else b""))
+    with listening(tmp_path, (chain, key), authority.ca) as scp:
+        archive = caller(make_archive, authority, scp.port, ca=str(certificate))
+        archive.run("peer", "echo", "centre")
+
+
+def test_a_name_counts_where_names_belong(make_archive, authority, tmp_path):
+    """In Subject Alternative Name; the Common Name of the subject is a label."""
+    for stem, host, known in (("named", "localhost", True), ("localhost", None, False)):
+        with dcmtk.StoreSCP(tmp_path / stem, *tls(authority.pair(stem, host=host), authority.ca), aet="CENTRE") as scp:
+            archive = caller(make_archive, authority, scp.port)
+            archive.run("peer", "add", "named", "--ae-title", "CENTRE", "--host", "localhost", "--port", scp.port,
+                        "--tls")
+            done = archive.run("peer", "echo", "named", expect=0 if known else 1)
+            assert known or "ostname mismatch" in done.stderr, done.stderr
+
+
+def test_a_destination_with_an_authority_of_its_own_is_still_shown_our_certificate(
+        make_archive, authority, stranger, tmp_path):
+    with listening(tmp_path, stranger.pair("theirs"), authority.ca) as scp:
+        archive = caller(make_archive, authority, scp.port)
+        outbox.add_destination(archive, "far", way="dimse", peer="centre", isSecure=True, caFile=str(stranger.ca))
+        archive.run("destination", "test", "far")
+
+
 def test_a_peer_that_hangs_up_in_the_middle(make_archive, authority, tmp_path):
     """The handshake works; then the line is cut, again and again: that is told, and nobody hangs."""
     settings = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.ca)
@@ -247,6 +351,9 @@ def test_a_configuration_that_cannot_be_is_refused(make_archive, authority):
         ({"port": 0, "certificate": "absent.pem", "key": str(key), "ca": str(authority.ca)}, "absent.pem"),
         ({"port": 0, "certificate": str(certificate), "key": str(authority.pair("other")[1]), "ca": str(authority.ca)},
          "private key"),
+        # A key of another kind than the certificate's.
+        ({"port": 0, "certificate": str(certificate), "key": str(authority.rsa_key("other-kind")),
+          "ca": str(authority.ca)}, "private key is not that of the certificate"),
         ({"cipher": "NULL"}, "cipher"),
     ]
     for section, words in wrong:

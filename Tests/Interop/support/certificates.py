@@ -5,7 +5,7 @@ import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
@@ -15,6 +15,7 @@ def _name(text):
 
 def _write(path, *blocks):
     path.write_bytes(b"".join(blocks))
+    path.chmod(0o600)
     return path
 
 
@@ -55,3 +56,7 @@ class Authority:
         certificate = self._sign(stem, key.public_key(), host=host, expired=expired)
         return (_write(self.folder / f"{stem}.pem", _public(certificate)),
                 _write(self.folder / f"{stem}.key", _private(key)))
+
+    def rsa_key(self, stem):
+        """A key of another kind than those of `pair`."""
+        return _write(self.folder / f"{stem}.key", _private(rsa.generate_private_key(65537, 2048)))
