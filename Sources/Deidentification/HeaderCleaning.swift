@@ -16,7 +16,8 @@ struct HeaderCleaning {
         self.dataSet = dataSet
         self.profile = profile
         self.key = key
-        identity = KnownIdentity(dataSet)
+        identity = KnownIdentity(
+            dataSet, keeping: profile.options.contains(.retainDevice) ? KeptAttributes.device : [])
         let patient = dataSet.string(.patientID).map { "\(dataSet.string(Tag(0x0010, 0x0021)) ?? "")|\($0)" }
         // Without an ID nobody can tell whose it is: each study is a patient of its own.
         let whose = patient ?? "study|\(dataSet.string(.studyInstanceUID) ?? "")"
@@ -51,7 +52,12 @@ struct HeaderCleaning {
             let known = DataDictionary.vr(of: element.tag)
             let vr = element.vr == .UN ? known : element.vr
             if isKept(element.tag) {
-                keep(element, vr, known, dataSet, into: &writer)
+                if known == .SQ {
+                    cleanItems(element, dataSet, into: &writer)
+                } else {
+                    // A day on which a device was looked after is often that of the examination.
+                    writeDate(element, vr, dataSet, into: &writer) { keep(element, vr, known, dataSet, into: &$0) }
+                }
                 continue
             }
             switch ConfidentialityAction.of(element.tag) {

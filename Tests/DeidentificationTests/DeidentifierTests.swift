@@ -148,6 +148,59 @@ private typealias Tag = DICOMCore.Tag
         #expect(first.items(Tag(0x0012, 0x0064)).map { $0.string(Tag(0x0008, 0x0100)) } == ["113100", "113107"])
     }
 
+    /// A header of these values, and the same after a profile.
+    private static func cleaned(
+        _ profile: String, _ fill: (inout DataSetWriter) -> Void
+    ) throws -> DataSet {
+        var writer = DataSetWriter(transferSyntax: .explicitVRLittleEndian, characterSet: .utf8)
+        writer.put(.sopClassUID, SOPClass.ctImageStorage)
+        writer.put(.sopInstanceUID, "1.2.3.4")
+        writer.put(.studyInstanceUID, "1.2.3")
+        fill(&writer)
+        let header = try deidentifier(profile).header(
+            try HeaderReader.read(writer.finish(), transferSyntax: .explicitVRLittleEndian).dataSet,
+            transferSyntax: .explicitVRLittleEndian)
+        return try HeaderReader.read(header.bytes, transferSyntax: .explicitVRLittleEndian).dataSet
+    }
+
+    @Test("Which device it was stays where that is asked for, and only there", arguments: [true, false])
+    func device(isKept: Bool) throws {
+        let read = try Self.cleaned(isKept ? "basic+retain-device+retain-dates-shifted" : "basic") { writer in
+            writer.put(Tag(0x0008, 0x1010), .SH, ["CT-ROOM-1"])
+            writer.put(Tag(0x0018, 0x1000), .LO, ["SN-123456"])
+            var item = writer.makeItem()
+            item.put(Tag(0x0018, 0x1009), .UT, ["(01)00844588003288"])
+            item.put(Tag(0x0050, 0x0020), .LO, ["Scanner of NGUYEN"])
+            writer.put(Tag(0x0018, 0x100A), items: [item])
+            writer.put(Tag(0x0018, 0x1200), .DA, ["20240301"])
+            writer.put(.patientName, "Nguyễn^An")
+        }
+        #expect(read.string(Tag(0x0008, 0x1010)) == (isKept ? "CT-ROOM-1" : nil))
+        #expect(read.string(Tag(0x0018, 0x1000)) == (isKept ? "SN-123456" : "REMOVED"))
+        let device = read.items(Tag(0x0018, 0x100A)).first
+        #expect(device?.string(Tag(0x0018, 0x1009)) == (isKept ? "(01)00844588003288" : nil))
+        // A device that is described by somebody's name is not.
+        #expect(device?.string(Tag(0x0050, 0x0020)) == nil)
+        let calibrated = read.string(Tag(0x0018, 0x1200))
+        #expect(calibrated != "20240301" && (calibrated != nil) == isKept)
+    }
+
+    @Test(
+        "Short names are found as words, whole names however they are written",
+        arguments: [
+            ("Hồ^Vy", "of vy", false), ("Hồ^Vy", "HO VY CT", false), ("Hồ^Vy", "hovy", false),
+            ("Hồ^Vy", "VyHo 1", false),
+            ("Hồ^Vy", "vytorin", true), ("Y^B", "seen by Y B", false), ("Y^B", "Y axis", true),
+            ("Trần^An^^DR", "DR System", true), ("Trần^An^^BS.", "An toan", false),
+        ])
+    func shortNames(name: String, text: String, stays: Bool) throws {
+        let read = try Self.cleaned("basic") { writer in
+            writer.put(.patientName, name)
+            writer.put(Tag(0x0008, 0x0070), .LO, [text])
+        }
+        #expect(read.string(Tag(0x0008, 0x0070)) == (stays ? text : nil))
+    }
+
     @Test(
         "Objects whose pixels or words may name somebody are refused",
         arguments: [
