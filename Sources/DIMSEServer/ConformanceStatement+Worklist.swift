@@ -54,7 +54,7 @@ extension ConformanceStatement {
         (cannot be read as it was). A caller that stays silent on its association for a second after that is told there. \
         Otherwise, and until it answers with success or a warning, the report goes to the peer's address on associations of \
         our own, with the role of SCP proposed; the time between attempts doubles from two seconds to a quarter of an hour, \
-        and a restart begins anew. The same Transaction UID asked again by the same caller is verified and reported again.
+        and a restart begins anew; after 30 days no more is sent. The same Transaction UID asked again by the same caller is verified and reported again.
 
         As SCU: what was sent to a destination that is to be asked is named in one N-ACTION with a new Transaction UID, on an \
         association of its own. The report is waited for there for 30 seconds; later it is taken on an association of the \

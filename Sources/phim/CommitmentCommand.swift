@@ -18,7 +18,10 @@ extension CommitmentCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List commitments, the newest first.",
-            discussion: "A report is sent again until it is acknowledged, at most every quarter of an hour.")
+            discussion: """
+                A report is sent again until it is acknowledged, at most every quarter of an hour, for 30 days. Then it is \
+                unreported, and stays in the list until it is dropped or asked for again.
+                """)
 
         @OptionGroup var options: ArchiveOptions
         @OptionGroup var output: OutputOptions
@@ -27,7 +30,10 @@ extension CommitmentCommand {
 
         func run() throws {
             let commitments = try options.withArchive { archive in
-                try archive.records.commitments(isOpen: open, limit: limit).map(CommitmentLine.init)
+                let givenUp = archive.records.now() - RecordStore.commitmentPatience
+                return try archive.records.commitments(isOpen: open, limit: limit).map {
+                    CommitmentLine($0, isGivenUp: $0.requestedAt <= givenUp)
+                }
             }
             if output.json { return try Terminal.printJSON(commitments) }
             Terminal.print(
@@ -65,17 +71,18 @@ private struct CommitmentLine: Encodable {
     let at: String
     let aeTitle: String
     let transactionUID: String
-    /// asked, verified or acknowledged.
+    /// asked, verified, acknowledged, or unreported: given up.
     let state: String
     let attempts: Int
     let failure: String
 
-    init(_ record: CommitmentRecord) {
+    init(_ record: CommitmentRecord, isGivenUp: Bool) {
         number = record.id
         at = LocalTime.text(record.requestedAt)
         aeTitle = record.aeTitle
         transactionUID = record.transactionUID
-        state = record.acknowledgedAt != nil ? "acknowledged" : record.report != nil ? "verified" : "asked"
+        let open = isGivenUp ? "unreported" : record.report != nil ? "verified" : "asked"
+        state = record.acknowledgedAt != nil ? "acknowledged" : open
         attempts = record.attempts
         failure = record.failure
     }

@@ -92,6 +92,22 @@ extension RecordStore {
         }
     }
 
+    /// No report reached who calls itself so: whatever is due there waits, the longer the more often that was, each for
+    /// itself between the two, doubling, in microseconds.
+    package func setUnreported(
+        commitmentsOf aeTitle: String, failure: String, delays: ClosedRange<Int64>
+    ) throws(RecordsError) {
+        try write { db in
+            let update = """
+                UPDATE commitment SET attempts = attempts + 1, failure = ?2,
+                    nextAt = ?3 + CAST(min(?5, ?4 << min(attempts, 20)) * (1 + abs(random() % 1000) / 5000.0) AS INTEGER)
+                WHERE aeTitle = ?1 AND acknowledgedAt IS NULL AND nextAt <= ?3
+                """
+            try db.execute(
+                sql: update, arguments: [aeTitle, failure, now(), delays.lowerBound, delays.upperBound])
+        }
+    }
+
     /// Whatever nobody has acknowledged is due now: for a start, when who was at it is gone.
     package func hastenCommitments() throws(RecordsError) {
         try write { db in
@@ -99,11 +115,19 @@ extension RecordStore {
         }
     }
 
+    /// How long a report is sent again: 30 days from the request, in microseconds. Then it is left to people.
+    package static let commitmentPatience: Int64 = 30 * 86_400_000_000
+
     /// Commitments whose time has come, the longest due first.
     package func dueCommitments(limit: Int) throws(RecordsError) -> [CommitmentRecord] {
         try read { db in
-            let select = "SELECT * FROM commitment WHERE acknowledgedAt IS NULL AND nextAt <= ? ORDER BY nextAt LIMIT ?"
-            return try Row.fetchAll(db, sql: select, arguments: [now(), limit]).map(CommitmentRecord.init)
+            let select = """
+                SELECT * FROM commitment WHERE acknowledgedAt IS NULL AND nextAt <= ?1 AND requestedAt > ?1 - ?2
+                ORDER BY nextAt LIMIT ?3
+                """
+            return try Row.fetchAll(
+                db, sql: select, arguments: [now(), Self.commitmentPatience, limit]
+            ).map(CommitmentRecord.init)
         }
     }
 

@@ -51,24 +51,37 @@ package final class CommitmentReporter: Sendable {
     }
 
     private func report(_ due: [CommitmentRecord], to aeTitle: String) {
+        let (association, context): (Association, NegotiatedContext)
+        do throws(NetworkError) { (association, context) = try called(aeTitle) } catch {
+            // Nobody is there: all that is due waits, also what this round had no room for.
+            noteFirst(due, error.words)
+            try? desk.records.setUnreported(
+                commitmentsOf: aeTitle, failure: error.words, delays: Self.delays)
+            return
+        }
+        defer { association.abort() }
         do throws(NetworkError) {
-            guard let peer = callers.destination(aeTitle: aeTitle) else {
-                throw .unreachable("no peer with this AE title has an address")
-            }
-            // We are the SCP on an association that we request (PS3.4 Section J.2).
-            let context = ProposedContext(
-                id: 1, abstractSyntax: StorageCommitment.sopClassUID,
-                transferSyntaxes: ServiceTable.messageTransferSyntaxes.map(\.uid), scuRole: false, scpRole: true)
-            let association = try dialing.call(peer, contexts: [context])
-            defer { association.abort() }
-            guard let accepted = association.contexts[context.id] else {
-                throw .refused("the peer takes no reports of storage commitment")
-            }
-            for record in due { try report(record, on: association, accepted) }
+            for record in due { try report(record, on: association, context) }
             try association.release()
         } catch {
             for record in due { postpone(record, error.words) }
         }
+    }
+
+    /// We are the SCP on an association that we request (PS3.4 Section J.2).
+    private func called(_ aeTitle: String) throws(NetworkError) -> (Association, NegotiatedContext) {
+        guard let peer = callers.destination(aeTitle: aeTitle) else {
+            throw .unreachable("no peer with this AE title has an address")
+        }
+        let context = ProposedContext(
+            id: 1, abstractSyntax: StorageCommitment.sopClassUID,
+            transferSyntaxes: ServiceTable.messageTransferSyntaxes.map(\.uid), scuRole: false, scpRole: true)
+        let association = try dialing.call(peer, contexts: [context])
+        guard let accepted = association.contexts[context.id] else {
+            association.abort()
+            throw .refused("the peer takes no reports of storage commitment")
+        }
+        return (association, accepted)
     }
 
     private func report(
@@ -85,15 +98,18 @@ package final class CommitmentReporter: Sendable {
     private func postpone(_ record: CommitmentRecord, _ why: String) {
         // Those that were acknowledged before the association broke are not told again.
         guard (try? desk.records.isOpen(commitment: record.id)) ?? true else { return }
-        if record.attempts == 0 {
-            logger.notice(
-                "a report of storage commitment is not acknowledged; it is sent again",
-                metadata: ["to": "\(record.aeTitle)", "why": "\(why)"])
-        }
+        noteFirst([record], why)
         let delay = Self.delay(afterAttempts: record.attempts)
         let jitter = Int64.random(in: 0...delay / 5)
         try? desk.records.setUnreported(
             commitment: record.id, failure: why, nextAt: desk.records.now() + delay + jitter)
+    }
+
+    private func noteFirst(_ records: [CommitmentRecord], _ why: String) {
+        guard let record = records.first(where: { $0.attempts == 0 }) else { return }
+        logger.notice(
+            "a report of storage commitment is not acknowledged; it is sent again",
+            metadata: ["to": "\(record.aeTitle)", "why": "\(why)"])
     }
 
     /// Microseconds.

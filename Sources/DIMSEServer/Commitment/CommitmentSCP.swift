@@ -15,8 +15,8 @@ struct CommitmentSCP {
 
     /// Names of a hundred thousand instances.
     private static let largestDataSet = 16 << 20
-    /// While this association is at it nobody else reports; after a crash somebody does.
-    private static let hold: Int64 = 600_000_000
+    /// While this association is at it nobody else reports, however long it verifies; a start lets go of everything.
+    private static let hold: Int64 = 86_400_000_000
     /// A caller that says nothing for so long waits for the report on its own association.
     private static let patience = (pieces: 20, seconds: 0.05)
 
