@@ -8,7 +8,6 @@ import NIOCore
 import NIOHTTP1
 package import Records
 import Retrieval
-import Synchronization
 package import Web
 
 /// Sends objects by STOW-RS.
@@ -18,8 +17,7 @@ package final class StowCarrier: Carrier {
     private let pace: LinePace
     private let work: BlockingWork
     private let clock: any Clock<Duration>
-    /// What the server said it does not take.
-    private let unwanted = Mutex<Set<ObjectForm>>([])
+    private let unwanted = UnwantedForms()
 
     package init(
         _ destination: WebDestination, forms: OutgoingForms, pace: LinePace, work: BlockingWork,
@@ -66,8 +64,7 @@ package final class StowCarrier: Carrier {
             case .otherSyntax(let words):
                 let form = ObjectForm(
                     sopClassUID: object.sopClassUID, transferSyntaxUID: object.transferSyntaxUID)
-                let isNew = unwanted.withLock { $0.insert(form).inserted }
-                guard isNew else { return ParcelOutcome(.refused(words), lineOctets: octets) }
+                guard unwanted.insert(form) else { return ParcelOutcome(.refused(words), lineOctets: octets) }
             }
         }
         return ParcelOutcome(.refused("it takes the object in no form that can be made of it"), lineOctets: octets)
@@ -75,7 +72,7 @@ package final class StowCarrier: Carrier {
 
     private func form(of parcel: Parcel) async throws -> OutgoingObject {
         let (forms, instance, transform) = (forms, parcel.instance, parcel.shipment.transform)
-        let unwanted = unwanted.withLock { $0 }
+        let unwanted = unwanted.forms()
         return try await work.run(isBegun: true) {
             try forms.object(instance, transform) { syntax in
                 !unwanted.contains(ObjectForm(sopClassUID: instance.sopClassUID, transferSyntaxUID: syntax))
