@@ -264,7 +264,7 @@ let package = Package(
             ["Encounters", "Interop", "HL7", "Records", "Catalog", "DICOMCore", grdb, logging]),
         tests(
             "ForwardingTests",
-            ["Forwarding", "Encounters", "Records", "Catalog", "Volumes", "DICOMCore", logging]),
+            ["Forwarding", "Encounters", "Records", "Catalog", "Volumes", "Ingest", "DICOMCore", logging]),
         tests("FHIRTests", ["FHIR"]),
         tests("IngestTests", ["Ingest", "Catalog", "Volumes", "DICOMCore", "FaultInjection", crypto, logging]),
         tests(

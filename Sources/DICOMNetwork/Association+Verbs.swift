@@ -84,21 +84,33 @@ extension Association {
         return StoreOutcome(status: command.status, errorComment: command.errorComment, cancelled: cancelled)
     }
 
+    /// Matches that are read away after a C-CANCEL, at most: one that goes on for longer has not heard it.
+    package static let mostMatchesAfterCancel = 10_000
+
     /// C-FIND (PS3.7 Section 9.1.2): hands each match to `body`, which returns false to cancel. Returns the final
-    /// status.
+    /// status. A peer that does not stop is left: the association is aborted, and the status is that of a cancelled query.
     package func find(
         on contextID: UInt8, identifier: [UInt8], limit: Int = 1 << 20, body: ([UInt8]) throws -> Bool
     ) throws -> Status {
         let id = try request(.cFindRequest, on: contextID, identifier: identifier)
-        var asking = true
+        var matchesAfterCancel: Int?
         while true {
             var cancelled = false
             let message = try response(to: id, cancelled: &cancelled)
             let status = message.command.status
             guard status.isPending else { return status }
+            if let late = matchesAfterCancel {
+                guard late < Self.mostMatchesAfterCancel else {
+                    abort()
+                    return .cancel
+                }
+                matchesAfterCancel = late + 1
+                try discardDataSet()
+                continue
+            }
             let match = try readDataSet(limit: limit)
-            if asking, try !body(match) {
-                asking = false
+            if try !body(match) {
+                matchesAfterCancel = 0
                 try send(.cancelRequest(messageIDBeingRespondedTo: id), on: contextID)
             }
         }

@@ -158,7 +158,7 @@ package final class Association {
         try discardDataSet()
         while true {
             let incoming = try takeOrRead()
-            guard case .message(let message) = incoming else { throw violation("release instead of a response") }
+            guard case .message(let message) = incoming else { throw left() }
             if let field = message.command.field, field == .cCancelRequest {
                 if message.command.messageIDBeingRespondedTo == cancelling { cancelled = true }
                 continue
@@ -173,9 +173,7 @@ package final class Association {
     /// The next message whatever it is, for a requestor that serves C-STORE on its own association (C-GET).
     package func nextIncoming() throws(NetworkError) -> Message {
         try discardDataSet()
-        guard case .message(let message) = try takeOrRead() else {
-            throw violation("release instead of a response")
-        }
+        guard case .message(let message) = try takeOrRead() else { throw left() }
         return announce(message)
     }
 
@@ -263,6 +261,14 @@ package final class Association {
         try checked { () throws(ToolkitError) in try layer.acknowledgeRelease() }
         isReleased = true
         return nil
+    }
+
+    /// The peer asks for release where it owes an answer, as one does whose request crossed ours: it is granted.
+    private func left() -> NetworkError {
+        do throws(NetworkError) { _ = try acknowledgeRelease() } catch { return error }
+        let error = NetworkError.closed("released by the peer instead of an answer")
+        failure = error
+        return error
     }
 
     // MARK: Reading

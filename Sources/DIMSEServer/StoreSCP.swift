@@ -1,6 +1,7 @@
 // C-STORE: carries the data set into the archive and tells the sender when it is safe (PS3.7 Section 9.3.1, PS3.4 Annex B).
 
 import Access
+import Catalog
 import DICOMCore
 import DICOMNetwork
 import Ingest
@@ -13,8 +14,8 @@ struct StoreSCP {
     /// Nil where whoever fetches notes it.
     let trail: AssociationTrail?
     let logger: Logger
-    /// Who sends, where that is the called side: C-GET.
-    var source: String?
+    /// What was asked for, where the called side sends: C-GET.
+    var expected: ExpectedObjects?
 
     func serve(_ message: Message, on association: Association) throws(NetworkError) {
         let command = message.command
@@ -40,10 +41,14 @@ struct StoreSCP {
             try association.discardDataSet()
             return refuse(.identifierMismatch(attribute: "AffectedSOPClassUID"), association)
         }
+        if let expected, !expected.sopInstanceUIDs.contains(sopInstanceUID) {
+            try association.discardDataSet()
+            return refuse(.identifierMismatch(attribute: "AffectedSOPInstanceUID"), association)
+        }
         let priority = callerPriority ?? IngestPriority(command.priority)
         DIMSEMetrics.toStore(priority)
         let origin = Origin(
-            source: source ?? association.request.callingAETitle.trimmingSpaces,
+            source: expected?.source ?? association.request.callingAETitle.trimmingSpaces,
             announced: AnnouncedIdentity(
                 sopClassUID: sopClassUID, sopInstanceUID: sopInstanceUID,
                 transferSyntaxUID: message.context.transferSyntax),
@@ -60,7 +65,7 @@ struct StoreSCP {
             throw .failed("reading the data set failed")
         }
         do throws(IngestFailure) {
-            let receipt = try ingest.accept(arrival)
+            let receipt = try ingest.accept(arrival) { facts throws(IngestFailure) in try expected?.admit(facts) }
             trail?.note(.store, study: receipt.studyInstanceUID)
             note(receipt)
             return .success
@@ -87,6 +92,23 @@ struct StoreSCP {
         }
         if !receipt.flaws.isEmpty {
             logger.notice("kept with flaws", metadata: ["flaws": "\(receipt.flaws.prefix(4).joined(separator: "; "))"])
+        }
+    }
+}
+
+/// The objects of a study that were asked for; what else comes is not taken in.
+struct ExpectedObjects {
+    /// Who sends them.
+    let source: String
+    let studyInstanceUID: String
+    let sopInstanceUIDs: Set<String>
+
+    func admit(_ facts: InstanceFacts) throws(IngestFailure) {
+        guard facts.studyInstanceUID == studyInstanceUID else {
+            throw .identifierMismatch(attribute: "StudyInstanceUID")
+        }
+        guard sopInstanceUIDs.contains(facts.sopInstanceUID) else {
+            throw .identifierMismatch(attribute: "SOPInstanceUID")
         }
     }
 }

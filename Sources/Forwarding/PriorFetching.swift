@@ -56,6 +56,8 @@ package final class PriorFetching: Sendable {
     private static let patience: Int64 = 30 * 86_400_000_000
     /// How often objects that do not come are asked for.
     private static let mostFailures = 5
+    /// How an answer begins that tells of them.
+    private static let withheld = "not given: "
     /// Identifiers of a patient that are asked for, and studies that are looked into.
     private static let mostIdentifiers = 4
     private static let mostLooks = 20
@@ -134,6 +136,14 @@ package final class PriorFetching: Sendable {
         /// Microseconds.
         var wait: Int64 = 0
 
+        /// A source that has objects and does not give them is asked a few times, counted from when it answers or gives
+        /// some; one that cannot be asked, for as long as the order waits.
+        mutating func withhold(after record: PriorFetchRecord, _ words: String) {
+            let isFirst = instances > 0 || !record.answer.hasPrefix(PriorFetching.withheld)
+            postpone(after: isFirst ? 0 : record.failures, PriorFetching.withheld + words)
+            if failures >= PriorFetching.mostFailures { state = .done }
+        }
+
         mutating func postpone(after failures: Int, _ words: String) {
             var delivery = DeliveryState(refusals: 0, failures: failures)
             if case .postponeLine(let time) = delivery.step(after: .failed(words), chance: Double.random(in: 0...1)) {
@@ -155,21 +165,19 @@ package final class PriorFetching: Sendable {
                 step.answer = expected.isCancelled ? "the order was cancelled" : "the source could not be asked in time"
                 return step
             }
-            try fetch(expected, with: try doors.pull(), into: &step)
+            try fetch(expected, record, with: try doors.pull(), into: &step)
             if step.answer.isEmpty { step.answer = "\(step.instances) objects of \(step.studies) studies came" }
         } catch let failure as PullFailure {
-            step.postpone(after: record.failures, failure.words)
+            step.postpone(after: step.instances > 0 ? 0 : record.failures, failure.words)
         } catch {
             step.postpone(after: record.failures, (error as? EncounterFailure)?.sentence ?? "\(error)")
-        }
-        // What a source has and does not give is asked for a few times.
-        if step.state == .waiting, step.failures >= Self.mostFailures, step.instances + step.studies > 0 {
-            step.state = .done
         }
         return step
     }
 
-    private func fetch(_ expected: Expected, with pull: StudyPull, into step: inout Step) throws {
+    private func fetch(
+        _ expected: Expected, _ record: PriorFetchRecord, with pull: StudyPull, into step: inout Step
+    ) throws {
         var chosen = 0
         var reason = ""
         for study in try candidates(expected, pull).prefix(Self.mostLooks) where chosen < rules.studies {
@@ -183,9 +191,10 @@ package final class PriorFetching: Sendable {
                 step.instances += tally.received
                 doors.fetched(study.studyInstanceUID, tally)
             }
-            if tally.failed > 0, reason.isEmpty { reason = "\(tally.failed) objects did not come: \(tally.reason)" }
+            if let failure = tally.failure { throw failure }
+            if tally.failed > 0, reason.isEmpty { reason = "\(tally.failed) objects: \(tally.reason)" }
         }
-        if !reason.isEmpty { step.postpone(after: 0, reason) }
+        if !reason.isEmpty { step.withhold(after: record, reason) }
     }
 
     /// The patient's studies at the source that are worth it, the newest first.

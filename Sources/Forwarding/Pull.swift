@@ -88,6 +88,8 @@ package struct PullTally: Hashable, Sendable {
     package let failed: Int
     /// Why, of the first of them.
     package let reason: String
+    /// Why the source gave no more in the middle of it; nil when it was asked for everything.
+    package let failure: PullFailure?
 }
 
 /// Why an archive cannot be asked. Texts name no patient.
@@ -164,6 +166,7 @@ package struct StudyPull: Sendable {
 
     /// Fetches what is missing. A study of which nothing was here before is marked as the source's, before its first object
     /// comes; one that was made here is never.
+    /// - Returns: what came, also when the source broke off.
     package func fetch(_ plan: PullPlan) throws(PullFailure) -> PullTally {
         let uid = plan.study.studyInstanceUID
         let isNew = try !holds(uid) && !plan.missing.isEmpty
@@ -176,15 +179,18 @@ package struct StudyPull: Sendable {
         defer {
             if isNew, (try? holds(uid)) == false { try? change { try $0.unmarkExternal(study: uid) } }
         }
-        let reason =
-            plan.missing.isEmpty
-            ? "" : try source.fetch(plan.missing, ofStudy: uid, of: plan.listing, into: ingest)
+        var (reason, failure) = ("", PullFailure?.none)
+        if !plan.missing.isEmpty {
+            do throws(PullFailure) {
+                reason = try source.fetch(plan.missing, ofStudy: uid, of: plan.listing, into: ingest)
+            } catch { (reason, failure) = (error.words, error) }
+        }
         let wanted = Set(plan.missing.map(\.sopInstanceUID))
         let came = try here(uid).filter { wanted.contains($0.sopInstanceUID) }
         let failed = plan.missing.count - came.count
         return PullTally(
             received: came.count, octets: came.reduce(0) { $0 + $1.place.length }, failed: failed,
-            reason: failed == 0 ? "" : reason.isEmpty ? "it did not come" : reason)
+            reason: failed == 0 ? "" : reason.isEmpty ? "it did not come" : reason, failure: failure)
     }
 
     private func here(_ uid: String) throws(PullFailure) -> [StoredInstance] {

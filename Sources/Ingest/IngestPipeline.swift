@@ -78,6 +78,11 @@ package final class IngestPipeline: Sendable {
             storedDigest: storedDigest)
     }
 
+    /// Whether an object of this SOP Instance UID is here; false also while the catalogue cannot be read.
+    package func holds(sopInstanceUID uid: String) -> Bool {
+        (try? catalog.copies(sopInstanceUID: uid))?.isEmpty == false
+    }
+
     /// Finishes what waits, then ends both threads of the pipeline.
     /// - Returns: false when it did not end in time. What is on its volume but not enrolled is replayed at the next start.
     package func stop(within seconds: Double = 60) -> Bool { line.stop(within: seconds) }

@@ -8,7 +8,7 @@ extension WebSearch {
     /// Studies that match, at most so many. The question is in the address, as the standard wants it; nothing here logs
     /// addresses.
     func studies(_ question: RemoteQuestion, limit: Int) async throws -> [RemoteStudy] {
-        var items = [URLQueryItem(name: "limit", value: "\(limit)")]
+        var items: [URLQueryItem] = []
         switch question {
         case .study(let uid): items.append(URLQueryItem(name: "StudyInstanceUID", value: uid))
         case .accession(let number): items.append(URLQueryItem(name: "AccessionNumber", value: number))
@@ -22,7 +22,9 @@ extension WebSearch {
         address.queryItems = items
         // A plus in a query reads as a space to many servers.
         let query = (address.percentEncodedQuery ?? "").replacingOccurrences(of: "+", with: "%2B")
-        return try await page("/studies?\(query)").prefix(limit).compactMap(Self.study)
+        return try await pages("/studies?\(query)", most: limit) { dataSet in
+            Self.study(dataSet).map { ($0.studyInstanceUID, $0) }
+        }
     }
 
     private static func study(_ dataSet: TextDataSet) -> RemoteStudy? {
@@ -44,7 +46,9 @@ extension WebSearch {
     /// Body Part Examined (0018,0015) of the series of a study.
     func bodyParts(of study: String) async throws -> Set<String> {
         guard UID.isValid(study) else { return [] }
-        let series = try await page("/studies/\(study)/series?limit=500&includefield=00180015")
-        return Set(series.compactMap { $0.string(Tag(0x0018, 0x0015)) })
+        let parts = try await pages("/studies/\(study)/series?includefield=00180015", most: 10_000) { series in
+            series.string(.seriesInstanceUID).map { ($0, series.string(Tag(0x0018, 0x0015)) ?? "") }
+        }
+        return Set(parts).subtracting([""])
     }
 }

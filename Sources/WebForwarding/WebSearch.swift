@@ -35,19 +35,41 @@ struct WebSearch: Sendable {
     /// - Parameter sopInstanceUID: only this one.
     func objects(of study: String, sopInstanceUID: String? = nil) async throws -> [RemoteObject] {
         guard UID.isValid(study) else { throw WebFailure(sentence: "no Study Instance UID", isRefusal: true) }
-        var found: [String: RemoteObject] = [:]
+        if let sopInstanceUID {
+            let path = "/studies/\(study)/instances?limit=\(Self.page)&offset=0&SOPInstanceUID=\(sopInstanceUID)"
+            return try await page(path).compactMap(Self.object)
+        }
+        let found = try await pages("/studies/\(study)/instances?includefield=00080016", most: Self.most + 1) {
+            dataSet in
+            Self.object(dataSet).map { ($0.sopInstanceUID, $0) }
+        }
+        guard found.count <= Self.most else {
+            throw WebFailure(sentence: "the study has more than \(Self.most) objects", isRefusal: true)
+        }
+        return found
+    }
+
+    /// Everything that a search finds, each once, in the order in which it comes. Servers give fewer at a time than they are
+    /// asked for, as they like (PS3.18 Section 8.3.4.4): the end is where nothing new comes.
+    /// - Parameters:
+    ///   - search: path and query, to which the place in the result is added.
+    ///   - most: when there are so many, no more is asked for.
+    ///   - read: a match, and the UID by which it is known.
+    func pages<Match>(
+        _ search: String, most: Int, read: (TextDataSet) -> (uid: String, match: Match)?
+    ) async throws -> [Match] {
+        var found: [Match] = []
+        var known: Set<String> = []
         var offset = 0
-        while offset < Self.most {
-            var path = "/studies/\(study)/instances?limit=\(Self.page)&offset=\(offset)"
-            if let sopInstanceUID { path += "&SOPInstanceUID=\(sopInstanceUID)" }
-            let page = try await self.page(path)
+        while found.count < most {
+            let page = try await page("\(search)&limit=\(min(Self.page, most - found.count))&offset=\(offset)")
             let before = found.count
-            for object in page.compactMap(Self.object) { found[object.sopInstanceUID] = object }
+            for case let (uid, match)? in page.map(read) where known.insert(uid).inserted { found.append(match) }
             // Servers that know no pages answer everything, again and again.
-            if page.count < Self.page || found.count == before { return Array(found.values) }
+            if found.count == before { break }
             offset += page.count
         }
-        throw WebFailure(sentence: "the study has more than \(Self.most) objects", isRefusal: true)
+        return Array(found.prefix(most))
     }
 
     private static func object(_ dataSet: TextDataSet) -> RemoteObject? {

@@ -89,6 +89,7 @@ struct Fetch: ParsableCommand {
         let tally = try pull.fetch(plan)
         archive.noteOperator(
             .store, studies: [study.studyInstanceUID], detail: "\(tally.received) objects from \(pull.source.name)")
+        if let failure = tally.failure { throw failure }
         report.received = tally.received
         report.bytes = tally.octets
         report.failed = tally.failed

@@ -176,6 +176,61 @@ struct AssociationTests {
         try association.release()
     }
 
+    @Test("A peer that goes on with matches after a C-CANCEL is left")
+    func deafToCancel() throws {
+        let sent = Mutex(0)
+        let server = RecordingServer { association, message in
+            _ = try association.readDataSet(limit: 1_024)
+            while true {
+                try association.send(
+                    CommandSet(answering: message.command, status: .pending), on: message.contextID, dataSet: [1, 2])
+                sent.withLock { $0 += 1 }
+            }
+        }
+        let listener = try startListener(server)
+        defer { listener.stop(grace: .zero) }
+        let association = try connect(to: listener, [UIDs.verification, UIDs.studyRootFind])
+        var matches = 0
+        let status = try association.find(on: 3, identifier: [0, 0]) { _ in
+            matches += 1
+            return matches < 5
+        }
+        #expect(status == .cancel && matches == 5)
+        #expect(sent.withLock { $0 } >= 5 + Association.mostMatchesAfterCancel)
+        #expect(throws: NetworkError.self) { try association.echo() }
+    }
+
+    @Test("A release that comes instead of an answer is granted, not aborted")
+    func crossingRelease() throws {
+        let server = RecordingServer { association, message in
+            _ = try association.readDataSet(limit: 1_024)
+            try association.send(.echoRequest(messageID: 77), on: 1)
+            var cancelled = false
+            do throws(NetworkError) { _ = try association.response(to: 77, cancelled: &cancelled) } catch {
+                #expect(error == .closed("released by the peer instead of an answer"))
+                #expect(association.isReleased)
+                throw error
+            }
+        }
+        let listener = try startListener(server)
+        defer { listener.stop(grace: .zero) }
+        let peer = try RawPeer(port: listener.port)
+        peer.send(
+            PDU.associateRequest(
+                contexts: PDU.context(1, UIDs.verification, [UIDs.implicitLittleEndian])
+                    + PDU.context(3, UIDs.studyRootFind, [UIDs.implicitLittleEndian])))
+        _ = peer.readPDU()
+        var find = CommandSet(.cFindRequest)
+        find.messageID = 1
+        find.affectedSOPClassUID = UIDs.studyRootFind
+        find.hasDataSet = false
+        peer.send(PDU.data(3, control: 3, find.encoded()))
+        // Its request comes, and we leave.
+        #expect(peer.readPDU().first == 4)
+        peer.send(PDU.releaseRequest)
+        #expect(peer.readPDU().first == 6)
+    }
+
     @Test("C-GET sub-operations, with a cancel that comes instead of a C-STORE response")
     func cancelGet() throws {
         let server = RecordingServer { association, message in

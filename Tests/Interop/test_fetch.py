@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import pydicom
+import pydicom.multival
 import pytest
 
 from support import dcmtk, orthanc, synthetic
@@ -238,3 +240,74 @@ def test_a_cancelled_order_asks_for_nothing(make_archive, tmp_path):
     station.run("order", "cancel", "N1")
     row, = wait(station, lambda: done(station))
     assert (row["state"], row["instances"]) == ("dropped", 0)
+
+
+class Liar(Hospital):
+    """Answers a C-GET with what it is not asked for, or lists without end."""
+
+    def __init__(self, files, others=(), **more):
+        super().__init__(files, gets=True, **more)
+        self.others = [pydicom.dcmread(file) for file in others]
+
+    def _wanted(self, event):
+        return [*self.others, *super()._wanted(event)]
+
+
+def test_a_source_that_sends_another_study(archive, made, tmp_path):
+    other = synthetic.study(tmp_path / "other", instances=2, PatientName="Somebody^Else")
+    with Liar(made.files, other.files) as liar:
+        add(archive, "liar", "HOSPITAL", liar.port)
+        report, = archive.json("fetch", "--from", "liar", "--study", made.uid)
+        assert (report["missing"], report["received"], report["failed"]) == (8, 8, 0)
+    assert here(archive, made.uid) == set(made.instances)
+    assert not here(archive, other.uid)
+    assert "Somebody" not in archive.log.read_text()
+
+
+def test_a_source_that_sends_nothing_else_is_left(archive, made, tmp_path):
+    other = synthetic.study(tmp_path / "other", instances=150)
+    with Liar(made.files, other.files) as liar:
+        add(archive, "liar", "HOSPITAL", liar.port)
+        done = archive.run("fetch", "--from", "liar", "--study", made.uid, expect=1)
+        assert "something else than it was asked for" in done.stderr
+    assert not here(archive, other.uid)
+
+
+class ShortLists(Hospital):
+    """Matches the first UIDs of a list only."""
+
+    def _agrees(self, dataset, element):
+        wanted = element.value if isinstance(element.value, (list, pydicom.multival.MultiValue)) else [element.value]
+        return str(dataset.get(element.keyword, "")) in {str(value) for value in list(wanted)[:2]}
+
+
+def test_what_does_not_come_of_a_list_is_asked_for_one_by_one(archive, made):
+    archive.run("import", made.files[0])
+    with ShortLists(made.files, gets=True) as hospital:
+        add(archive, "hospital", "HOSPITAL", hospital.port)
+        report, = archive.json("fetch", "--from", "hospital", "--study", made.uid)
+        assert (report["missing"], report["received"]) == (7, 7)
+        assert sorted(hospital.sent) == sorted(set(made.instances) - {made.instances[0]})
+
+
+class Breaking(Hospital):
+    """Gives three objects, and breaks off."""
+
+    def _get(self, event):
+        found = self._wanted(event)
+        yield len(found)
+        for number, dataset in enumerate(found):
+            if number == 3:
+                event.assoc.abort()
+                return
+            yield 0xFF00, dataset
+
+
+def test_what_came_before_a_source_broke_off_is_in_the_trail(archive, made):
+    with Breaking(made.files, gets=True) as hospital:
+        add(archive, "hospital", "HOSPITAL", hospital.port)
+        archive.run("fetch", "--from", "hospital", "--study", made.uid, expect=1)
+    assert len(here(archive, made.uid)) == 3
+    with records(archive) as base:
+        told = base.execute("SELECT detail FROM audit WHERE studyInstanceUID = ? AND kind = 'store'", (made.uid,))
+        assert [row["detail"] for row in told] == ["3 objects from hospital"]

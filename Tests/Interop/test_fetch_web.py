@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import threading
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -92,9 +93,9 @@ def test_from_another_archive_of_this_kind(make_archive, tmp_path):
 
 
 class Liar:
-    """Lists the objects of a study, and gives each as a function of its bytes says."""
+    """Lists the objects of a study, so many at a time, and gives each as a function of its bytes says."""
 
-    def __init__(self, study, answers):
+    def __init__(self, study, answers, cap=1_000):
         self.asked = []
         files = dict(zip(study.instances, study.files, strict=True))
         outer = self
@@ -103,7 +104,8 @@ class Liar:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                path = urllib.parse.urlsplit(self.path).path
+                address = urllib.parse.urlsplit(self.path)
+                path, query = address.path, dict(urllib.parse.parse_qsl(address.query))
                 outer.asked.append(path)
                 if "/instances/" in path:
                     return answers[study.instances.index(path.rsplit("/", 1)[1])](self, files[path.rsplit("/", 1)[1]])
@@ -114,6 +116,8 @@ class Liar:
                     found = []
                 else:
                     found = [{"0020000D": {"vr": "UI", "Value": [study.uid]}}]
+                first = int(query.get("offset", 0))
+                found = found[first:first + min(cap, int(query.get("limit", cap)))]
                 give(self, json.dumps(found).encode(), "application/dicom+json")
 
             def log_message(self, *_):
@@ -162,6 +166,45 @@ def test_a_server_that_lies_harms_nobody(make_archive, tmp_path):
     assert archive.find("--study", other.uid, level="image") == []
     assert "Somebody" not in archive.log.read_text()
     liar.server.shutdown()
+
+
+def test_a_server_that_gives_few_at_a_time_is_asked_on(make_archive, tmp_path):
+    """Whatever it is asked for, it answers with three: all of them come."""
+    archive = make_archive().start()
+    made = synthetic.study(tmp_path / "made", instances=7)
+    few = Liar(made, [lambda call, file: give(call, multipart(file.read_bytes()), TYPE)] * 7, cap=3)
+    outbox.add_destination(archive, "few", url=few.url)
+    report, = fetch(archive, "few", "--study", made.uid)
+    assert (report["instances"], report["missing"], report["received"], report["failed"]) == (7, 7, 7, 0)
+    few.server.shutdown()
+
+
+def test_an_order_brings_what_was_before_over_the_web(make_archive, tmp_path):
+    centre = make_archive(name="centre").start()
+    station = make_archive({"forwarding": {"priors": {"from": "centre"}}}, name="station").start()
+    who = {"PatientID": "P-77", "PatientBirthDate": "19700131", "StudyDate": time.strftime("%Y") + "0101"}
+    wanted = synthetic.study(tmp_path / "in" / "1", instances=3, **who)
+    others = [synthetic.study(tmp_path / "in" / "2", instances=1, modalities=("MR",), **who),
+              synthetic.study(tmp_path / "in" / "3", instances=1, **{**who, "PatientID": "P-78"})]
+    centre.run("import", tmp_path / "in")
+    (station.data / "token").write_text(centre.token())
+    outbox.add_destination(station, "centre", url=f"http://127.0.0.1:{centre.http_port}/dicom-web", tokenFile="token")
+
+    def follows():
+        with outbox.records(station) as base:
+            return base.execute("SELECT sequence FROM follower WHERE name = 'priors'").fetchone()
+
+    def done():
+        with outbox.records(station) as base:
+            return base.execute("SELECT * FROM priorFetch WHERE state <> 'waiting'").fetchone()
+
+    outbox.wait(station, follows)
+    station.run("order", "add", "--patient-id", "P-77", "--name", "Test^Patient", "--birth-date", "19700131",
+                "--modality", "CT")
+    row = outbox.wait(station, done)
+    assert (row["state"], row["studies"], row["instances"]) == ("done", 1, 3), dict(row)
+    assert here(station, wanted.uid) == sorted(wanted.instances)
+    assert not any(here(station, study.uid) for study in others)
 
 
 @pytest.mark.parametrize("status", [401, 503])

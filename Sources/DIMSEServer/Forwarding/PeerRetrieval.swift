@@ -3,6 +3,7 @@
 import DICOMCore
 import DICOMNetwork
 import Forwarding
+import Ingest
 
 /// What is fetched over one association.
 struct FetchRound {
@@ -114,6 +115,10 @@ struct PeerRetrieval {
     let store: StoreSCP
     /// Why something did not come, the first time.
     private(set) var reason = ""
+    /// Objects that came and were not what was asked for.
+    private var strays = 0
+    /// So many are read away before the peer is left.
+    private static let mostStrays = 100
 
     init(peer: String, ownAETitle: String, association: Association, studyInstanceUID: String, store: StoreSCP) {
         self.peer = peer
@@ -124,26 +129,27 @@ struct PeerRetrieval {
     }
 
     mutating func series(_ uid: String, of sopClassUIDs: Set<String>) throws(PullFailure) {
-        _ = try retrieve("SERIES", [.seriesInstanceUID: [uid]], sopClassUIDs)
+        try retrieve("SERIES", [.seriesInstanceUID: [uid]], sopClassUIDs)
     }
 
-    /// A peer that takes no lists of UIDs is asked for one after the other.
+    /// What does not come of a list is asked for one after the other: some peers take no lists of UIDs, or short ones only.
     mutating func images(
         _ uids: [String], ofSeries series: String, of sopClassUIDs: Set<String>
     ) throws(PullFailure) {
         let before = reason
         let keys: [Tag: [String]] = [.seriesInstanceUID: [series], .sopInstanceUID: uids]
-        if try retrieve("IMAGE", keys, sopClassUIDs) > 0 || uids.count < 2 { return }
+        try retrieve("IMAGE", keys, sopClassUIDs)
+        guard uids.count > 1 else { return }
+        let missing = uids.filter { !store.ingest.holds(sopInstanceUID: $0) }
         reason = before
-        for uid in uids {
-            _ = try retrieve("IMAGE", [.seriesInstanceUID: [series], .sopInstanceUID: [uid]], sopClassUIDs)
+        for uid in missing {
+            try retrieve("IMAGE", [.seriesInstanceUID: [series], .sopInstanceUID: [uid]], sopClassUIDs)
         }
     }
 
-    /// - Returns: how many came.
     private mutating func retrieve(
         _ level: String, _ keys: [Tag: [String]], _ sopClassUIDs: Set<String>
-    ) throws(PullFailure) -> Int {
+    ) throws(PullFailure) {
         let receives = Set(association.contexts.values.filter(\.requestorIsSCP).map(\.abstractSyntax))
         let gets = !sopClassUIDs.isEmpty && sopClassUIDs.isSubset(of: receives)
         if gets, let context = association.contexts[FetchRound.get] {
@@ -163,17 +169,18 @@ struct PeerRetrieval {
         return writer.finish()
     }
 
-    private mutating func get(_ identifier: [UInt8], _ context: NegotiatedContext) throws(PullFailure) -> Int {
-        var came = 0
+    private mutating func get(_ identifier: [UInt8], _ context: NegotiatedContext) throws(PullFailure) {
         var refusal = ""
+        var strays = strays
         let (store, association) = (store, association)
         do {
             let last = try association.get(on: context.id, identifier: identifier) { message in
                 let outcome = try store.receive(message, association)
-                if outcome.status.isFailure {
-                    if refusal.isEmpty { refusal = outcome.comment ?? "\(outcome.status)" }
-                } else {
-                    came += 1
+                guard outcome.status.isFailure else { return outcome.status }
+                if refusal.isEmpty { refusal = outcome.comment ?? "\(outcome.status)" }
+                if outcome.status == .dataSetDoesNotMatchSOPClass { strays += 1 }
+                guard strays <= Self.mostStrays else {
+                    throw NetworkError.failed("it sends something else than it was asked for")
                 }
                 return outcome.status
             }
@@ -181,11 +188,11 @@ struct PeerRetrieval {
         } catch {
             throw .failed("\(peer): \((error as? NetworkError)?.words ?? "C-GET broke off")")
         }
+        self.strays = strays
         if reason.isEmpty { reason = refusal }
-        return came
     }
 
-    private mutating func move(_ identifier: [UInt8], _ context: NegotiatedContext) throws(PullFailure) -> Int {
+    private mutating func move(_ identifier: [UInt8], _ context: NegotiatedContext) throws(PullFailure) {
         let last: CommandSet
         do throws(NetworkError) {
             last = try association.move(on: context.id, to: ownAETitle, identifier: identifier)
@@ -196,7 +203,6 @@ struct PeerRetrieval {
             throw .refused("\(peer) has no C-GET and does not know \(ownAETitle) as a destination of C-MOVE")
         }
         note(last.status, last.errorComment)
-        return Int(last.completedSubOperations ?? 0) + Int(last.warningSubOperations ?? 0)
     }
 
     private mutating func note(_ status: Status, _ comment: String?) {

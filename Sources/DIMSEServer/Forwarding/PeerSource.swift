@@ -11,14 +11,16 @@ package struct PeerSource: ImageSource {
     private let peer: KnownPeer
     private let dialing: PeerDialing
     private let logger: Logger
+    private let mostObjects: Int
 
     /// UIDs named in one request.
     private static let mostNames = 64
-    private static let largestAnswer = 1 << 20
 
     package var name: String { peer.name }
 
-    package init(peer: KnownPeer, dialing: PeerDialing, logger: Logger) {
+    /// - Parameter mostObjects: answers of which the list of one study may consist.
+    package init(peer: KnownPeer, dialing: PeerDialing, logger: Logger, mostObjects: Int = 200_000) {
+        self.mostObjects = mostObjects
         self.peer = peer
         self.dialing = dialing
         self.logger = logger
@@ -38,8 +40,11 @@ package struct PeerSource: ImageSource {
         }
         return try asking { query throws(PullFailure) in
             var studies: [RemoteStudy] = []
+            var known: Set<String> = []
             try query.find("STUDY", keys) { answer in
-                if let study = RemoteStudy(answer) { studies.append(study) }
+                if let study = RemoteStudy(answer), known.insert(study.studyInstanceUID).inserted {
+                    studies.append(study)
+                }
                 return studies.count < limit
             }
             return studies
@@ -48,32 +53,20 @@ package struct PeerSource: ImageSource {
 
     package func listing(ofStudy uid: String) throws(PullFailure) -> RemoteListing {
         try asking { query throws(PullFailure) in
-            var listing = RemoteListing()
-            var series: [String] = []
+            var gathering = ListingGathering(most: mostObjects)
             try query.find(
                 "SERIES", [.studyInstanceUID: uid, .seriesInstanceUID: "", .modality: "", .bodyPartExamined: ""]
-            ) { answer in
-                if let uid = answer.string(.seriesInstanceUID), UID.isValid(uid) {
-                    series.append(uid)
-                    listing.modalities[uid] = answer.string(.modality)
-                }
-                if let part = answer.string(.bodyPartExamined), !part.isEmpty { listing.bodyParts.insert(part) }
-                return true
-            }
-            for one in series {
+            ) { gathering.takeSeries($0) }
+            for series in gathering.series where !gathering.isFull {
                 try query.find(
-                    "IMAGE", [.studyInstanceUID: uid, .seriesInstanceUID: one, .sopInstanceUID: "", .sopClassUID: ""]
-                ) { answer in
-                    if let instance = answer.string(.sopInstanceUID), UID.isValid(instance) {
-                        listing.instances.append(
-                            RemoteInstance(
-                                seriesInstanceUID: one, sopInstanceUID: instance,
-                                sopClassUID: answer.string(.sopClassUID) ?? ""))
-                    }
-                    return true
-                }
+                    "IMAGE",
+                    [.studyInstanceUID: uid, .seriesInstanceUID: series, .sopInstanceUID: "", .sopClassUID: ""]
+                ) { gathering.takeInstance($0, of: series) }
             }
-            return listing
+            guard !gathering.isFull else {
+                throw .refused("\(peer.name) answers with more than \(mostObjects) objects of a study")
+            }
+            return gathering.listing
         }
     }
 
@@ -125,7 +118,11 @@ package struct PeerSource: ImageSource {
         defer { association.abort() }
         var retrieval = PeerRetrieval(
             peer: peer.name, ownAETitle: dialing.callingAETitle, association: association, studyInstanceUID: uid,
-            store: StoreSCP(ingest: ingest, callerPriority: .bulk, trail: nil, logger: logger, source: peer.aeTitle))
+            store: StoreSCP(
+                ingest: ingest, callerPriority: .bulk, trail: nil, logger: logger,
+                expected: ExpectedObjects(
+                    source: peer.aeTitle, studyInstanceUID: uid,
+                    sopInstanceUIDs: Set(round.requests.flatMap(\.sopInstanceUIDs)))))
         for request in round.requests {
             guard request.wholeSeries else {
                 for start in stride(from: 0, to: request.sopInstanceUIDs.count, by: Self.mostNames) {
@@ -138,6 +135,46 @@ package struct PeerSource: ImageSource {
         }
         try? association.release()
         return retrieval.reason
+    }
+}
+
+/// What a peer answers of one study: each object once, and not without end.
+struct ListingGathering {
+    private(set) var listing = RemoteListing()
+    private(set) var series: [String] = []
+    private(set) var isFull = false
+    private var known: Set<String> = []
+    private var answers = 0
+    private let most: Int
+
+    /// - Parameter most: answers that are listened to.
+    init(most: Int) { self.most = most }
+
+    /// - Returns: whether more is wanted.
+    mutating func takeSeries(_ answer: DataSet) -> Bool {
+        if let uid = answer.string(.seriesInstanceUID), UID.isValid(uid), known.insert(uid).inserted {
+            series.append(uid)
+            listing.modalities[uid] = answer.string(.modality)
+        }
+        if let part = answer.string(.bodyPartExamined), !part.isEmpty { listing.bodyParts.insert(part) }
+        return count()
+    }
+
+    /// - Returns: whether more is wanted.
+    mutating func takeInstance(_ answer: DataSet, of series: String) -> Bool {
+        if let uid = answer.string(.sopInstanceUID), UID.isValid(uid), known.insert(uid).inserted {
+            let sopClass = answer.string(.sopClassUID) ?? ""
+            listing.instances.append(
+                RemoteInstance(
+                    seriesInstanceUID: series, sopInstanceUID: uid, sopClassUID: UID.isValid(sopClass) ? sopClass : ""))
+        }
+        return count()
+    }
+
+    private mutating func count() -> Bool {
+        answers += 1
+        if answers > most { isFull = true }
+        return !isFull
     }
 }
 
