@@ -10,6 +10,8 @@ struct ISO2022Decoder {
     private var right: Repertoire?
     private var text = String.UnicodeScalarView()
     private var converters: [String: Iconv] = [:]
+    /// Whether an escape sequence was none that is known, or bytes had no set that says what they are.
+    private(set) var hasGuessed = false
 
     init(initial: Repertoire, isPersonName: Bool) {
         initialRight = initial == .ascii ? nil : initial
@@ -64,6 +66,7 @@ struct ISO2022Decoder {
             right = set
             return sequence.count
         }
+        hasGuessed = true
         return 0
     }
 
@@ -96,7 +99,7 @@ struct ISO2022Decoder {
             let table = SingleByteTables.table(name)
             for byte in run { text.append(table[Int(byte) - 0x80]) }
         case .latin1: text.append(contentsOf: SpecificCharacterSet.latin1(run).unicodeScalars)
-        default: text.append(contentsOf: SpecificCharacterSet.guess(run).unicodeScalars)
+        default: appendGuess(run)
         }
     }
 
@@ -116,7 +119,13 @@ struct ISO2022Decoder {
 
     private mutating func convert(_ run: ArraySlice<UInt8>, from name: String) {
         if converters[name] == nil { converters[name] = Iconv(from: name) }
-        let decoded = converters[name]?.decode(run) ?? SpecificCharacterSet.guess(run)
+        guard let decoded = converters[name]?.decode(run) else { return appendGuess(run) }
         text.append(contentsOf: decoded.unicodeScalars)
+    }
+
+    private mutating func appendGuess(_ run: ArraySlice<UInt8>) {
+        let (guessed, isCertain) = SpecificCharacterSet.guess(run)
+        text.append(contentsOf: guessed.unicodeScalars)
+        if !isCertain { hasGuessed = true }
     }
 }

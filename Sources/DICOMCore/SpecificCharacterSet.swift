@@ -34,28 +34,53 @@ package struct SpecificCharacterSet: Hashable, Sendable {
     /// The text that bytes stand for; what cannot be read becomes U+FFFD. `isPersonName` makes `^` and `=` end an
     /// extension as backslash and line ends do (PS3.5 Section 6.1.2.5.3).
     package func decode(_ bytes: ArraySlice<UInt8>, isPersonName: Bool = false) -> String {
+        reading(bytes, isPersonName).text
+    }
+
+    /// The text that bytes stand for; nil where they could only be guessed: letters in a set that nothing declares, an
+    /// escape sequence or a byte that means nothing. What nothing declares and is valid UTF-8 is no guess.
+    package func certainText(_ bytes: ArraySlice<UInt8>, isPersonName: Bool = false) -> String? {
+        let (text, isCertain) = reading(bytes, isPersonName)
+        return isCertain && !isUnknown && !text.unicodeScalars.contains("\u{FFFD}") ? text : nil
+    }
+
+    /// What may be written beside this declaration so that everybody reads it: the default repertoire is a part of every
+    /// set, other letters need a set that is in force without an escape sequence.
+    package var outputSets: [OutputCharacterSet] {
+        switch initial {
+        case .utf8: [.ascii, .utf8]
+        case .latin1: [.ascii, .latin1]
+        case .ascii, .singleByte, .jisX0201, .ksX1001, .gb2312, .gb18030, .gbk: [.ascii]
+        }
+    }
+
+    private func reading(_ bytes: ArraySlice<UInt8>, _ isPersonName: Bool) -> (text: String, isCertain: Bool) {
         var isPlain = true
         var hasEscape = false
         for byte in bytes {
             if byte >= 0x80 { isPlain = false }
             if byte == 0x1B { hasEscape = true }
         }
-        if isPlain && !hasEscape { return String(decoding: bytes, as: UTF8.self) }
+        if isPlain && !hasEscape { return (String(decoding: bytes, as: UTF8.self), true) }
         switch initial {
-        case .utf8: return String(decoding: bytes, as: UTF8.self)
-        case .gb18030: return Iconv.decode(bytes, from: "GB18030") ?? SpecificCharacterSet.guess(bytes)
-        case .gbk: return Iconv.decode(bytes, from: "GBK") ?? SpecificCharacterSet.guess(bytes)
+        case .utf8: return (String(decoding: bytes, as: UTF8.self), !hasEscape)
+        case .gb18030: return SpecificCharacterSet.converted(bytes, from: "GB18030")
+        case .gbk: return SpecificCharacterSet.converted(bytes, from: "GBK")
         case .ascii where !hasEscape: return SpecificCharacterSet.guess(bytes)
-        case .latin1 where !hasEscape: return SpecificCharacterSet.latin1(bytes)
+        case .latin1 where !hasEscape: return (SpecificCharacterSet.latin1(bytes), true)
         default:
             var decoder = ISO2022Decoder(initial: initial, isPersonName: isPersonName)
-            return decoder.decode(bytes)
+            return (decoder.decode(bytes), !decoder.hasGuessed)
         }
     }
 
-    /// Text beyond ASCII that nothing declares: UTF-8 where it is valid, else Latin-1.
-    static func guess(_ bytes: ArraySlice<UInt8>) -> String {
-        String(validating: bytes, as: UTF8.self) ?? latin1(bytes)
+    private static func converted(_ bytes: ArraySlice<UInt8>, from name: String) -> (text: String, isCertain: Bool) {
+        Iconv.decode(bytes, from: name).map { ($0, true) } ?? (guess(bytes).text, false)
+    }
+
+    /// Text beyond ASCII that nothing declares: UTF-8 where it is valid, else Latin-1, which anything would be.
+    static func guess(_ bytes: ArraySlice<UInt8>) -> (text: String, isCertain: Bool) {
+        String(validating: bytes, as: UTF8.self).map { ($0, true) } ?? (latin1(bytes), false)
     }
 
     static func latin1(_ bytes: ArraySlice<UInt8>) -> String {

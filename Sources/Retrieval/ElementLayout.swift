@@ -108,7 +108,8 @@ struct ElementLayout {
         let set = SpecificCharacterSet(terms: dataSet.characterSets)
         guard !set.isUnknown else { return nil }
         var chunks: [Chunk] = []
-        for (element, range) in elements where element.tag != .specificCharacterSet {
+        // Group lengths would be wrong, and are not needed (PS3.5 Section 7.2).
+        for (element, range) in elements where element.tag != .specificCharacterSet && element.tag.element != 0 {
             var bytes = dataSet.bytes[range]
             var items: ArraySlice<UInt8>?
             if isSequence(element, dataSet, range) {
@@ -118,8 +119,7 @@ struct ElementLayout {
             } else if element.vr.hasSpecificCharacterSet {
                 let value = dataSet.rawValue(element)
                 if value.contains(where: { $0 >= 0x80 || $0 == 0x1B }) {
-                    let text = set.decode(value, isPersonName: element.vr == .PN)
-                    guard !text.unicodeScalars.contains("\u{FFFD}") else { return nil }
+                    guard let text = set.certainText(value, isPersonName: element.vr == .PN) else { return nil }
                     let utf8 = Array(text.utf8)
                     guard element.vr.hasLongLength || utf8.count < 0xFFFE else { return nil }
                     bytes = rewriter.element(element.tag, element.vr, utf8)[...]

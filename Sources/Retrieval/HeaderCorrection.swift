@@ -37,20 +37,21 @@ struct HeaderCorrection {
 
         var chunks = layout.chunks
         var replacing: [Tag: [UInt8]] = [:]
-        let encode: (String, VR) -> [UInt8]
+        let encode: (String) -> [UInt8]
         if let own = ownEncoding(values) {
             encode = own
         } else if let transcoded = layout.inUTF8(rewriter) {
             // What people read goes before what bytes were: in the object's own letters the name could not be written.
             chunks = transcoded
             replacing[.specificCharacterSet] = rewriter.element(.specificCharacterSet, .CS, Array("ISO_IR 192".utf8))
-            encode = { text, _ in Array(text.utf8) }
+            encode = OutputCharacterSet.utf8.encode
         } else {
-            encode = { text, vr in withoutMarks(text, vr) }
+            // An object whose texts cannot be written anew: the right person without marks.
+            encode = OutputCharacterSet.ascii.encode
         }
         for (tag, value) in values {
             let vr = DataDictionary.vr(of: tag)
-            replacing[tag] = rewriter.element(tag, vr, vr == .SQ ? [] : encode(value, vr))
+            replacing[tag] = rewriter.element(tag, vr, vr == .SQ ? [] : encode(value))
         }
         replacing[.originalAttributesSequence] = try originals(values.keys.sorted(), chunks)
         return assembled(chunks, replacing)
@@ -59,19 +60,15 @@ struct HeaderCorrection {
     // MARK: Letters
 
     /// A way to write all values in the character set that the object declares; nil where it has no such letters.
-    private func ownEncoding(_ values: [Tag: String]) -> ((String, VR) -> [UInt8])? {
+    private func ownEncoding(_ values: [Tag: String]) -> ((String) -> [UInt8])? {
         let set = SpecificCharacterSet(terms: header.dataSet.characterSets)
-        let declared: [OutputCharacterSet] = header.dataSet.characterSets.isEmpty ? [.ascii] : [.ascii, .latin1, .utf8]
-        return declared.first { candidate in
+        return set.outputSets.first { candidate in
             values.allSatisfy { tag, value in
                 let bytes = candidate.encode(value)
-                return set.decode(bytes[...], isPersonName: DataDictionary.vr(of: tag) == .PN) == value
+                return set.certainText(bytes[...], isPersonName: DataDictionary.vr(of: tag) == .PN) == value
             }
-        }.map { candidate in { text, _ in candidate.encode(text) } }
+        }.map { candidate in candidate.encode }
     }
-
-    /// The last resort, for an object whose texts cannot be written anew: the right person without marks.
-    private func withoutMarks(_ text: String, _ vr: VR) -> [UInt8] { OutputCharacterSet.ascii.encode(text) }
 
     // MARK: What stood there
 
