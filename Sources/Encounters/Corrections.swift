@@ -11,6 +11,7 @@ package struct Corrections: Sendable {
     private let encounters: Encounters
 
     private static let batch = 200
+    private static let page = 10_000
 
     package init(catalog: CatalogStore, encounters: Encounters) {
         self.catalog = catalog
@@ -30,8 +31,7 @@ package struct Corrections: Sendable {
     private func derive(_ due: [DueCorrection]) throws(EncounterFailure) {
         var studies = Set(due.lazy.map(\.studyInstanceUID).filter { !$0.isEmpty })
         for patientID in Set(due.lazy.map(\.patientID).filter { !$0.isEmpty }) {
-            studies.formUnion(try read { () throws(CatalogError) in try catalog.studies(patientID: patientID) })
-            studies.formUnion(try encounters.look { try $0.correctedStudies(ownPatientID: patientID) })
+            studies.formUnion(try self.studies(patientID: patientID))
         }
         let uids = studies.sorted()
         for start in stride(from: 0, to: uids.count, by: Self.batch) {
@@ -41,6 +41,29 @@ package struct Corrections: Sendable {
         }
         // Last: what came to nothing before this is done again.
         try encounters.change(by: "rule") { try $0.records.removeDue(due) }
+    }
+
+    /// Every study that is shown under a Patient ID, or was until it was corrected: some consoles give all one ID.
+    private func studies(patientID: String) throws(EncounterFailure) -> Set<String> {
+        var found: Set<String> = []
+        func collect(_ page: (_ beyond: String) throws(EncounterFailure) -> [String]) throws(EncounterFailure) {
+            var last = ""
+            while case let uids = try page(last), let next = uids.last {
+                found.formUnion(uids)
+                last = next
+            }
+        }
+        try collect { beyond throws(EncounterFailure) in
+            try read { () throws(CatalogError) in
+                try catalog.studies(patientID: patientID, beyond: beyond, limit: Self.page)
+            }
+        }
+        try collect { beyond throws(EncounterFailure) in
+            try encounters.look {
+                try $0.correctedStudies(ownPatientID: patientID, beyond: beyond, limit: Self.page)
+            }
+        }
+        return found
     }
 
     /// What the images of studies say themselves; studies that are not here are left out.

@@ -31,8 +31,10 @@ package struct StudyCorrection: Hashable, Sendable {
     package var attributes: [Tag: String] {
         var attributes: [Tag: String] = [:]
         for pair in text.split(separator: "\u{1F}") {
-            guard let equals = pair.firstIndex(of: "="), let raw = UInt32(pair[..<equals], radix: 16) else { continue }
-            attributes[Tag(rawValue: raw)] = String(pair[pair.index(after: equals)...])
+            // By bytes: as characters an equals sign and a combining mark behind it are another one.
+            guard let equals = pair.utf8.firstIndex(of: UInt8(ascii: "=")), let raw = UInt32(pair[..<equals], radix: 16)
+            else { continue }
+            attributes[Tag(rawValue: raw)] = String(pair[pair.utf8.index(after: equals)...])
         }
         return attributes
     }
@@ -206,15 +208,17 @@ extension CatalogStore {
         return values
     }
 
-    /// Studies that are shown under a Patient ID, whoever issued it.
-    package func studies(patientID: String, limit: Int = 10_000) throws(CatalogError) -> [String] {
+    /// Studies that are shown under a Patient ID, whoever issued it; by UID, beyond the one given.
+    package func studies(
+        patientID: String, beyond uid: String = "", limit: Int = 10_000
+    ) throws(CatalogError) -> [String] {
         if patientID.isEmpty { return [] }
         return try read { db in
             let select = """
                 SELECT study.uid FROM patient JOIN study ON study.patient = patient.id
-                WHERE patient.patientID = ? ORDER BY study.id LIMIT ?
+                WHERE patient.patientID = ? AND study.uid > ? ORDER BY study.uid LIMIT ?
                 """
-            return try db.all(select, [patientID.sql, limit.sql]).map { $0[0] }
+            return try db.all(select, [patientID.sql, uid.sql, limit.sql]).map { $0[0] }
         }
     }
 }

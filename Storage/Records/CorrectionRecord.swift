@@ -77,12 +77,13 @@ extension RecordTransaction {
         try row("SELECT max(revision) FROM correction")?[0] ?? 0
     }
 
-    /// Studies with a correction whose images have a Patient ID.
-    package func correctedStudies(ownPatientID: String) throws -> [String] {
-        try rows(
-            "SELECT DISTINCT studyInstanceUID FROM correction WHERE ownPatientID = ?1 AND ?1 <> '' LIMIT 10000",
-            [ownPatientID]
-        ).map { $0[0] }
+    /// Studies with a correction whose images have a Patient ID, by UID, beyond the one given.
+    package func correctedStudies(ownPatientID: String, beyond uid: String, limit: Int) throws -> [String] {
+        let select = """
+            SELECT DISTINCT studyInstanceUID FROM correction
+            WHERE ownPatientID = ?1 AND ?1 <> '' AND studyInstanceUID > ?2 ORDER BY studyInstanceUID LIMIT ?3
+            """
+        return try rows(select, [ownPatientID, uid, limit]).map { $0[0] }
     }
 
     package func addCorrection(

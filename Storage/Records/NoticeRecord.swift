@@ -156,12 +156,17 @@ extension RecordTransaction {
     }
 
     /// The last notice of a study that a destination was told, or is being told; nil before the first.
-    package func lastNotice(destination: String, kind: String, study uid: String) throws -> NoticeRecord? {
+    /// - Parameter withUntold: also what a person dropped before the receiver took any of it.
+    package func lastNotice(
+        destination: String, kind: String, study uid: String, withUntold: Bool = false
+    ) throws -> NoticeRecord? {
+        // An attempt that was not refused may have arrived.
         let select = """
             SELECT * FROM notice WHERE destination = ? AND kind = ? AND studyInstanceUID = ? AND state <> 'superseded'
+                AND (? OR state <> 'dropped' OR attempts > refusals)
             ORDER BY revision DESC LIMIT 1
             """
-        return try row(select, [destination, kind, uid]).map(NoticeRecord.init)
+        return try row(select, [destination, kind, uid, withUntold]).map(NoticeRecord.init)
     }
 
     /// The number of the next revision.
@@ -224,6 +229,23 @@ extension RecordTransaction {
             [now, destination, id])
     }
 
+    /// Notices that ended before an instant and that a later one, which was or is being told, has replaced: what a
+    /// destination holds true of a study stays known.
+    package func outlivedNotices(endedBefore instant: Int64, limit: Int) throws -> [Int64] {
+        let select = """
+            SELECT id FROM notice old WHERE endedAt < ?1 AND state <> 'waiting' AND EXISTS (
+                SELECT 1 FROM notice later WHERE later.destination = old.destination AND later.kind = old.kind
+                    AND later.studyInstanceUID = old.studyInstanceUID AND later.revision > old.revision
+                    AND later.state IN ('delivered', 'waiting'))
+            ORDER BY id LIMIT ?2
+            """
+        return try rows(select, [instant, limit]).map { $0[0] }
+    }
+
+    package func removeNotices(_ ids: [Int64]) throws {
+        try run("DELETE FROM notice WHERE id IN (SELECT value FROM json_each(?))", [ListArgument.text(ids)])
+    }
+
     package func notice(id: Int64) throws -> NoticeRecord {
         guard let row = try row("SELECT * FROM notice WHERE id = ?", [id]) else { throw RecordsError.notFound }
         return NoticeRecord(row)
@@ -280,6 +302,13 @@ extension RecordTransaction {
         try run("DELETE FROM noticeLine WHERE destination = ?", [destination])
     }
 
-    /// Waits of an earlier run are over; what was stopped stays so.
-    package func forgetNoticeWaits() throws { try run("DELETE FROM noticeLine WHERE isStopped = 0", []) }
+    /// Waits of an earlier run are over; what was stopped stays so, and what was refused waits on.
+    package func forgetNoticeWaits() throws {
+        try run(
+            """
+            UPDATE notice SET dueAt = ?1 WHERE state = 'waiting' AND dueAt > ?1 AND refusals = 0
+                AND destination IN (SELECT destination FROM noticeLine WHERE isStopped = 0)
+            """, [now])
+        try run("DELETE FROM noticeLine WHERE isStopped = 0", [])
+    }
 }

@@ -9,7 +9,7 @@ package struct OrderFilter: Hashable, Sendable {
     package var through: String?
     package var modality: String?
     /// Words of the state machine above this room.
-    package var states: [String] = []
+    package var states: Set<String> = []
     package var accessionNumber: String?
     /// Numbers of persons' rows.
     package var patients: [Int64]?
@@ -36,24 +36,21 @@ extension RecordTransaction {
         if let through = filter.through { add("scheduledAt <= ?", through) }
         if let modality = filter.modality { add("modality = ?", modality) }
         if !filter.states.isEmpty {
-            texts.append("state IN (\(filter.states.map { _ in "?" }.joined(separator: ", ")))")
-            arguments += filter.states.map { $0 as any DatabaseValueConvertible }
+            add("state IN (SELECT value FROM json_each(?))", try ListArgument.text(filter.states.sorted()))
         }
         if let number = filter.accessionNumber { add("accessionNumber = ?", number) }
         if let patients = filter.patients {
-            add("patient IN (SELECT value FROM json_each(?))", Self.list(patients))
+            add("patient IN (SELECT value FROM json_each(?))", ListArgument.text(patients))
         }
         if let encounter = filter.encounter { add("encounter = ?", encounter) }
         if let procedures = filter.procedures {
-            add("id IN (SELECT value FROM json_each(?))", Self.list(procedures.sorted()))
+            add("id IN (SELECT value FROM json_each(?))", ListArgument.text(procedures.sorted()))
         }
         if let position { add("(scheduledAt, id) > (?, ?)", position.scheduledAt, position.id) }
         let select = """
             SELECT * FROM requestedProcedure WHERE \(texts.joined(separator: " AND "))
-            ORDER BY scheduledAt, id LIMIT \(limit)
+            ORDER BY scheduledAt, id LIMIT ?
             """
-        return try lines(try rows(select, StatementArguments(arguments)).map(ProcedureRecord.init))
+        return try lines(try rows(composed: select, arguments + [limit]).map(ProcedureRecord.init))
     }
-
-    private static func list(_ ids: [Int64]) -> String { "[" + ids.map { "\($0)" }.joined(separator: ",") + "]" }
 }

@@ -56,8 +56,16 @@ package struct PatientIdentifier: Codable, Hashable, Sendable {
         type: String, issuer: String, value: String, validFrom: String = "", validUntil: String = ""
     ) throws(RecordsError) {
         let value = value.trimmingCharacters(in: .whitespaces)
-        guard (1...64).contains(value.unicodeScalars.count) else {
-            throw .invalid(field: "identifier", reason: "1 to 64 characters")
+        let issuer = issuer.trimmingCharacters(in: .whitespaces)
+        guard (1...64).contains(value.unicodeScalars.count), issuer.unicodeScalars.count <= 64 else {
+            throw .invalid(field: "identifier", reason: "1 to 64 characters, and an issuer of at most 64")
+        }
+        // What images are to say cannot hold these (PS3.5 Table 6.2-1, LO).
+        let isWritable = [type, issuer, value].allSatisfy { text in
+            text.unicodeScalars.allSatisfy { $0 != "\\" && $0.properties.generalCategory != .control }
+        }
+        guard isWritable else {
+            throw .invalid(field: "identifier", reason: "no control characters and no backslash")
         }
         let isRight =
             switch type {
@@ -72,7 +80,7 @@ package struct PatientIdentifier: Codable, Hashable, Sendable {
                     ? "12 digits (or the 9 of an old card)" : "2 letters and 13 digits, or 10 digits")
         }
         self.type = type
-        self.issuer = Self.countryIssuer(type, value) ?? issuer.trimmingCharacters(in: .whitespaces)
+        self.issuer = Self.countryIssuer(type, value) ?? issuer
         self.value = value
         self.validFrom = validFrom
         self.validUntil = validUntil
@@ -184,12 +192,22 @@ extension RecordTransaction {
         try rows("SELECT * FROM patient WHERE root = ? ORDER BY id", [patient.root]).map(PatientRecord.init)
     }
 
+    /// Every row of the people that rows belong to, and as which rows these are seen.
+    package func people(ofRows ids: some Sequence<Int64>) throws -> (rows: Set<Int64>, roots: Set<Int64>) {
+        let select = """
+            SELECT id, root FROM patient WHERE root IN (
+                SELECT root FROM patient WHERE id IN (SELECT value FROM json_each(?)))
+            """
+        let found = try rows(select, [ListArgument.text(ids)])
+        return (Set(found.map { $0["id"] }), Set(found.map { $0["root"] }))
+    }
+
     /// People by folded name, and by birth date when one is given; merged rows are left out.
     package func patients(nameKey: String, birthDate: String?, limit: Int) throws -> [PatientRecord] {
-        let condition = birthDate == nil ? "" : "AND birthDate = ?2"
+        let condition = birthDate == nil ? "" : "AND birthDate = ?3"
         return try rows(
-            "SELECT * FROM patient WHERE nameKey = ?1 \(condition) AND root = id ORDER BY id LIMIT \(limit)",
-            birthDate.map { [nameKey, $0] } ?? [nameKey]
+            "SELECT * FROM patient WHERE nameKey = ?1 \(condition) AND root = id ORDER BY id LIMIT ?2",
+            birthDate.map { [nameKey, limit, $0] } ?? [nameKey, limit]
         ).map(PatientRecord.init)
     }
 
@@ -197,10 +215,10 @@ extension RecordTransaction {
     /// - Parameter last: number of the last one of the page before.
     package func patients(namePattern: String, after last: Int64? = nil, limit: Int) throws -> [PatientRecord] {
         let name = WildcardText.comparison("nameKey", namePattern)
-        let beyond = last == nil ? "" : "AND (nameKey, id) > ((SELECT nameKey FROM patient WHERE id = ?2), ?2)"
+        let beyond = last == nil ? "" : "AND (nameKey, id) > ((SELECT nameKey FROM patient WHERE id = ?3), ?3)"
         return try rows(
-            "SELECT * FROM patient WHERE \(name.text) AND root = id \(beyond) ORDER BY nameKey, id LIMIT \(limit)",
-            last.map { [name.argument, $0] } ?? [name.argument]
+            "SELECT * FROM patient WHERE \(name.text) AND root = id \(beyond) ORDER BY nameKey, id LIMIT ?2",
+            last.map { [name.argument, limit, $0] } ?? [name.argument, limit]
         ).map(PatientRecord.init)
     }
 

@@ -86,8 +86,8 @@ extension RecordTransaction {
             }
         }
         for spans in filter.birthDates { conditions.add(from: "birthDate", anyOf: spans) }
-        for sexes in filter.sexes { conditions.add("body ->> '$.sex'", isOneOf: sexes) }
-        for telephones in filter.telephones { conditions.add("body ->> '$.telephone'", isOneOf: telephones) }
+        for sexes in filter.sexes { try conditions.add("body ->> '$.sex'", isOneOf: sexes) }
+        for telephones in filter.telephones { try conditions.add("body ->> '$.telephone'", isOneOf: telephones) }
         return conditions
     }
 }

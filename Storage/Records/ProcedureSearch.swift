@@ -67,8 +67,8 @@ extension RecordTransaction {
                 key.issuer.map { ("(number = ? AND issuer = ?)", [key.value, $0]) } ?? ("number = ?", [key.value])
             }
         }
-        for statuses in filter.statuses { conditions.add("status", isOneOf: statuses) }
-        for classes in filter.classes { conditions.add("body ->> '$.patientClass'", isOneOf: classes) }
+        for statuses in filter.statuses { try conditions.add("status", isOneOf: statuses) }
+        for classes in filter.classes { try conditions.add("body ->> '$.patientClass'", isOneOf: classes) }
         for spans in filter.periods {
             conditions.add(from: "(body ->> '$.startedAt')", to: "(body ->> '$.endedAt')", anyOf: spans)
         }
@@ -93,9 +93,9 @@ extension RecordTransaction {
                 }
             }
         }
-        for states in filter.states { conditions.add("state", isOneOf: states) }
-        for codes in filter.codes { conditions.add("body ->> '$.code.value'", isOneOf: codes) }
-        for modalities in filter.modalities { conditions.add("modality", isOneOf: modalities) }
+        for states in filter.states { try conditions.add("state", isOneOf: states) }
+        for codes in filter.codes { try conditions.add("body ->> '$.code.value'", isOneOf: codes) }
+        for modalities in filter.modalities { try conditions.add("modality", isOneOf: modalities) }
         for spans in filter.ordered { conditions.add(from: "(body ->> '$.orderedAt')", anyOf: spans) }
         for spans in filter.scheduled { conditions.add(from: "scheduledAt", anyOf: spans) }
         return conditions

@@ -60,23 +60,19 @@ struct SearchConditions {
         arguments += parts.flatMap(\.1)
     }
 
-    mutating func add(_ column: String, isOneOf values: [String]) {
-        add(anyOf: values) { ("\(column) = ?", [$0]) }
+    mutating func add(_ column: String, isOneOf values: [String]) throws {
+        add("\(column) IN (SELECT value FROM json_each(?))", try ListArgument.text(values))
     }
 
     mutating func add(_ column: String, isOneOf numbers: Set<Int64>) {
-        add("\(column) IN (SELECT value FROM json_each(?))", Self.list(numbers))
+        add("\(column) IN (SELECT value FROM json_each(?))", ListArgument.text(numbers.sorted()))
     }
 
     /// Rows of people who are seen as one of these.
     mutating func add(_ column: String, isOf roots: Set<Int64>) {
         add(
             "\(column) IN (SELECT id FROM patient WHERE root IN (SELECT value FROM json_each(?)))",
-            Self.list(roots))
-    }
-
-    static func list(_ numbers: Set<Int64>) -> String {
-        "[" + numbers.sorted().map { "\($0)" }.joined(separator: ",") + "]"
+            ListArgument.text(roots.sorted()))
     }
 
     /// Compares the span from one text to another; texts are `yyyy[mm[dd[HH[MM[SS]]]]]`, empty when nothing is known.
@@ -137,18 +133,19 @@ extension RecordTransaction {
         var conditions = conditions
         if let before = page.before { conditions.add("\(table).id < ?", before) }
         return try rows(
-            """
-            SELECT * FROM \(table) WHERE \((conditions.texts + ["1"]).joined(separator: " AND "))
-            ORDER BY \(table).id DESC LIMIT \(page.limit + 1)
-            """, StatementArguments(conditions.arguments))
+            composed: """
+                SELECT * FROM \(table) WHERE \((conditions.texts + ["1"]).joined(separator: " AND "))
+                ORDER BY \(table).id DESC LIMIT ?
+                """, conditions.arguments + [page.limit + 1])
     }
 
     /// How many rows meet all conditions, counted no further than a bound.
     func count(_ table: String, _ conditions: SearchConditions, to bound: Int) throws -> Int {
-        try row(
-            """
-            SELECT count(*) FROM (SELECT 1 FROM \(table)
-                WHERE \((conditions.texts + ["1"]).joined(separator: " AND ")) LIMIT ?)
-            """, StatementArguments(conditions.arguments + [bound]))?[0] ?? 0
+        try rows(
+            composed: """
+                SELECT count(*) FROM (SELECT 1 FROM \(table)
+                    WHERE \((conditions.texts + ["1"]).joined(separator: " AND ")) LIMIT ?)
+                """, conditions.arguments + [bound]
+        ).first?[0] ?? 0
     }
 }

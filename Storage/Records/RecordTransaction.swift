@@ -54,6 +54,8 @@ extension RecordStore {
     }
 }
 
+/// Statements of fixed text are kept ready, for as long as the connection lives: text that is made of what a caller asks
+/// must not be among them, or each new shape would stay for ever.
 extension RecordTransaction {
     func run(_ sql: String, _ arguments: StatementArguments) throws {
         try db.cachedStatement(sql: sql).execute(arguments: arguments)
@@ -71,6 +73,22 @@ extension RecordTransaction {
 
     func row(_ sql: String, _ arguments: StatementArguments = []) throws -> Row? {
         try Row.fetchOne(db.cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    /// Rows of a statement whose text is made of what was asked.
+    func rows(composed sql: String, _ arguments: [any DatabaseValueConvertible]) throws -> [Row] {
+        try Row.fetchAll(db, sql: sql, arguments: StatementArguments(arguments))
+    }
+}
+
+/// Lists as one argument, for `IN (SELECT value FROM json_each(?))`: the text of the statement stays the same.
+enum ListArgument {
+    static func text(_ numbers: some Sequence<Int64>) -> String {
+        "[" + numbers.map { "\($0)" }.joined(separator: ",") + "]"
+    }
+
+    static func text(_ texts: some Sequence<String>) throws -> String {
+        String(decoding: try JSONEncoder().encode(Array(texts)), as: UTF8.self)
     }
 }
 

@@ -118,6 +118,17 @@ extension RecordTransaction {
     /// Links of a procedure's studies say the visit that it belongs to now.
     package func setEncounter(_ encounter: Int64?, ofLinksOf procedure: Int64) throws {
         try run("UPDATE studyLink SET encounter = ? WHERE procedure = ? AND undoneAt IS NULL", [encounter, procedure])
+        // Who was told of the order without its visit has to hear of it.
+        for link in try links(procedure: procedure) { try lookAgain(study: link.studyInstanceUID) }
+    }
+
+    /// The links of studies that hold.
+    package func links(ofStudies uids: some Sequence<String>) throws -> [StudyLinkRecord] {
+        let select = """
+            SELECT * FROM studyLink WHERE undoneAt IS NULL
+                AND studyInstanceUID IN (SELECT value FROM json_each(?))
+            """
+        return try rows(select, [ListArgument.text(uids)]).map(StudyLinkRecord.init)
     }
 
     /// Links that hold to anything below a person, a visit or a procedure.
@@ -215,11 +226,11 @@ extension RecordTransaction {
     package func inbox(
         of root: PatientRecord, patientIDs: [String], beyond uid: String, limit: Int
     ) throws -> [InboxRecord] {
-        let places = Array(repeating: "?", count: patientIDs.count).joined(separator: ", ")
-        let orders = "SELECT id FROM patient WHERE root = ?"
+        let orders = "SELECT id FROM patient WHERE root = ?3"
         let select = """
-            SELECT * FROM inbox WHERE studyInstanceUID > ? AND isHeld = 0 AND studyInstanceUID IN (
-                SELECT studyInstanceUID FROM inbox WHERE patientID IN (\(places)) AND patientID <> ''
+            SELECT * FROM inbox WHERE studyInstanceUID > ?1 AND isHeld = 0 AND studyInstanceUID IN (
+                SELECT studyInstanceUID FROM inbox WHERE patientID IN (SELECT value FROM json_each(?2))
+                    AND patientID <> ''
                 UNION SELECT inbox.studyInstanceUID FROM requestedProcedure JOIN inbox
                     ON inbox.accessionNumber = requestedProcedure.accessionNumber
                     WHERE patient IN (\(orders)) AND inbox.accessionNumber <> ''
@@ -229,12 +240,9 @@ extension RecordTransaction {
                     WHERE patient IN (\(orders))
                 UNION SELECT inbox.studyInstanceUID FROM requestedProcedure JOIN inbox USING (studyInstanceUID)
                     WHERE patient IN (\(orders)))
-            ORDER BY studyInstanceUID LIMIT ?
+            ORDER BY studyInstanceUID LIMIT ?4
             """
-        var arguments: StatementArguments = [uid]
-        arguments += StatementArguments(patientIDs)
-        arguments += [root.id, root.id, root.id, limit]
-        return try rows(select, arguments).map(InboxRecord.init)
+        return try rows(select, [uid, ListArgument.text(patientIDs), root.id, limit]).map(InboxRecord.init)
     }
 
     // MARK: Following

@@ -71,8 +71,7 @@ extension RecordTransaction {
             SELECT * FROM requestedProcedure WHERE \(conditions.texts.joined(separator: " AND "))
             ORDER BY scheduledAt, id
             """
-        let cursor = try Row.fetchCursor(
-            db.cachedStatement(sql: select), arguments: StatementArguments(conditions.arguments))
+        let cursor = try Row.fetchCursor(db, sql: select, arguments: StatementArguments(conditions.arguments))
         var found: [ProcedureRecord] = []
         while found.count < limit, let row = try cursor.next() {
             if isNamed(row["nameKey"]) { found.append(try ProcedureRecord(row)) }
@@ -104,7 +103,7 @@ extension RecordTransaction {
 
     /// Procedures with what is behind them, in a few questions for all.
     func lines(_ procedures: [ProcedureRecord]) throws -> [WorklistRow] {
-        func list(_ ids: [Int64]) -> String { "[" + Set(ids).map { "\($0)" }.joined(separator: ",") + "]" }
+        func list(_ ids: [Int64]) -> String { ListArgument.text(Set(ids)) }
         let people = list(procedures.map(\.patient))
         var persons: [Int64: PatientRecord] = [:]
         let roots = """
@@ -161,22 +160,28 @@ extension RecordTransaction {
             add(comparison.text, comparison.argument)
         }
 
-        mutating func match(_ column: String, anyOf values: [String], orEmpty: Bool = false) {
+        mutating func match(_ column: String, anyOf values: [String], orEmpty: Bool = false) throws {
             if values.isEmpty { return }
-            let comparisons = values.map { WildcardText.comparison(column, $0) }
-            let texts = comparisons.map(\.text) + (orEmpty ? ["\(column) = ''"] : [])
-            self.texts.append("(" + texts.joined(separator: " OR ") + ")")
-            arguments += comparisons.map(\.argument)
+            let patterns = values.filter(WildcardText.isPattern).map { WildcardText.comparison(column, $0) }
+            let plain = values.filter { !WildcardText.isPattern($0) } + (orEmpty ? [""] : [])
+            // Many patterns nest deeper than a statement may.
+            guard patterns.count <= 100 else { throw RecordsError.invalid(field: column, reason: "too many patterns") }
+            // Few values say by themselves how few rows are meant.
+            let isFew = plain.count <= 4
+            let list = isFew ? plain.map { _ in "?" }.joined(separator: ", ") : "SELECT value FROM json_each(?)"
+            texts.append("(" + (["\(column) IN (\(list))"] + patterns.map(\.text)).joined(separator: " OR ") + ")")
+            arguments += isFew ? plain : [try ListArgument.text(plain)]
+            arguments += patterns.map(\.argument)
         }
     }
 
     private func conditions(_ filter: WorklistFilter, after position: WorklistPosition?) throws -> Conditions {
         var conditions = Conditions()
         // A procedure that names no station is for any of its modality.
-        conditions.match("stationAETitle", anyOf: filter.stationAETitles, orEmpty: true)
-        conditions.match("modality", anyOf: filter.modalities)
-        conditions.match("studyInstanceUID", anyOf: filter.studyInstanceUIDs)
-        conditions.match("state", anyOf: filter.states)
+        try conditions.match("stationAETitle", anyOf: filter.stationAETitles, orEmpty: true)
+        try conditions.match("modality", anyOf: filter.modalities)
+        try conditions.match("studyInstanceUID", anyOf: filter.studyInstanceUIDs)
+        try conditions.match("state", anyOf: filter.states)
         if let position { conditions.add("(scheduledAt, id) > (?, ?)", position.scheduledAt, position.id) }
         if let from = filter.from { conditions.add("scheduledAt >= ?", from) }
         if let through = filter.through { conditions.add("scheduledAt <= ?", through) }
@@ -186,11 +191,11 @@ extension RecordTransaction {
         conditions.match("body ->> '$.requestedProcedureID'", filter.requestedProcedureID)
         conditions.match("body ->> '$.scheduledProcedureStepID'", filter.scheduledProcedureStepID)
         if let performers = filter.performingPhysicians {
-            let names = String(decoding: try JSONEncoder().encode(performers), as: UTF8.self)
             // Beside days the order of time is narrower than what one person ever does; the sign keeps the index out.
             let isDated = filter.from != nil && filter.through != nil
             conditions.add(
-                "\(isDated ? "+" : "")(body ->> '$.performingPhysician') IN (SELECT value FROM json_each(?))", names)
+                "\(isDated ? "+" : "")(body ->> '$.performingPhysician') IN (SELECT value FROM json_each(?))",
+                try ListArgument.text(performers))
         }
         if let patientID = filter.patientID {
             let comparison = WildcardText.comparison("value", patientID)
@@ -215,8 +220,7 @@ extension RecordTransaction {
                 [phrases, Self.rareName + 1]
             ).map { $0[0] as Int64 }
             if ids.count <= Self.rareName {
-                let list = "[" + ids.map { "\($0)" }.joined(separator: ",") + "]"
-                conditions.add("id IN (SELECT value FROM json_each(?))", list)
+                conditions.add("id IN (SELECT value FROM json_each(?))", ListArgument.text(ids))
                 return
             }
         }
@@ -226,8 +230,10 @@ extension RecordTransaction {
 
 /// Texts in which `*` and `?` are wild cards (PS3.4 Section C.2.2.2.4), as conditions.
 enum WildcardText {
+    static func isPattern(_ value: String) -> Bool { value.contains { $0 == "*" || $0 == "?" } }
+
     static func comparison(_ column: String, _ value: String) -> (text: String, argument: String) {
-        guard value.contains(where: { $0 == "*" || $0 == "?" }) else { return ("\(column) = ?", value) }
+        guard isPattern(value) else { return ("\(column) = ?", value) }
         // GLOB has a third wild card, which DICOM has not.
         return ("\(column) GLOB ?", value.replacing("[", with: "[[]"))
     }

@@ -104,7 +104,7 @@ struct OrderRoutes: Sendable {
             filter.through = range.upper.map { $0 + "235959" }
         }
         filter.modality = asked.modality
-        filter.states = asked.states ?? []
+        filter.states = Set(asked.states ?? [])
         guard filter.states.allSatisfy({ ProcedureState(rawValue: $0) != nil }) else {
             throw Problem(
                 .badRequest, "states: known are \(ProcedureState.allCases.map(\.rawValue).joined(separator: ", "))")
