@@ -96,7 +96,8 @@ package struct ArchiveServer: Sendable {
                             notices: notices, forwarder: forwarder(), contact: fleetContact())),
                     .init(
                         service: AuditRetention(
-                            audit: archive.audit, months: archive.configuration.access.auditMonths, logger: logger)),
+                            audit: archive.audit, notices: NoticeOutbox(archive.encounters),
+                            months: archive.configuration.access.auditMonths, logger: logger)),
                     .init(service: PurgeDuty(archive: archive, logger: logger)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))

@@ -32,7 +32,7 @@ package struct CorrectionRules {
         let person = try Person(records.root(of: link.target.patient), records)
         var attributes = person.attributes(against: study.all, fills: true)
         if let procedure = link.target.procedure {
-            let number = try records.procedure(id: procedure).accession.value
+            let number = FittedText.fitted(try records.procedure(id: procedure).accession.value, .SH)
             if study.all.contains(where: { $0[.accessionNumber] ?? "" != number }) {
                 attributes[.accessionNumber] = number
             }
@@ -49,10 +49,11 @@ package struct CorrectionRules {
         var root: PatientRecord?
         var prior: PatientRecord?
         for claim in study.all {
-            guard let found = try became(claim) else { return nil }
+            guard let found = try meant(by: claim) else { return nil }
             guard root == nil || root?.id == found.root.id else { return nil }
             root = found.root
-            prior = prior ?? found.row
+            // What names the person as they are now agrees, and calls for nothing by itself.
+            if found.isPast { prior = prior ?? found.row }
         }
         guard let root, let prior else { return nil }
         let attributes = try Person(root, records).attributes(against: study.all, fills: false)
@@ -67,21 +68,20 @@ package struct CorrectionRules {
             actor: merge?.actor ?? "rule")
     }
 
-    /// The person that a claim's patient is seen as now, where that is not what the claim says.
-    private func became(_ claim: [Tag: String]) throws -> (row: PatientRecord, root: PatientRecord)? {
+    /// The person that a claim's patient is seen as now, and whether the claim knows them by what has passed.
+    private func meant(by claim: [Tag: String]) throws -> (row: PatientRecord, root: PatientRecord, isPast: Bool)? {
         guard let code = claim[.patientID] else { return nil }
         let holders = try records.rows(patientID: code, issuer: claim[.issuerOfPatientID] ?? "")
         // A code that is somebody's now means nobody else any more.
         let active = holders.filter(\.isActive)
-        var found: [(row: PatientRecord, root: PatientRecord)] = []
+        var found: [(row: PatientRecord, root: PatientRecord, isPast: Bool)] = []
         for (row, isActive) in active.isEmpty ? holders : active {
             let root = try records.root(of: row.id)
             guard Self.agree(claim[.patientName], row) || Self.agree(claim[.patientName], root) else { continue }
-            guard row.id != root.id || !isActive else { return nil }
-            found.append((row, root))
+            found.append((row, root, row.id != root.id || !isActive))
         }
         guard let first = found.first, found.allSatisfy({ $0.root.id == first.root.id }) else { return nil }
-        return first
+        return found.first { !$0.isPast } ?? first
     }
 
     static func agree(_ name: String?, _ patient: PatientRecord) -> Bool {
@@ -92,12 +92,18 @@ package struct CorrectionRules {
 
 /// A person as a study is to name them.
 private struct Person {
-    private let demographics: Demographics
+    /// As images can say them (PS3.5 Table 6.2-1): the same texts that worklists gave to the modality.
+    private let name: String
+    private let birthDate: String
+    private let sex: String
     /// Of the row that the person is seen as; what merged rows were known by is corrected.
     private let identifiers: [PatientIdentifier]
 
     init(_ root: PatientRecord, _ records: RecordTransaction) throws {
-        demographics = root.demographics
+        let demographics = root.demographics
+        name = FittedText.fitted(demographics.name, .PN)
+        birthDate = LocalTime.instant(demographics.dicomBirthDate) == nil ? "" : demographics.dicomBirthDate
+        sex = ["M", "F", "O"].contains(demographics.sex) ? demographics.sex : ""
         identifiers = try records.identifiers(ofRow: root.id)
     }
 
@@ -112,21 +118,16 @@ private struct Person {
     func attributes(against claims: [[Tag: String]], fills: Bool) -> [Tag: String] {
         var attributes: [Tag: String] = [:]
         if let identifier = identifier(for: claims), claims.contains(where: { needsIdentifier($0, fills) }) {
-            attributes[.patientID] = identifier.value
+            attributes[.patientID] = FittedText.fitted(identifier.value, .LO)
             // Consoles that know nothing of issuers stay so.
             let issuers = Set(claims.compactMap { $0[.issuerOfPatientID] })
             if !issuers.isEmpty, issuers != [identifier.issuer] {
-                attributes[.issuerOfPatientID] = identifier.issuer
+                attributes[.issuerOfPatientID] = FittedText.fitted(identifier.issuer, .LO)
             }
         }
-        if !demographics.name.isEmpty, claims.contains(where: { needsName($0, fills) }) {
-            attributes[.patientName] = demographics.name
-        }
+        if !name.isEmpty, claims.contains(where: { needsName($0, fills) }) { attributes[.patientName] = name }
         let isOther = claims.contains(where: namesAnother)
-        let known: [(Tag, String)] = [
-            (.patientBirthDate, demographics.dicomBirthDate), (.patientSex, demographics.sex),
-        ]
-        for (tag, value) in known {
+        for (tag, value) in [(Tag.patientBirthDate, birthDate), (.patientSex, sex)] {
             let said = claims.compactMap { $0[tag] }
             // What is said of another person is not true of this one because nothing better is known.
             if !value.isEmpty || isOther, said.contains(where: { $0 != value }) { attributes[tag] = value }
@@ -143,12 +144,18 @@ private struct Person {
 
     private func needsIdentifier(_ claim: [Tag: String], _ fills: Bool) -> Bool {
         guard let code = claim[.patientID] else { return fills }
-        return !identifiers.contains { $0.value == code }
+        let codes = identifiers.filter { $0.type == PatientIdentifier.medicalRecord }
+        // One number of two issuers is two people. What else consoles are set to as issuer says nothing.
+        let issuer = claim[.issuerOfPatientID].flatMap { said in codes.contains { $0.issuer == said } ? said : nil }
+        return !identifiers.contains { identifier in
+            FittedText.fitted(identifier.value, .LO) == code
+                && (issuer == nil || identifier.type != PatientIdentifier.medicalRecord || identifier.issuer == issuer)
+        }
     }
 
     private func needsName(_ claim: [Tag: String], _ fills: Bool) -> Bool {
-        guard let name = claim[.patientName] else { return fills }
-        return !Self.namesAgree(name, demographics.name)
+        guard let said = claim[.patientName] else { return fills }
+        return !Self.namesAgree(said, name)
     }
 
     /// Neither code nor name are this person's: everything else that is said of the patient is another's too.

@@ -6,10 +6,10 @@ extension Desk {
     /// Registers a person, or brings what is known up to date; studies that waited for them are linked.
     /// - Returns: the person, and whether they were not known before.
     package func register(_ facts: PatientFacts) throws -> (person: PatientRecord, isNew: Bool) {
-        let before = try facts.identifiers.first.flatMap { try records.owner(of: $0) }
+        let isNew = try patients.meant(by: facts) == nil
         let person = try patients.register(facts)
         try links.reconsider(patient: person)
-        return (try records.root(of: person.id), before == nil && person.asOf == facts.asOf)
+        return (try records.root(of: person.id), isNew)
     }
 
     /// Changes what is known of a person who is seen as this row.

@@ -60,8 +60,7 @@ package struct PatientIndex {
 
     /// Finds or adds a person, and brings what is known of them up to date.
     ///
-    /// The first patient code says who it is; cards and citizen numbers are mistyped and lent, they decide only where there
-    /// is no code. Every other identifier that somebody else holds stays with them, and the claim is noted: two people, or
+    /// Who it is, `meant` says. Every other identifier that somebody else holds stays with them, and the claim is noted: two people, or
     /// one registered twice. What was said before an identifier was replaced is about the person who had it then.
     /// - Parameters:
     ///   - older: what becomes of demographics that are older than those that are known.
@@ -70,11 +69,10 @@ package struct PatientIndex {
     package func register(
         _ facts: PatientFacts, older: OlderFacts = .refused, retired: RetiredCode = .refused
     ) throws -> PatientRecord {
-        let codes = facts.identifiers.filter { $0.type == PatientIdentifier.medicalRecord }
-        guard let first = codes.first ?? facts.identifiers.first else {
+        guard !facts.identifiers.isEmpty else {
             throw EncounterFailure.invalid(field: "PatientID", reason: "an identifier is needed")
         }
-        guard let row = try holder(of: first, at: facts.asOf) else {
+        guard let row = try meant(by: facts) else {
             let patient = try add(facts)
             try claim(facts.identifiers, for: patient, at: facts.asOf)
             return patient
@@ -83,6 +81,7 @@ package struct PatientIndex {
         if row.mergedInto == nil {
             patient = try update(row, facts, older)
         } else {
+            let codes = facts.identifiers.filter { $0.type == PatientIdentifier.medicalRecord }
             let isNamed = try codes.dropFirst().contains { try holder(of: $0, at: facts.asOf)?.id == row.root }
             guard codes.isEmpty || isNamed || retired == .followed else { throw EncounterFailure.merged }
             patient = try survivor(of: row, facts, older)
@@ -108,6 +107,13 @@ package struct PatientIndex {
         return root
     }
 
+    /// The row of the person that facts are about, merged ones as they are; nil for somebody who is not known yet. The first
+    /// patient code says who it is; cards and citizen numbers are mistyped and lent, they decide only where there is no code.
+    package func meant(by facts: PatientFacts) throws -> PatientRecord? {
+        let code = facts.identifiers.first { $0.type == PatientIdentifier.medicalRecord }
+        return try (code ?? facts.identifiers.first).flatMap { try holder(of: $0, at: facts.asOf) }
+    }
+
     /// The row that an identifier means in what was said at an instant.
     private func holder(of identifier: PatientIdentifier, at instant: Int64) throws -> PatientRecord? {
         let id = try records.owner(of: identifier) ?? records.formerOwner(of: identifier, at: instant)
@@ -117,11 +123,11 @@ package struct PatientIndex {
     /// Holds what a person typed against what is known of the patient they name.
     /// - Throws: `.invalid` for a new patient without a name, `.conflict` for a code that is another person's.
     package func check(entered facts: PatientFacts) throws {
-        guard let first = facts.identifiers.first, let known = try records.patient(identifiedBy: first) else {
+        guard let known = try meant(by: facts) else {
             guard facts.name.isEmpty else { return }
             throw EncounterFailure.invalid(field: "PatientName", reason: "a patient who is not known yet needs a name")
         }
-        let name = Fold.fold(known.demographics.name)
+        let name = Fold.fold(try records.root(of: known.id).demographics.name)
         guard facts.name.isEmpty || name.isEmpty || facts.name == name else {
             throw EncounterFailure.conflict(reason: "The patient of this code has another name")
         }
@@ -157,6 +163,12 @@ package struct PatientIndex {
         // PS3.5 Table 6.2-1: 64 characters per component group.
         guard demographics.name.split(separator: "=").allSatisfy({ $0.unicodeScalars.count <= 64 }) else {
             throw EncounterFailure.invalid(field: "PatientName", reason: "64 characters at most")
+        }
+        let isWritable = demographics.name.unicodeScalars.allSatisfy {
+            $0 != "\\" && $0.properties.generalCategory != .control
+        }
+        guard isWritable else {
+            throw EncounterFailure.invalid(field: "PatientName", reason: "no control characters and no backslash")
         }
         guard demographics.birthDate.wholeMatch(of: /([0-9]{4}([0-9]{2}([0-9]{2})?)?)?/) != nil else {
             throw EncounterFailure.invalid(field: "PatientBirthDate", reason: "yyyy, yyyymm or yyyymmdd")

@@ -162,8 +162,14 @@ struct PatientSegments {
 
     /// Family, middle, given: the order in which a Vietnamese name is said. One component, as most systems send it.
     static func whole(_ name: ExtendedPersonName) -> String {
-        [name.family, name.middle, name.given].compactMap { $0?.trimmingSpaces }.filter { !$0.isEmpty }
-            .joined(separator: " ")
+        let parts = [name.family, name.middle, name.given].compactMap { $0.map(plain) }
+        return parts.filter { !$0.isEmpty }.joined(separator: " ")
+    }
+
+    /// A line end or a backslash that was escaped into a name is no part of it, and no reason to refuse a patient.
+    private static func plain(_ part: String) -> String {
+        let scalars = part.unicodeScalars.map { $0 == "\\" || $0.properties.generalCategory == .control ? " " : $0 }
+        return String(String.UnicodeScalarView(scalars)).trimmingSpaces
     }
 
     /// MRG-1: what the patient was known by. Where there are patient codes these say who it was; numbers on cards do only

@@ -68,7 +68,7 @@ package struct DeliveryState: Hashable, Sendable {
     }
 
     /// Doubles with every time, from a second to a quarter of an hour.
-    private static func wait(after times: Int, chance: Double) -> Int64 {
+    static func wait(after times: Int, chance: Double) -> Int64 {
         let full = min(waits.lowerBound << Int64(min(max(times, 1) - 1, 20)), waits.upperBound)
         return max(waits.lowerBound, full - Int64(Double(full) * 0.5 * min(max(chance, 0), 1)))
     }

@@ -30,24 +30,26 @@ package struct NoticeDesk {
     /// - Parameter state: nil when the study is not in the archive any more.
     package func tell(_ destination: NoticeDestination, study uid: String, _ state: StudyState?) throws {
         let notice = try state.map(notice(of:)).flatMap { destination.wants($0) ? $0 : nil }
-        // Also what waits to be sent is told already.
-        if Self.says(try last(destination, uid), notice) { return }
+        if state == nil, try isElsewhere(destination, uid) { return }
+        // Also what waits to be sent is told already, and what a person dropped is not written anew.
+        if Self.says(try last(destination, uid, withUntold: true), notice) { return }
         try records.supersedeNotices(destination: destination.name, kind: kind, study: uid)
         let told = try last(destination, uid)
         if Self.says(told, notice) { return }
         guard let notice else {
             guard let told else { return }
-            let why = state == nil ? "The images were deleted." : "The study does not belong here any more."
+            let isGone = try state == nil && !records.isPurged(study: uid)
+            let why = isGone ? "The images were deleted." : "The study does not belong here any more."
             return try withdraw(told, destination, why)
         }
         guard let told else { return try write(notice, destination, .available, "The images are there.") }
-        if let before = told.target, before != notice.target {
+        if let before = told.target, !before.goesOn(as: notice.target) {
             try withdraw(told, destination, "The study belongs to another order, visit or patient.")
             return try write(notice, destination, .available, "The images are there.")
         }
         let why =
             told.target != notice.target
-            ? "The study was linked."
+            ? told.target == nil ? "The study was linked." : "The visit became known."
             : told.study.instances <= notice.study.instances ? "More images came." : "Images were deleted."
         try write(notice, destination, .revised, why)
     }
@@ -61,7 +63,13 @@ package struct NoticeDesk {
     /// Whether a destination was told that a study belongs elsewhere than it does now.
     func hasMoved(_ destination: NoticeDestination, study uid: String, now link: StudyLinkRecord?) throws -> Bool {
         guard let target = try last(destination, uid)?.target else { return false }
-        return target != link.map { StudyNotice.Target($0.target) }
+        return !target.goesOn(as: link.map { StudyNotice.Target($0.target) })
+    }
+
+    /// Images that were given up here, for another archive holds them, are not gone: nothing is told unless their study
+    /// belongs to somebody else now.
+    private func isElsewhere(_ destination: NoticeDestination, _ uid: String) throws -> Bool {
+        try records.isPurged(study: uid) && !hasMoved(destination, study: uid, now: records.link(ofStudy: uid))
     }
 
     func isTold(_ destination: NoticeDestination, study uid: String) throws -> Bool {
@@ -69,8 +77,12 @@ package struct NoticeDesk {
     }
 
     /// What a destination holds true of a study; nil before it was told, and after that was withdrawn.
-    private func last(_ destination: NoticeDestination, _ uid: String) throws -> StudyNotice? {
-        let record = try records.lastNotice(destination: destination.name, kind: kind, study: uid)
+    /// - Parameter withUntold: also what a person dropped before it was taken.
+    private func last(
+        _ destination: NoticeDestination, _ uid: String, withUntold: Bool = false
+    ) throws -> StudyNotice? {
+        let record = try records.lastNotice(
+            destination: destination.name, kind: kind, study: uid, withUntold: withUntold)
         // What an earlier version wrote and this one cannot read is told anew: it must not hold up other studies.
         guard let notice = record.flatMap({ try? $0.studyNotice() }), notice.status != .withdrawn else { return nil }
         return notice
@@ -170,6 +182,13 @@ extension NoticeDesk {
 }
 
 extension StudyNotice.Target {
+    /// Whether what was told of this target stays true of another: the same, or the same order whose visit was not known.
+    func goesOn(as other: StudyNotice.Target?) -> Bool {
+        guard let other else { return false }
+        return patient == other.patient && procedure == other.procedure
+            && (encounter == nil || encounter == other.encounter)
+    }
+
     init(_ target: LinkTarget) {
         self.init(procedure: target.procedure, encounter: target.encounter, patient: target.patient)
     }

@@ -54,7 +54,11 @@ package struct NoticeOutbox: Sendable {
                 if case .unreached = outcome {
                     try records.takeBackAttempt(of: notice.id, answer: words)
                 } else {
-                    try records.postponeNotice(notice.id, until: notice.dueAt, answer: words, isRefused: false)
+                    // It may be of this notice alone: the next attempt is another study's, and this one waits the longer
+                    // the more often it was tried.
+                    let own = max(wait, DeliveryState.wait(after: notice.attempts, chance: chance))
+                    try records.postponeNotice(
+                        notice.id, until: records.now + own, answer: words, isRefused: false)
                 }
                 try records.setNoticeLine(
                     notice.destination, failures: state.failures, dueAt: records.now + wait, isStopped: false,
@@ -67,6 +71,20 @@ package struct NoticeOutbox: Sendable {
             return step
         }
     }
+
+    /// Removes notices that ended long ago, but for the last that each destination was told of a study.
+    /// - Returns: How many.
+    package func prune(endedBefore instant: Int64) throws(EncounterFailure) -> Int {
+        var count = 0
+        while true {
+            let old = try encounters.look { try $0.outlivedNotices(endedBefore: instant, limit: Self.batch) }
+            if old.isEmpty { return count }
+            try encounters.change(by: "rule") { try $0.records.removeNotices(old) }
+            count += old.count
+        }
+    }
+
+    private static let batch = 1_000
 
     // MARK: By hand
 

@@ -25,6 +25,7 @@ package enum WebhookSignature {
 /// One webhook and its connections.
 struct Webhook: Sendable {
     private static let patience = TimeAmount.seconds(10)
+    private static let connectPatience = TimeAmount.seconds(4)
     private static let longestAnswer = 64 << 10
 
     let url: String
@@ -36,7 +37,7 @@ struct Webhook: Sendable {
         self.secret = secret
         var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
         configuration.redirectConfiguration = .disallow
-        configuration.timeout = .init(connect: .seconds(4), read: Self.patience)
+        configuration.timeout = .init(connect: Self.connectPatience, read: Self.patience)
         configuration.connectionPool.idleTimeout = .seconds(30)
         // The outbox waits between attempts, and counts them.
         configuration.connectionPool.retryConnectionEstablishment = false
@@ -64,6 +65,8 @@ struct Webhook: Sendable {
             return Self.outcome(code, text.map { String(buffer: $0) } ?? "")
         } catch let error as NIOConnectionError {
             return .unreached("no connection: \(String("\(error)".prefix(200)))")
+        } catch let error as HTTPClientError where error == .connectTimeout || error == .tlsHandshakeTimeout {
+            return .unreached("no connection within \(Self.connectPatience.nanoseconds / 1_000_000_000) s")
         } catch {
             return .failed("no answer: \(String("\(error)".prefix(200)))")
         }
