@@ -26,7 +26,7 @@ struct BulkDataAnswer: Sendable {
         let tag = EntityTag(
             "b-"
                 + Digest.hexadecimal(
-                    Digest.hexadecimal(instance.digest) + parts.joined(separator: "/") + chosen.mediaType
+                    Digest.hexadecimal(instance) + parts.joined(separator: "/") + chosen.mediaType
                         + "\(chosen.packaging)", count: 12))
         if chosen.packaging == .single {
             return call.ranged(value.source, contentType: chosen.mediaType, tag: tag)
@@ -77,7 +77,7 @@ struct BulkDataAnswer: Sendable {
             }
         }
         guard !parts.isEmpty else { throw Problem(.notFound, "There is no bulk data here.") }
-        let seed = instances.map { Digest.hexadecimal($0.digest) }.joined()
+        let seed = instances.map { Digest.hexadecimal($0) }.joined()
         return MultipartAnswer(type: chosen.mediaType, seed: seed, parts: parts)
             .response(fields: AnswerHeaders.fields("", nil), call: call)
     }
@@ -91,7 +91,7 @@ struct BulkDataAnswer: Sendable {
         of instance: StoredInstance, _ services: DICOMwebServices
     ) throws(RetrievalFailure) -> [BulkDataPath] {
         var guess = 64 << 10
-        let header = try services.retrieval.wholeHeader(of: instance, guess: &guess)
+        let header = try services.retrieval.outgoingHeader(of: instance, guess: &guess)
         let pixels = header.pixelData.map { [BulkDataPath($0.tag)] } ?? []
         return header.dataSet.bulkDataPaths(services.metadata.bulkDataPolicy(of: instance)) + pixels
     }
@@ -104,13 +104,27 @@ struct BulkDataAnswer: Sendable {
         if path.steps.isEmpty, let pixels = header.pixelData, pixels.tag == path.tag {
             return Value(source: try pixelData(pixels, header, instance, services), ownMediaType: nil)
         }
-        guard let (element, holder) = header.dataSet.element(at: path), element.vr != .SQ else { throw .absent }
+        let dataSet = try shown(header, at: path, of: instance, services)
+        guard let (element, holder) = dataSet.element(at: path), element.vr != .SQ else { throw .absent }
         var type: String?
         if path.tag == Tag(0x0042, 0x0011) {
             type = holder.string(Tag(0x0042, 0x0012)).map { $0.lowercased() }.flatMap(Self.knownType)
         }
         return Value(
             source: ByteSource(ByteBuffer(bytes: holder.littleEndian(element))), ownMediaType: type)
+    }
+
+    /// The data set that a value is taken from: of a corrected study the one that goes out, and of that only what metadata
+    /// gives by its address; what stood there before is the original's.
+    private static func shown(
+        _ header: Header, at path: BulkDataPath, of instance: StoredInstance, _ services: DICOMwebServices
+    ) throws(RetrievalFailure) -> DataSet {
+        guard instance.correction != nil else { return header.dataSet }
+        var guess = 64 << 10
+        let dataSet = try services.retrieval.outgoingHeader(of: instance, guess: &guess).dataSet
+        let paths = dataSet.bulkDataPaths(services.metadata.bulkDataPolicy(of: instance))
+        guard paths.contains(path) else { throw .absent }
+        return dataSet
     }
 
     /// A media type from a data set goes into a header field: only those of the standard do (PS3.3 Section A.45).

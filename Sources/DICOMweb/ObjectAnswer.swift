@@ -39,7 +39,12 @@ struct ObjectAnswer: Sendable {
         var fields = AnswerHeaders.fields("", tag)
         let missing = instances.count - outgoing.count
         if missing > 0, let warning = HTTPFields.Element.Name("Warning") {
-            fields[warning] = "299 phim \"\(missing) instances have no form that is accepted\""
+            let uncorrected = negotiated.count - outgoing.count
+            let reasons = [
+                (missing - uncorrected, "have no form that is accepted"), (uncorrected, "cannot be corrected"),
+            ]
+            let text = reasons.filter { $0.0 > 0 }.map { "\($0.0) instances \($0.1)" }.joined(separator: ", ")
+            fields[warning] = "299 phim \"\(text)\""
         }
         return answer.response(status: missing > 0 ? .partialContent : .ok, fields: fields, call: call)
     }
@@ -69,7 +74,8 @@ struct ObjectAnswer: Sendable {
     }
 
     /// Corrects the headers of a corrected study before the answer begins, for then it can still be said that an object
-    /// cannot go out. Beyond `mostAtOnce` objects that is found out on the way, and the answer breaks off.
+    /// cannot go out. Beyond `mostAtOnce` objects that is found out on the way, and the answer breaks off. Of the headers as
+    /// many are kept as `mostOctets` hold; the others are made again when their turn comes.
     private func corrected(_ outgoing: [Outgoing]) async throws -> [Outgoing] {
         guard outgoing.count <= Self.mostAtOnce, outgoing.contains(where: { $0.instance.correction != nil }) else {
             return outgoing
@@ -78,9 +84,16 @@ struct ObjectAnswer: Sendable {
         let corrected = try await call.run(on: call.services.imaging) { () throws(RetrievalFailure) in
             var failure: RetrievalFailure?
             var found: [Outgoing] = []
+            var held = 0
             for var one in outgoing {
                 do throws(RetrievalFailure) {
-                    if one.isStored { one.corrected = try retrieval.outgoing(one.instance) }
+                    if one.isStored {
+                        let object = try retrieval.outgoing(one.instance)
+                        if held + object.octetsHeld <= Self.mostOctets {
+                            one.corrected = object
+                            held += object.octetsHeld
+                        }
+                    }
                     found.append(one)
                 } catch {
                     logger.error("an object does not go out", metadata: ["failure": "\(error)"])
@@ -93,8 +106,8 @@ struct ObjectAnswer: Sendable {
         return corrected
     }
 
-    /// Corrected headers that are kept until they are sent.
     private static let mostAtOnce = 4_000
+    private static let mostOctets = 32 << 20
 
     private static func type(_ transferSyntax: String) -> String {
         "application/dicom; transfer-syntax=\(transferSyntax)"
@@ -102,12 +115,17 @@ struct ObjectAnswer: Sendable {
 
     private func single(_ outgoing: Outgoing, _ tag: EntityTag) async throws -> Response {
         let (retrieval, instance, syntax) = (call.services.retrieval, outgoing.instance, outgoing.transferSyntax)
-        let source =
-            outgoing.isStored
-            ? ByteSource(outgoing.corrected ?? retrieval.stored(instance))
-            : try await call.run(on: call.services.imaging) { () throws(RetrievalFailure) in
-                ByteSource(try retrieval.converted(instance, to: syntax))
+        let source: ByteSource
+        if outgoing.isStored, let ready = outgoing.corrected {
+            source = ByteSource(ready)
+        } else if outgoing.isStored, instance.correction == nil {
+            source = ByteSource(retrieval.stored(instance))
+        } else {
+            source = try await call.run(on: call.services.imaging) { () throws(RetrievalFailure) in
+                if outgoing.isStored { return ByteSource(try retrieval.outgoing(instance)) }
+                return ByteSource(try retrieval.converted(instance, to: syntax))
             }
+        }
         return call.ranged(
             source, contentType: Self.type(syntax), tag: tag, name: "\(instance.sopInstanceUID).dcm")
     }

@@ -45,6 +45,11 @@ extension DiagnosticReport {
         meta = Meta(versionId: FHIRFormat.version(self))
     }
 
+    /// Of the study that the document lies in.
+    var studyInstanceUID: String? {
+        imagingStudy?.first?.reference.flatMap(LocalReference.init).map(\.id)
+    }
+
     /// From Verification Flag (0040,A493) and Completion Flag (0040,A491); a PDF does not say.
     private static func status(_ header: DataSet?) -> String {
         if header?.string(.verificationFlag) == "VERIFIED" { return "final" }
@@ -69,21 +74,27 @@ extension ResourceReader {
     /// The document of a SOP Instance UID.
     func report(_ uid: String) throws -> DiagnosticReport? {
         guard UID.isValid(uid) else { return nil }
-        return try reports(Query(level: .image, filters: [.sopInstanceUID: .single(uid)])).first
+        return try reports(documents(Query(level: .image, filters: [.sopInstanceUID: .single(uid)]))).first
     }
 
     /// Documents of studies, in the order of the studies' instances.
     func reports(ofStudies uids: [String], limit: Int) throws -> [DiagnosticReport] {
         if uids.isEmpty { return [] }
-        return try reports(Query(level: .image, filters: [.studyInstanceUID: .list(uids)], limit: limit))
+        return try reports(
+            documents(Query(level: .image, filters: [.studyInstanceUID: .list(uids)], limit: limit)))
     }
 
-    private func reports(_ query: Query) throws -> [DiagnosticReport] {
+    /// Documents as the catalogue has them; none is read.
+    fileprivate func documents(_ query: Query) throws -> [Match] {
         var query = query
         query.filters[.sopClassUID] = .list(DiagnosticReport.documentClasses)
         query.studies = scope?.studies
         query.wantsRepresentative = true
-        let matches = try catalog.find(query)
+        return try catalog.find(query)
+    }
+
+    /// The headers of structured reports are read.
+    fileprivate func reports(_ matches: [Match]) throws -> [DiagnosticReport] {
         let uids = Set(matches.compactMap { $0.values[.studyInstanceUID] })
         let studies = Dictionary(
             try self.studies(Array(uids)).map { ($0.id ?? "", $0) }, uniquingKeysWith: { first, _ in first })
@@ -105,26 +116,27 @@ struct ReportSearch {
     static let most = 1_000
 
     func page() throws -> FoundPage {
-        let found = try reports()
+        let found = try matches()
         guard found.count <= Self.most else { throw Self.tooMany }
         let query = search.query
         var rest = found[...]
         if let cursor = query.cursor {
-            guard let place = found.firstIndex(where: { $0.id == cursor }) else {
+            guard let place = found.firstIndex(where: { $0.values[.sopInstanceUID] == cursor }) else {
                 throw FHIRFault.search("What the page before ended with is not here any more; search anew.")
             }
             rest = found[(place + 1)...]
         }
         let page = query.isCountOnly ? [] : rest.prefix(query.count)
         return FoundPage(
-            resources: page.map(Resource.diagnosticReport), next: page.count < rest.count ? page.last?.id : nil,
+            resources: try search.reader.reports(Array(page)).map(Resource.diagnosticReport),
+            next: page.count < rest.count ? page.last?.values[.sopInstanceUID] : nil,
             total: query.total == SearchQuery.Total.none ? nil : found.count)
     }
 
     private static let tooMany = FHIRFault.search(
         "Name a patient, a visit, an order, a study or a document.", code: "too-costly")
 
-    private func reports() throws -> [DiagnosticReport] {
+    private func matches() throws -> [Match] {
         let reader = search.reader
         var studies = reader.scope?.studies
         var documents: Set<String>?
@@ -141,14 +153,18 @@ struct ReportSearch {
                 studies = studies?.intersection(uids) ?? uids
             }
         }
+        var query = Query(level: .image, limit: Self.most + 1)
         if let documents {
-            let found = try documents.sorted().compactMap { try reader.report($0) }
-            guard let studies else { return found }
-            return found.filter { report in
-                studies.contains { report.imagingStudy?.first?.reference == "ImagingStudy/\($0)" }
-            }
+            let uids = documents.filter(UID.isValid)
+            if uids.isEmpty { return [] }
+            query.filters[.sopInstanceUID] = .list(uids.sorted())
+        } else if studies == nil {
+            throw Self.tooMany
         }
-        guard let studies else { throw Self.tooMany }
-        return try reader.reports(ofStudies: studies.sorted(), limit: Self.most + 1)
+        if let studies {
+            if studies.isEmpty { return [] }
+            query.filters[.studyInstanceUID] = .list(studies.sorted())
+        }
+        return try reader.documents(query)
     }
 }

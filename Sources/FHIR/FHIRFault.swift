@@ -59,6 +59,16 @@ struct FHIRFault: HTTPResponseError, Sendable {
         self.init(problem.status, code, problem.detail, headers: problem.headers)
     }
 
+    /// Whatever went wrong: what is not known here is for the log, the caller learns no more.
+    static func told(_ error: any Error) -> FHIRFault {
+        switch error {
+        case let fault as FHIRFault: fault
+        case let problem as Problem: FHIRFault(problem)
+        case let failure as EncounterFailure: FHIRFault(failure)
+        default: FHIRFault(.internalServerError, "exception", "The request could not be answered.")
+        }
+    }
+
     /// What the records refuse, at the place in the resource that it came from.
     init(_ failure: EncounterFailure, at expression: String? = nil) {
         let (status, code): (HTTPResponse.Status, String) =
@@ -128,17 +138,10 @@ package struct FHIROutcomes: RouterMiddleware {
         guard request.uri.path == prefix || request.uri.path.hasPrefix(prefix + "/") else {
             return try await next(request, context)
         }
-        do { return try await next(request, context) } catch let fault as FHIRFault {
-            throw fault
-        } catch let problem as Problem {
-            throw FHIRFault(problem)
-        } catch let failure as EncounterFailure {
-            throw FHIRFault(failure)
-        } catch let error as any HTTPResponseError {
-            throw unrouted(request, error)
-        } catch {
-            // What went wrong inside is for the log, which has the status; the caller learns no more.
-            throw FHIRFault(.internalServerError, "exception", "The request could not be answered.")
+        do { return try await next(request, context) } catch {
+            let isOurs = error is FHIRFault || error is Problem
+            if !isOurs, let error = error as? any HTTPResponseError { throw unrouted(request, error) }
+            throw FHIRFault.told(error)
         }
     }
 

@@ -1,6 +1,7 @@
 // Reading and searching (FHIR R4 Sections 3.1.0.1 and 3.1.1).
 
 import Access
+import DICOMCore
 import Foundation
 import Hummingbird
 import Web
@@ -41,10 +42,14 @@ struct ReadRoutes: Sendable {
     ) async throws -> Response {
         let type = definition.type
         let id = context.parameters.get("id") ?? ""
-        let study = type == "ImagingStudy" ? id : nil
+        let study = type == "ImagingStudy" && UID.isValid(id) ? id : nil
         let caller = try context.authorized(.read, study: study, detail: "FHIR " + type)
         let found = try await answers.look(request, context, as: caller) { try $0.resource(type, id, isWhole: true) }
         guard let found else { throw FHIRFault.absent(type) }
+        if case .diagnosticReport(let report) = found, let study = report.studyInstanceUID {
+            // Of which study the document is, is known only now.
+            _ = try context.authorized(.read, study: study, detail: "FHIR " + type)
+        }
         var headers = FHIRAnswers.validators(found.meta)
         if let version = found.meta?.versionId, EntityTag(version).isKnown(to: request.headers) {
             headers[.cacheControl] = "private, no-cache"

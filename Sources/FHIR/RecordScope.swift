@@ -6,27 +6,18 @@ import Records
 /// People, visits and procedures behind a set of studies.
 struct RecordScope: Sendable {
     let studies: Set<String>
-    private(set) var people: Set<Int64> = []
-    private(set) var encounters: Set<Int64> = []
-    private(set) var procedures: Set<Int64> = []
+    /// By every row: by its own number a merged one is found as well.
+    let people: Set<Int64>
+    let encounters: Set<Int64>
+    let procedures: Set<Int64>
 
+    /// - Parameter studies: only what they are linked to counts: that an order was given a study's UID says nothing of whose
+    ///   images came under it.
     init(_ studies: Set<String>, _ records: RecordTransaction) throws {
         self.studies = studies
-        for uid in studies {
-            if let target = try records.link(ofStudy: uid)?.target {
-                try add(target, records)
-            } else if let procedure = try records.procedure(studyInstanceUID: uid) {
-                let target = LinkTarget(
-                    procedure: procedure.id, encounter: procedure.encounter, patient: procedure.patient)
-                try add(target, records)
-            }
-        }
-    }
-
-    private mutating func add(_ target: LinkTarget, _ records: RecordTransaction) throws {
-        if let procedure = target.procedure { procedures.insert(procedure) }
-        if let encounter = target.encounter { encounters.insert(encounter) }
-        // By its own number a person is found under every row.
-        people.formUnion(try records.rows(of: records.patient(id: target.patient)).map(\.id))
+        let targets = try records.links(ofStudies: studies).map(\.target)
+        people = try records.people(ofRows: targets.map(\.patient)).rows
+        encounters = Set(targets.compactMap(\.encounter))
+        procedures = Set(targets.compactMap(\.procedure))
     }
 }

@@ -94,7 +94,8 @@ struct ResourceDesk {
     /// The one resource that a search finds.
     private func match(_ type: String, _ query: String) throws -> Resource? {
         guard let definition = ResourceDefinition.of(type) else { throw FHIRFault.absent(type) }
-        let text = query.split(separator: "?", maxSplits: 1).last.map(String.init) ?? ""
+        // A value may hold a question mark; only one in front separates.
+        let text = [type + "?", "?"].first(where: query.hasPrefix).map { String(query.dropFirst($0.count)) } ?? query
         let search = try SearchQuery(QueryParameters(text), of: definition, isLenient: false)
         guard !search.terms.isEmpty else {
             throw FHIRFault(.preconditionFailed, "incomplete", "The condition names no parameter.")

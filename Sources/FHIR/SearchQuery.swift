@@ -33,6 +33,10 @@ struct SearchQuery: Sendable {
 
     static let usualCount = 50
     static let mostCount = 200
+    /// Values of one parameter, and of a whole search: each is a question, or a condition of one.
+    static let (mostValues, mostInAll) = (200, 400)
+    /// Words of a name.
+    static let mostWords = 20
 
     /// - Parameter isLenient: what is not known is left out; otherwise it is refused, as leaving it out would give more
     ///   than was asked for.
@@ -122,7 +126,13 @@ struct SearchQuery: Sendable {
             throw FHIRFault.search(
                 "\(first) has no modifier \(Problem.shown(modifier)) here.", code: "not-supported")
         }
-        return SearchTerm(name: first, modifier: modifier, values: Self.split(parameter.value, at: ","))
+        let values = Self.split(parameter.value, at: ",")
+        let all = terms.reduce(values.count) { $0 + $1.values.count }
+        guard values.count <= Self.mostValues, all <= Self.mostInAll else {
+            throw FHIRFault.search(
+                "At most \(Self.mostValues) values of a parameter, \(Self.mostInAll) in all.", code: "too-costly")
+        }
+        return SearchTerm(name: first, modifier: modifier, values: values)
     }
 
     // MARK: Values
@@ -207,6 +217,9 @@ extension SearchTerm {
             let folded = Fold.fold(text)
             guard !folded.isEmpty else { throw FHIRFault.search("\(name) needs a letter.") }
             let words = folded.split(separator: " ").map(String.init)
+            guard words.count <= SearchQuery.mostWords else {
+                throw FHIRFault.search("\(name) has at most \(SearchQuery.mostWords) words.", code: "too-costly")
+            }
             return switch (name, modifier) {
             case ("family", "exact"): .begins(folded + " ")
             case (_, "exact"): .exactly(text, folded: folded)

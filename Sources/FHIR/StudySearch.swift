@@ -112,13 +112,12 @@ struct StudySearch {
                     returnKeys: [.studyInstanceUID, .issuerOfPatientID], limit: 10_000))
             for match in matches {
                 let issuer = (match.values[.issuerOfPatientID] ?? "").unlessEmpty ?? reader.site
-                guard key.issuer == nil || key.issuer == issuer, let uid = match.values[.studyInstanceUID],
-                    try records.link(ofStudy: uid) == nil
+                guard key.issuer == nil || key.issuer == issuer, let uid = match.values[.studyInstanceUID]
                 else { continue }
                 found.insert(uid)
             }
         }
-        return found
+        return found.subtracting(try records.links(ofStudies: found).map(\.studyInstanceUID))
     }
 
     /// By the order's accession number, or by what the images say.

@@ -7,21 +7,28 @@ import Records
 extension Bundle {
     static let mostEntries = 500
 
-    /// The entries with their places, in the order in which they can refer to each other: people, visits, orders.
-    func ordered() throws -> [(place: Int, entry: Entry, resource: Resource)] {
+    typealias Placed = (place: Int, entry: Entry, resource: Resource)
+
+    /// The entries with their places, in the order in which they can refer to each other: people, visits, orders; and what
+    /// is wrong with those that say too little.
+    func ordered() throws -> (entries: [Placed], faults: [(place: Int, fault: FHIRFault)]) {
         let entries = entry ?? []
         guard entries.count <= Self.mostEntries else {
             throw FHIRFault(.contentTooLarge, "too-long", "At most \(Self.mostEntries) entries.", at: "Bundle.entry")
         }
         let ranks = ["Patient": 0, "Encounter": 1, "ServiceRequest": 2]
-        let all = try entries.enumerated().map { place, entry in
-            guard let resource = entry.resource, entry.request != nil else {
-                throw FHIRFault(
-                    .badRequest, "required", "An entry has a resource and a request.", at: "Bundle.entry[\(place)]")
+        var (all, faults): ([Placed], [(place: Int, fault: FHIRFault)]) = ([], [])
+        for (place, entry) in entries.enumerated() {
+            if let resource = entry.resource, entry.request != nil {
+                all.append((place, entry, resource))
+            } else {
+                let here = "Bundle.entry[\(place)]"
+                faults.append(
+                    (place, FHIRFault(.badRequest, "required", "An entry has a resource and a request.", at: here)))
             }
-            return (place, entry, resource)
         }
-        return all.sorted { (ranks[$0.2.type] ?? 0, $0.0) < (ranks[$1.2.type] ?? 0, $1.0) }
+        all.sort { (ranks[$0.resource.type] ?? 0, $0.place) < (ranks[$1.resource.type] ?? 0, $1.place) }
+        return (all, faults)
     }
 }
 

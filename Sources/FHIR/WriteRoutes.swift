@@ -78,12 +78,13 @@ struct WriteRoutes: Sendable {
             throw FHIRFault(
                 .badRequest, "value", "A Bundle of the type transaction or batch is taken here.", at: "Bundle.type")
         }
-        let entries = try bundle.ordered()
+        let (entries, faults) = try bundle.ordered()
         let base = answers.base(request, context)
         let wantsResource = FHIRAnswers.preference("return", request) != "minimal"
         var replies: [(Int, Bundle.Entry)] = []
         switch kind {
         case .transaction:
+            if let fault = faults.first?.fault { throw fault }
             replies = try await answers.change(request, context, as: caller) { desk in
                 try entries.map { place, entry, resource in
                     let written = try desk.apply(entry, resource, at: place)
@@ -91,14 +92,18 @@ struct WriteRoutes: Sendable {
                 }
             }
         case .batch:
+            replies = faults.map { ($0.place, Bundle.Entry($0.fault)) }
             for (place, entry, resource) in entries {
                 do {
                     let written = try await answers.change(request, context, as: caller) {
                         try $0.apply(entry, resource, at: place)
                     }
                     replies.append((place, Bundle.Entry(written, base: base, wantsResource: wantsResource)))
-                } catch let fault as FHIRFault {
-                    replies.append((place, Bundle.Entry(fault)))
+                } catch is CancellationError {
+                    throw CancellationError()
+                } catch {
+                    // What was done before stays done: its answer must not be lost with this entry.
+                    replies.append((place, Bundle.Entry(FHIRFault.told(error))))
                 }
             }
         }

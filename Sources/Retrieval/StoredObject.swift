@@ -36,6 +36,11 @@ package struct StoredObject: Sendable {
 
     func with(_ file: OwnFile) -> StoredObject { StoredObject(self, .made(file)) }
 
+    /// What of it is held in memory.
+    package var octetsHeld: Int {
+        if case .corrected(let head, _) = form { head.count } else { 0 }
+    }
+
     /// Length of the Part 10 file.
     package var length: Int64 {
         switch form {

@@ -57,8 +57,13 @@ struct PatientRoutes: Sendable {
             let (id, asked) = (try context.number(), try await JSONAnswer.body(Merge.self, of: request))
             return try JSONAnswer.response(
                 try await services.change(by: caller) { desk in
-                    _ = try desk.records.patient(id: id)
+                    try WishText.check(asked.reason, "reason")
+                    let row = try desk.records.patient(id: id)
                     let survivor = try desk.records.root(of: asked.into)
+                    // Whom it became would be merged, not the row that the caller sees.
+                    guard row.mergedInto == nil || row.root == survivor.id else {
+                        throw EncounterFailure.conflict(reason: "This patient is merged into another already")
+                    }
                     try desk.patients.merge(id, into: survivor.id, reason: asked.reason)
                     try desk.links.reconsider(patient: survivor)
                     return try PatientReport(survivor, desk.records)
@@ -76,7 +81,10 @@ struct PatientRoutes: Sendable {
         patients.post(":id/ties") { request, context in
             let caller = try context.authorized(.reconcile, detail: "patients linked")
             let (id, asked) = (try context.number(), try await JSONAnswer.body(Tie.self, of: request))
-            try await services.change(by: caller) { try $0.patients.link(id, asked.to, reason: asked.reason) }
+            try await services.change(by: caller) { desk in
+                try WishText.check(asked.reason, "reason")
+                try desk.patients.link(id, asked.to, reason: asked.reason)
+            }
             return Response(status: .noContent)
         }
     }

@@ -17,26 +17,22 @@ struct Sight: Sendable {
             (orders, visits, patients) = (nil, [], [])
             return
         }
-        var (orders, visits, patients) = (Set<Int64>(), Set<Int64>(), Set<Int64>())
-        func add(_ order: Int64?, _ visit: Int64?, _ patient: Int64) throws {
-            if let order { orders.insert(order) }
-            if let visit { visits.insert(visit) }
-            patients.insert(try records.patient(id: patient).root)
-        }
-        for study in studies {
-            guard let target = try records.link(ofStudy: study)?.target else { continue }
-            try add(target.procedure, target.encounter, target.patient)
-        }
+        var targets = try records.links(ofStudies: studies).map(\.target)
         switch caller.subject {
         case .encounter(let id):
-            try add(nil, id, try records.encounter(id: id).patient)
-            for order in try records.procedures(encounter: id) { try add(order.id, id, order.patient) }
+            let patient = try records.encounter(id: id).patient
+            targets.append(LinkTarget(procedure: nil, encounter: id, patient: patient))
+            targets += try records.procedures(encounter: id).map {
+                LinkTarget(procedure: $0.id, encounter: id, patient: $0.patient)
+            }
         case .procedure(let id):
             let order = try records.procedure(id: id)
-            try add(id, order.encounter, order.patient)
+            targets.append(LinkTarget(procedure: id, encounter: order.encounter, patient: order.patient))
         case .study, nil: break
         }
-        (self.orders, self.visits, self.patients) = (orders, visits, patients)
+        orders = Set(targets.compactMap(\.procedure))
+        visits = Set(targets.compactMap(\.encounter))
+        patients = try records.people(ofRows: targets.map(\.patient)).roots
     }
 
     var isWhole: Bool { orders == nil }
