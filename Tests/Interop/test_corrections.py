@@ -294,6 +294,18 @@ def test_every_encoding(archive, tmp_path, syntax, charset):
     dcmtk.run("dcmdump", "-q", path)
 
 
+def test_what_was_replaced_is_not_given_by_its_address(archive, tmp_path):
+    register(archive)
+    study = walk_in(archive, tmp_path)
+    _, session = ways_out.web(archive)
+    value = f"{archive.url}/dicom-web/studies/{study.uid}/series/{study.series[0]}/instances/{study.instances[0]}/bulk/"
+    before = session.get(value + "00100010")
+    assert before.status_code == 200 and b"KHONG" in before.content
+    archive.json("inbox", "link", study.uid, "--visit", "V-BN1")
+    assert session.get(value + "00100010").status_code == 404
+    assert session.get(value + "7FE00010").ok
+
+
 def test_an_object_that_cannot_be_corrected_does_not_leave(archive, tmp_path):
     register(archive)
     instance, series = synthetic.uid(), synthetic.uid()
@@ -315,6 +327,7 @@ def test_an_object_that_cannot_be_corrected_does_not_leave(archive, tmp_path):
     client, session = ways_out.web(archive)
     answer = session.get(f"{archive.url}/dicom-web/studies/{uid}",
                          headers={"Accept": 'multipart/related; type="application/dicom"'})
+    assert answer.headers["Warning"] == '299 phim "1 instances cannot be corrected"'
     assert answer.status_code == 206 and b"KHONG" not in answer.content.replace(b"KHONG^RO", b"", 1)
     assert "KHONG" not in json.dumps(client.retrieve_study_metadata(uid)[0].get("00100010", ""))
     assert len(ways_out.zipped(archive, uid, "?original=true")) == 2

@@ -166,6 +166,22 @@ def test_numbers_of_several_show_nobody_the_wrong_images(clinic, tmp_path):
     assert "/view/encounter/VT1?issuer=24002" in choice.text
 
 
+# Patient ID and issuer of each study.
+@pytest.mark.parametrize("number, people, answer", [
+    ("LOOSE1", [("L1", ""), ("L1", "24001")], 303), ("LOOSE2", [("L2", "24001"), ("L2", "24002")], 409),
+    ("LOOSE3", [("", ""), ("", "")], 409), ("LOOSE4", [("", "")], 303), ("LOOSE5", [("L5", ""), ("L6", "")], 409),
+])
+def test_a_number_without_an_order_is_one_persons(clinic, tmp_path, number, people, answer):
+    for place, (code, issuer) in enumerate(people):
+        study = synthetic.study(tmp_path / str(place), instances=1, AccessionNumber=number, PatientID=code,
+                                IssuerOfPatientID=issuer, PatientName="NGUYEN VAN AN")
+        dcmtk.run("storescu", *dcmtk.peer(clinic), *study.files)
+    got = follow(clinic, clinic.doctor, f"/view/accession/{number}")
+    assert got.status_code == answer, got.text
+    if answer == 303:
+        assert len(opened(got)) == len(people)
+
+
 def test_invoke_image_display(clinic, tmp_path):
     """IHE RAD-106, as an EMR calls it."""
     old, new = (enter(clinic, "IID", "VIID", modality) for modality in ("CT", "US"))

@@ -65,8 +65,9 @@ def test_a_transaction_is_all_or_nothing(archive, client):
     # A batch does what can be done.
     bad["type"] = "batch"
     bad["entry"][1]["resource"]["subject"] = {"identifier": {"value": "BN1"}}
+    bad["entry"].append({})
     answer = client.post("", bad, expect=200)
-    assert [item["response"]["status"][:3] for item in answer["entry"]] == ["201", "201", "422"]
+    assert [item["response"]["status"][:3] for item in answer["entry"]] == ["201", "201", "422", "400"]
     assert len(client.search("Encounter?patient.identifier=BN1")) == 1
 
 
@@ -118,6 +119,8 @@ def test_conditions(client):
     assert client.put("Patient?identifier=BN2", patient("BN2"), expect=201)["id"] != made["id"]
     assert client.refused("PUT", "Patient?gender=male", 412, body=patient())["code"] == "multiple-matches"
     client.refused("PUT", "Patient", 412, body=patient())
+    odd = client.post("Patient", patient("B?4"), headers={"If-None-Exist": "Patient?identifier=B?4"})
+    assert client.post("Patient", patient("B?4"), expect=200, headers={"If-None-Exist": "identifier=B?4"}) == odd
     minimal = client.post("Patient", patient("BN3"), headers={"Prefer": "return=minimal"})
     assert minimal is None and client.answer.headers["Location"]
 
@@ -200,6 +203,10 @@ def test_too_much_is_refused(archive, client):
     client.refused("POST", "Patient/_search", 413, data={"_id": "1," * 20_000})
     for query in ("name=^", "family==", "name=%00", "name=%FF", "birthdate=2026-02-30", "birthdate=gele2026"):
         client.refused("GET", "Patient?" + query, 400)
+    for query in ("_id=" + "1," * 200 + "1", "identifier=" + ",".join(f"A{n}" for n in range(201)),
+ "&".join(["name=a,b,c,d,e"] * 90), "name=" + "a+" * 30):
+        assert client.refused("GET", "Patient?" + query, 400)["code"] == "too-costly", query[:20]
+    assert client.search("Patient?identifier=" + ",".join(f"A{n}" for n in range(200))) == []
     for query in ("name=%22*%25_'--", "identifier=' OR 1=1", "_id=9223372036854775808,-1,x", "patient=1"):
         client.call("GET", "Patient?" + query, 400 if query.startswith("patient") else 200)
     assert client.search("Patient") == []

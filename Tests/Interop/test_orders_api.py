@@ -126,6 +126,10 @@ def test_two_rows_of_one_person(clinic):
     assert ask(clinic, "clerk", "GET", f"/patients/{first}")["patient"]["mergedInto"] == second
     refused = ask(clinic, "clerk", "PATCH", f"/patients/{first}", {"name": "Lê Hoa"}, 409)
     assert "merged" in refused["detail"]
+    third = ask(clinic, "clerk", "POST", "/patients", {"identifiers": [{"value": "M3"}], "name": "Lê Thị Hoa"}, 201)["number"]
+    refused = ask(clinic, "technician", "POST", f"/patients/{first}/merge", {"into": third, "reason": "x"}, 409)
+    assert "already" in refused["detail"]
+    ask(clinic, "technician", "POST", f"/patients/{third}/merge", {"into": second, "reason": "a\u0000b"}, 400)
     history = ask(clinic, "clerk", "GET", f"/patients/{second}")["history"]
     assert (history[0]["kind"], history[0]["reason"], history[0]["by"]) == ("merge", "same card", "a technician")
     ask(clinic, "technician", "POST", f"/patients/{first}/unmerge", {})

@@ -87,10 +87,19 @@ private struct ImageSearch {
         var filters: [Tag: MatchingKey] = [.accessionNumber: .list(numbers)]
         if let patient { filters[.patientID] = .single(patient.id) }
         let matches = try find(filters)
-        guard Set(matches.map { $0.values[.patientID] ?? "" }).count <= 1 else {
-            return caller.scope == .all ? .ambiguous : .hidden
-        }
+        guard isOnePerson(matches) else { return caller.scope == .all ? .ambiguous : .hidden }
         return try shown(matches.compactMap { $0.values[.studyInstanceUID] }, orders: [])
+    }
+
+    /// Whether studies name one person: by ID and who gave it. Without an ID nobody can tell.
+    private func isOnePerson(_ matches: [Match]) -> Bool {
+        guard let first = matches.first, matches.count > 1 else { return true }
+        guard first.values[.patientID]?.isEmpty == false else { return false }
+        func person(_ match: Match) -> [String] {
+            let issuer = match.values[.issuerOfPatientID] ?? ""
+            return [match.values[.patientID] ?? "", issuer.isEmpty ? services.issuer : issuer]
+        }
+        return Set(matches.map(person)).count == 1
     }
 
     func patient(_ id: String, _ issuer: String?, _ narrowing: PatientNarrowing) throws -> FoundImages {
