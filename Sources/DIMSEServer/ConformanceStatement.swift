@@ -175,7 +175,10 @@ package enum ConformanceStatement {
             (.duplicateSOPInstance, "N-CREATE", "this performed step is known"),
             (.noSuchSOPInstance, "N-SET, N-GET, N-ACTION", "no such performed step; not the instance of the class"),
             (.noSuchActionType, "N-ACTION", "only Request Storage Commitment is known"),
-            (.invalidArgumentValue, "N-ACTION", "no Transaction UID, or no references; Error Comment says which"),
+            (
+                .invalidArgumentValue, "N-ACTION",
+                "no Transaction UID, or that of a request of ours, or no references; Error Comment says which"
+            ),
             (.invalidArgumentValue, "N-EVENT-REPORT", "this peer was not asked for this transaction"),
             (.noSuchEventType, "N-EVENT-REPORT", "neither 1 nor 2"),
             (.missingAttribute, "N-CREATE", "an attribute of type 1 is absent; Attribute Identifier List says which"),

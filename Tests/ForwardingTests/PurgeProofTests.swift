@@ -67,6 +67,26 @@ struct PurgeProofTests {
         #expect(more.candidates.count == 1 && more.stale.map(\.studyInstanceUID) == ["1.1"])
     }
 
+    @Test("Of several that have proven to hold it one is enough, whatever keeps it by the others")
+    func several() async throws {
+        let (station, far) = (try Station(), FarEnd())
+        far.change(Set(objects))
+        try station.destination { $0.commits = true }
+        try station.destination("other") { $0.commits = true }
+        try station.receive("1.1", 2)
+        for name in ["centre", "other"] {
+            _ = try station.outbox.send(study: "1.1", to: name, by: "t")
+            _ = try await station.drain(far, to: name)
+            try station.commit("1.1", instances: objects, to: name)
+            station.pass(10)
+            far.change([])
+        }
+        let plan = try station.purge().plan(wish)
+        #expect(plan.candidates.map(\.destination) == ["other"] && plan.kept.isEmpty)
+        station.pass(86_400)
+        #expect(try station.purge().plan(wish).stale.map(\.destination) == ["other"])
+    }
+
     @Test("Who has told others that a study is kept here does not give it up: of two that send to each other none does")
     func promised() async throws {
         let (station, _, shipment) = try await proven()

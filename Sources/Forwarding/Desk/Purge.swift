@@ -101,40 +101,79 @@ package struct Purge: Sendable {
     }
 
     /// What may be given up, the longest proven first, until so much would be free; and as much as is missing then of what
-    /// could go were its proof not too old.
+    /// could go were its proof not too old. Of a study that several have proven to hold one proof is enough.
     package func plan(_ wish: PurgeWish) throws(ForwardingFailure) -> PurgePlan {
         guard (0...36_500).contains(wish.olderThan) else { throw .invalid(field: "days", reason: "from 0 to 36500") }
-        var plan = PurgePlan()
-        var (bytes, staleBytes): (Int64, Int64) = (0, 0)
-        var seen: Set<String> = []
+        var survey = Survey(toFree: wish.toFree)
         let now = try look { $0.now }
         let fresh = now - ProofTrust.lasting
-        for (first, end) in [(fresh, now), (-1, fresh)] {
-            var position: (committedAt: Int64, id: Int64) = (first, -1)
-            while true {
-                let (from, page) = (position, Self.page)
-                let proven = try look { records in
-                    try records.provenShipments(before: end, study: wish.study, after: from, limit: page)
-                }
-                guard let last = proven.last, let lastAt = last.committedAt else { break }
-                position = (lastAt, last.id)
-                for shipment in proven where seen.insert(shipment.studyInstanceUID).inserted {
-                    switch try verdict(shipment, wish) {
-                    case .goes(let candidate)?:
-                        plan.candidates.append(candidate)
-                        bytes += candidate.bytes
-                    case .stale(let candidate)?:
-                        plan.stale.append(candidate)
-                        staleBytes += candidate.bytes
-                    case .stays(let obstacle)?: plan.kept[obstacle.words, default: 0] += 1
-                    case nil: break
-                    }
-                    // What is asked for anew frees nothing yet: as long as there are others, these go.
-                    if let toFree = wish.toFree, bytes + (first < 0 ? staleBytes : 0) >= toFree { return plan }
-                }
+        try look(wish, provenFrom: fresh, before: now, &survey)
+        // What is asked for anew frees nothing yet: as long as there are others, these go.
+        if !survey.isEnough {
+            survey.countsStale = true
+            try look(wish, provenFrom: -1, before: fresh, &survey)
+        }
+        return survey.plan
+    }
+
+    private func look(
+        _ wish: PurgeWish, provenFrom first: Int64, before end: Int64, _ survey: inout Survey
+    ) throws(ForwardingFailure) {
+        var position: (committedAt: Int64, id: Int64) = (first, -1)
+        while true {
+            let (from, page) = (position, Self.page)
+            let proven = try look { records in
+                try records.provenShipments(before: end, study: wish.study, after: from, limit: page)
+            }
+            guard let last = proven.last, let lastAt = last.committedAt else { return }
+            position = (lastAt, last.id)
+            for shipment in proven where !survey.hasFound(shipment.studyInstanceUID) {
+                guard let verdict = try verdict(shipment, wish) else { continue }
+                survey.add(verdict, of: shipment.studyInstanceUID)
+                if survey.isEnough { return }
             }
         }
-        return plan
+    }
+
+    /// A plan while it is made.
+    private struct Survey {
+        let toFree: Int64?
+        /// Whether what is to be proven anew is enough as well.
+        var countsStale = false
+        private var candidates: [PurgeCandidate] = []
+        private var stale: [PurgeCandidate] = []
+        private var found: Set<String> = []
+        /// Why studies stay, by the first of their proofs.
+        private var kept: [String: String] = [:]
+        private var (bytes, staleBytes): (Int64, Int64) = (0, 0)
+
+        init(toFree: Int64?) { self.toFree = toFree }
+
+        var isEnough: Bool { toFree.map { bytes + (countsStale ? staleBytes : 0) >= $0 } ?? false }
+
+        func hasFound(_ study: String) -> Bool { found.contains(study) }
+
+        mutating func add(_ verdict: PurgeCheck.Verdict, of study: String) {
+            switch verdict {
+            case .goes(let candidate):
+                candidates.append(candidate)
+                bytes += candidate.bytes
+            case .stale(let candidate):
+                stale.append(candidate)
+                staleBytes += candidate.bytes
+            case .stays(let obstacle):
+                if kept[study] == nil { kept[study] = obstacle.words }
+                return
+            }
+            found.insert(study)
+            kept[study] = nil
+        }
+
+        var plan: PurgePlan {
+            PurgePlan(
+                candidates: candidates, stale: stale,
+                kept: kept.values.reduce(into: [:]) { $0[$1, default: 0] += 1 })
+        }
     }
 
     private func verdict(
@@ -200,18 +239,21 @@ package struct Purge: Sendable {
                 try records.shipment(id: shipment).destination
             )
         }
-        let here = contents?.instances ?? []
-        let gone = here.filter { proven[$0.sopInstanceUID] == $0.digest }
+        let gone = (contents?.instances ?? []).filter { proven[$0.sopInstanceUID] == $0.digest }
         var bytes: Int64 = 0
         if !gone.isEmpty {
             do { bytes = try erase(gone) } catch {
                 throw .unavailable(reason: "The images cannot be erased now; it is tried again: \(error)")
             }
         }
+        let isHere: Bool
+        do throws(CatalogError) { isHere = try catalog.holds(study: uid) } catch {
+            throw .unavailable(reason: "The catalogue cannot be read now")
+        }
         try change(by: "purge") { records in
             try records.finishPurge(study: uid)
             // Something of it is here again, or still: it may be given up again, by a proof of its own.
-            if gone.count < here.count { try records.forgetPurge(study: uid) }
+            if isHere { try records.forgetPurge(study: uid) }
         }
         return PurgedStudy(
             studyInstanceUID: uid, destination: destination, instances: gone.count, bytes: bytes)
