@@ -7,9 +7,13 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from pynetdicom import build_context
 
-from support import forwarding, synthetic
+from support import forwarding, peers, synthetic
 from support.forwarding import eventually
+from support.line import Line, Shape
+from support.synthetic import EXPLICIT
+from test_commitment import COMMITMENT, Reports, ask, instances, listening, request
 
 DAY = 86_400_000_000
 
@@ -128,8 +132,6 @@ def test_another_archive_under_the_same_name_gets_everything_and_proves_it_itsel
 
 def test_a_proof_in_several_slices(make_archive, tmp_path):
     """The centre says that it reads on, and is asked again."""
-    from support.line import Line, Shape
-
     station, centre = make_archive(name="station").start(), make_archive(name="centre").start()
     asked = []
 
@@ -152,3 +154,25 @@ def test_a_proof_in_several_slices(make_archive, tmp_path):
         receipts = forwarding.ledger(station, made.uid)["entries"][0]["receipts"]
         assert len(receipts) == 1
         assert given_up(station) == 1
+
+
+def test_what_was_promised_by_storage_commitment_stays_unless_to_a_device(make_archive, tmp_path):
+    station, centre = make_archive(name="station").start(), make_archive(name="centre").start()
+    forwarding.to_phim(station, "centre", centre)
+    made = imported(station, tmp_path / "in")
+    forwarding.send(station, made.uid, "centre")
+    forwarding.wait_for(station, made.uid, "committed")
+    reports = Reports()
+    with listening(reports) as port:
+        station.run("peer", "add", "ct", "--ae-title", "MOD1", "--host", "127.0.0.1", "--port", port)
+        association = peers.entity("MOD1").associate(
+            "127.0.0.1", station.dicom_port, [build_context(COMMITMENT, [EXPLICIT])], ae_title="PHIM")
+        assert association.is_established
+        asked = request([(synthetic.CT, uid) for uid in made.instances])
+        assert ask(association, asked) == 0x0000
+        association.release()
+        kind, report = reports.wait()
+        assert kind == 1 and instances(report.ReferencedSOPSequence) == set(made.instances)
+    assert purge(station)["plan"]["kept"] == {"others were told that it is kept here": 1}
+    (station.data / "phim.yaml").write_text(json.dumps({"forwarding": {"purge": {"devices": ["MOD1"]}}}))
+    assert given_up(station) == 1 and forwarding.files(station) == {}
