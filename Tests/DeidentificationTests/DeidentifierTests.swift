@@ -175,7 +175,7 @@ private typealias Tag = DICOMCore.Tag
             writer.put(Tag(0x0018, 0x1200), .DA, ["20240301"])
             writer.put(.patientName, "Nguyễn^An")
         }
-        #expect(read.string(Tag(0x0008, 0x1010)) == (isKept ? "CT-ROOM-1" : nil))
+        #expect(read.string(Tag(0x0008, 0x1010)) == (isKept ? "CT-ROOM-1" : "REMOVED"))
         #expect(read.string(Tag(0x0018, 0x1000)) == (isKept ? "SN-123456" : "REMOVED"))
         let device = read.items(Tag(0x0018, 0x100A)).first
         #expect(device?.string(Tag(0x0018, 0x1009)) == (isKept ? "(01)00844588003288" : nil))
