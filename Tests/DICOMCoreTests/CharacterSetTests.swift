@@ -78,6 +78,36 @@ struct CharacterSetTests {
         #expect(set.decode(hex(example.bytes)[...], isPersonName: true) == example.text)
     }
 
+    @Test("The standard's examples are certain where something is declared", arguments: examples)
+    func certain(_ example: Example) {
+        let set = SpecificCharacterSet(terms: example.terms)
+        // Nothing declared and no UTF-8: Latin-1 is but the likeliest.
+        let isGuess = example.terms.isEmpty && example.text == "Jérôme"
+        #expect(set.certainText(hex(example.bytes)[...], isPersonName: true) == (isGuess ? nil : example.text))
+    }
+
+    @Test(
+        "What can only be guessed is no certain text",
+        arguments: [
+            ([], "54EA7465"), (["", "ISO 2022 IR 87"], "54EA7465"), (["", "ISO 2022 IR 87"], "1B242542 41"),
+            (["ISO_IR 192"], "54EA7465"), (["KLINGON XX"], "41"),
+        ])
+    func guessed(terms: [String], bytes: String) {
+        #expect(SpecificCharacterSet(terms: terms).certainText(hex(bytes)[...]) == nil)
+    }
+
+    @Test(
+        "What may be written beside a declaration: nothing that needs a set which is not in force",
+        arguments: [
+            ([], [OutputCharacterSet.ascii]), (["", "ISO 2022 IR 87"], [.ascii]), (["ISO_IR 6"], [.ascii]),
+            (["ISO 2022 IR 6", "ISO 2022 IR 100"], [.ascii]), (["ISO_IR 101"], [.ascii]), (["GB18030"], [.ascii]),
+            (["ISO_IR 100"], [.ascii, .latin1]), (["ISO 2022 IR 100", "ISO 2022 IR 126"], [.ascii, .latin1]),
+            (["ISO_IR 192"], [.ascii, .utf8]),
+        ])
+    func writable(terms: [String], sets: [OutputCharacterSet]) {
+        #expect(SpecificCharacterSet(terms: terms).outputSets == sets)
+    }
+
     @Test("Bytes that stand for nothing never stop the reading", arguments: examples.map(\.terms))
     func undecodable(_ terms: [String]) {
         let set = SpecificCharacterSet(terms: terms)

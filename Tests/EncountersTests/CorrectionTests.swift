@@ -26,8 +26,9 @@ struct CorrectionTests {
     private func linked(_ study: StudyClaims) throws -> [Tag: String] {
         let hospital = try Hospital()
         let citizen = try PatientIdentifier(type: PatientIdentifier.citizen, issuer: "", value: "079080012345")
+        let elsewhere = try PatientIdentifier(type: PatientIdentifier.medicalRecord, issuer: "24002", value: "B9")
         try hospital.change { desk in
-            let patient = try desk.patients.register(Hospital.facts("BN1", more: [citizen]))
+            let patient = try desk.patients.register(Hospital.facts("BN1", more: [citizen, elsewhere]))
             try desk.links.decide(
                 study: study.studyInstanceUID, target: LinkTarget(procedure: nil, encounter: nil, patient: patient.id),
                 reason: "test")
@@ -48,6 +49,9 @@ struct CorrectionTests {
         ("no name", [.patientName: ""], [.patientName: "NGUYỄN VĂN ĐỨC"]),
         ("no code", [.patientID: ""], [.patientID: "BN1"]),
         ("another issuer of the same code", [.issuerOfPatientID: "HIS"], [:]),
+        ("the code of another issuer's person", [.issuerOfPatientID: "24001", .patientID: "B9"], [.patientID: "BN1"]),
+        ("the code of another issuer", [.issuerOfPatientID: "24002", .patientID: "B9"], [:]),
+        ("an issuer that nobody knows", [.issuerOfPatientID: "HIS", .patientID: "B9"], [:]),
         (
             "another code of another issuer", [.patientID: "BN7", .issuerOfPatientID: "HIS"],
             [.patientID: "BN1", .issuerOfPatientID: "24001"]
@@ -104,6 +108,43 @@ struct CorrectionTests {
         #expect(try derived(hospital, study([.patientID: "BN1", .patientName: "NGUYEN VAN DUC"])) == [:])
         try hospital.change { try $0.patients.unmerge(prior.id) }
         #expect(try derived(hospital, own) == [:])
+    }
+
+    @Test("Merged: an image that names the survivor agrees with those that name the merged row")
+    func mergedAndSurvivor() throws {
+        let hospital = try Hospital()
+        try hospital.change { desk in
+            let prior = try desk.patients.register(Hospital.facts("BN7", name: "NGUYEN VAN DUC"))
+            let survivor = try desk.patients.register(Hospital.facts("BN1"))
+            try desk.patients.merge(prior.id, into: survivor.id, reason: "same person")
+            _ = try desk.patients.register(Hospital.facts("BN5", name: "LÊ THỊ HOA"))
+        }
+        let own: [[Tag: String]] = ["BN1", "BN7", "BN5"].map { [.patientID: $0, .patientName: "NGUYEN VAN DUC"] }
+        #expect(try derived(hospital, study(own[0], more: [own[1]])) == [.patientID: "BN1"])
+        #expect(try derived(hospital, study(own[1], more: [own[0]])) == [.patientID: "BN1"])
+        let other: [Tag: String] = [.patientID: "BN5", .patientName: "LE THI HOA"]
+        #expect(try derived(hospital, study(own[0], more: [own[1], other])) == [:])
+    }
+
+    @Test("What follows fits its value representation (PS3.5 Table 6.2-1), as worklists said it")
+    func fitted() throws {
+        let hospital = try Hospital()
+        try hospital.change { desk in
+            // As an earlier version took it in.
+            var person = Demographics()
+            person.name = "NGUYỄN\nVĂN\\ĐỨC"
+            (person.birthDate, person.sex) = ("19801399", "X")
+            let patient = try desk.records.addPatient(person, nameKey: "NGUYEN VAN DUC", asOf: 1)
+            try desk.records.addIdentifier(Hospital.code("BN1"), patient: patient.id)
+            try desk.links.decide(
+                study: "2.25.9", target: LinkTarget(procedure: nil, encounter: nil, patient: patient.id), reason: "")
+        }
+        let found = try derived(
+            hospital, study([.patientID: "X", .patientName: "Y", .patientBirthDate: "19800215", .patientSex: "M"]))
+        #expect(found[.patientName] == "NGUYỄN VĂN/ĐỨC" && found[.patientID] == "BN1")
+        #expect(found[.patientBirthDate] == "" && found[.patientSex] == "")
+        // A console that took what the worklist offered is right.
+        #expect(try derived(hospital, study([.patientID: "BN1", .patientName: "NGUYEN VAN/DUC"])) == [:])
     }
 
     @Test("Merged from a code that only images knew")

@@ -55,6 +55,41 @@ struct PatientIndexTests {
         try other.close()
     }
 
+    @Test("Who is meant is one answer: a lent card in front of a known code makes nobody another, and nobody new")
+    func meant() throws {
+        let hospital = try Hospital()
+        let card = try PatientIdentifier(type: PatientIdentifier.insurance, issuer: "", value: "DN4010112345678")
+        func facts(_ name: String) throws -> PatientFacts {
+            PatientFacts(identifiers: [card, try Hospital.code("BN1")], asOf: 2) { $0.name = name }
+        }
+        let known = try hospital.change { try $0.register(Hospital.facts("BN1")).person }
+        #expect(throws: EncounterFailure.self) {
+            try hospital.change { try $0.patients.check(entered: facts("LÊ HOA")) }
+        }
+        try hospital.change { try $0.patients.check(entered: facts("Nguyen Van Duc")) }
+        let (person, isNew) = try hospital.change { try $0.register(facts("NGUYỄN VĂN ĐỨC")) }
+        #expect(person.id == known.id && !isNew)
+        #expect(try hospital.change { try $0.register(Hospital.facts("BN2")).isNew })
+    }
+
+    @Test(
+        "What no image can say is refused at the entrance",
+        arguments: [
+            ("MR", "24001", "A\\B"), ("MR", "24001", "A\rB"), ("MR", "A\\B", "1"), ("MR", "\u{1B}", "1"),
+            ("MR", String(repeating: "x", count: 65), "1"),
+        ])
+    func unwritable(type: String, issuer: String, value: String) {
+        #expect(throws: RecordsError.self) { try PatientIdentifier(type: type, issuer: issuer, value: value) }
+    }
+
+    @Test("A name that no image can say is refused", arguments: ["A\\B", "A\nB", "A\u{1B}B"])
+    func unwritableName(_ name: String) throws {
+        let hospital = try Hospital()
+        #expect(throws: EncounterFailure.self) {
+            try hospital.change { try $0.patients.register(Hospital.facts("BN1", name: name)) }
+        }
+    }
+
     @Test("What is not said stays, what is older does not overwrite")
     func updates() throws {
         let hospital = try Hospital()

@@ -25,6 +25,29 @@ import Testing
         #expect(Set(found.map(\.rawValue)) == Set(comparisons.split(separator: " ").map(String.init)))
     }
 
+    @Test("lists of any length are one question", arguments: [1, 2, 40_000]) func lists(_ count: Int) throws {
+        let hospital = try Hospital()
+        let order = try hospital.order("O1", patient: "BN1")
+        let words = (1..<count).map { "x\($0)" } + [order.state]
+        var (filter, orders, worklist) = (ProcedureFilter(), OrderFilter(), WorklistFilter())
+        filter.states = [words]
+        orders.states = Set(words)
+        worklist.states = words
+        worklist.studyInstanceUIDs = words + [order.studyInstanceUID]
+        #expect(
+            try hospital.look { try $0.procedures(filter, page: RecordPage(limit: 10)) }.map(\.id) == [order.id])
+        #expect(try hospital.look { try $0.count(filter, to: 10) } == 1)
+        #expect(try hospital.look { try $0.orders(orders, limit: 10) }.map(\.procedure.id) == [order.id])
+        #expect(try hospital.look { try $0.worklist(worklist, limit: 10) }.map(\.procedure.id) == [order.id])
+    }
+
+    @Test("more patterns than a statement can hold are refused") func patterns() throws {
+        let hospital = try Hospital()
+        var worklist = WorklistFilter()
+        worklist.modalities = (0..<2_000).map { "x\($0)*" }
+        #expect(throws: EncounterFailure.self) { try hospital.look { try $0.worklist(worklist, limit: 10) } }
+    }
+
     @Test func aVisitWithoutAnEndIsNotOver() throws {
         let hospital = try Hospital()
         for (number, start, end) in [("A", "20261101", "20261103"), ("B", "202611010800", "")] {

@@ -181,7 +181,22 @@ struct ProofTests {
         #expect(throws: EncounterFailure.self) { try purge(0) }
         #expect(throws: EncounterFailure.self) { try purge(until: .max) }
         #expect(throws: EncounterFailure.self) { try purge(study: "1.2") }
+        let everything: NoticeDestination = {
+            var destination = NoticeDestination(name: "all")
+            destination.isLinkedOnly = false
+            return destination
+        }()
+        var facts = StudyFacts(studyInstanceUID: "1.1")
+        facts.modalities = ["CT"]
+        let state = StudyState(facts: facts, series: 1, instances: 2)
+        try station.encounters.change(by: "t") {
+            try NoticeDesk($0.records).tell(everything, study: "1.1", state)
+        }
         try purge()
         #expect(try station.encounters.look { try $0.isPurged(study: "1.1") })
+        // It is elsewhere: whoever was told of it is not told that it was deleted.
+        try station.encounters.change(by: "t") { try NoticeDesk($0.records).tell(everything, study: "1.1", nil) }
+        let told = try station.encounters.look { try $0.notices(state: nil, study: "1.1", limit: 10) }
+        #expect(try told.map { try $0.studyNotice().status } == [.available])
     }
 }
