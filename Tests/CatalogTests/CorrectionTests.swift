@@ -16,6 +16,27 @@ struct CorrectionTests {
 
     private static let moved: [Tag: String] = [.patientID: "BN1", .patientName: "NGUYỄN VĂN ĐỨC"]
 
+    @Test("Values stay what they are, whatever stands behind the sign that separates them")
+    func values() {
+        let values: [Tag: String] = [.patientName: "\u{0338}A=B", .studyDescription: "=", .patientSex: ""]
+        #expect(Self.correction(1, "1.2.1", values).attributes == values)
+    }
+
+    @Test("Every study under one Patient ID is found, page by page")
+    func pages() throws {
+        let scratch = try Scratch()
+        let catalog = try scratch.catalog()
+        let uids = (1...5).map { "1.2.\($0)" }
+        try catalog.enroll(
+            uids.map { sample($0 + ".9", study: $0, series: $0 + ".8", patient: "0", ["PatientName": "A"]) })
+        var (found, last) = ([String](), "")
+        while case let page = try catalog.studies(patientID: "0", beyond: last, limit: 2), let next = page.last {
+            found += page
+            last = next
+        }
+        #expect(found == uids)
+    }
+
     @Test("A corrected study is found as it is shown, and no longer as it came; taken back, as before")
     func shown() throws {
         let scratch = try Scratch()
