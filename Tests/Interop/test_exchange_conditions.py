@@ -1,5 +1,6 @@
 """Between two archives: what comes first, how wide the line is, what a full centre does, whom a station calls."""
 
+import concurrent.futures
 import os
 import random
 import statistics
@@ -9,7 +10,7 @@ import pytest
 
 from support import disk, forwarding, synthetic
 from support.archive import Archive
-from support.exchange import Station, coded
+from support.exchange import Station, coded, sha256
 from support.forwarding import eventually
 from support.line import Line, Shape
 
@@ -193,3 +194,45 @@ def test_lanes_follow_the_line(make_archive, tmp_path):
         widths = [width for width in thin.last(20) if width]
         assert statistics.median(widths) <= 4 and max(widths) < 8, widths
         print(f"far {far.last(30)}, thin {thin.last(30)}")
+
+
+MANY = 18
+
+
+def test_an_emergency_does_not_wait_for_those_that_are_taken_in(make_archive):
+    """More large objects are restored at the centre than it has threads for; one that is urgent comes after all of them."""
+    centre = make_archive(name="centre").start()
+    station = Station(centre)
+    study, objects = synthetic.uid(), []
+    for number in range(1, MANY + 2):
+        uid = synthetic.uid()
+        pixels = bytes(32 << 20) if number <= MANY else b"\1\2" * 64
+        data = synthetic.part10(synthetic.bare(uid, study, f"{study}.1", number=number, pixels=pixels), synthetic.CT, uid)
+        objects.append((uid, data, coded(data)))
+    *large, (urgent, data, form) = objects
+    for uid, body, shape in large:
+        # All but the last octet: it sets them off.
+        answer = station.http.patch(station.path(study, shape), data=shape[:-1], timeout=20,
+                                    headers=station.fields(uid, body, shape, 0, **{"Phim-Priority": "bulk"}))
+        assert answer.status_code == 204, answer.text
+
+    def finish(one):
+        uid, body, shape = one
+        with centre.http(account="station") as line:
+            return line.patch(station.path(study, shape), data=shape[-1:], timeout=120, headers=station.fields(
+                uid, body, shape, len(shape) - 1, **{"Phim-Priority": "bulk"})).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(MANY) as others:
+        sets_off = [others.submit(finish, one) for one in large]
+        lengths = {sha256(shape).hex(): len(shape) for _, _, shape in large}
+
+        def come():
+            partial = station.offer(study, {urgent: sha256(data)}, listed=True).json()["partial"]
+            return all(partial.get(digest, length) == length for digest, length in lengths.items())
+        eventually(come)
+        assert station.send(study, urgent, data, form, **{"Phim-Priority": "stat"}).json()["outcome"] == "stored"
+        done = sum(one.done() for one in sets_off)
+        # In line with them it would have been taken up when all but five were done.
+        assert done < MANY - 5, done
+        assert [one.result() for one in sets_off] == [200] * MANY
+    centre.assert_healthy()
