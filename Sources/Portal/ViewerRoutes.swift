@@ -5,9 +5,20 @@ import DICOMCore
 import Foundation
 import Hummingbird
 import NIOCore
+import Records
 import Web
 
 struct ViewerRoutes: Sendable {
+    private struct OriginQuestion: Decodable, Sendable {
+        let studies: [String]
+    }
+
+    private struct Origins: Encodable, Sendable {
+        /// By Study Instance UID, of those that were fetched from elsewhere.
+        let origins: [String: ViewerStudyAnswer.Origin]
+    }
+
+    private static let mostOrigins = 200
     private static let usualPriors = 50
     private static let mostPriors = 500
 
@@ -25,6 +36,22 @@ struct ViewerRoutes: Sendable {
         }
         group.get("studies/:uid") { request, context in try await study(request, context) }
         group.get("studies/:uid/priors") { request, context in try await priors(request, context) }
+        group.post("studies/origins") { request, context in try await origins(request, context) }
+    }
+
+    /// Where studies of a list were fetched from: nothing is said of those that the caller may not see.
+    private func origins(_ request: Request, _ context: WebRequestContext) async throws -> Response {
+        let caller = try context.authorized(.search, detail: "origins")
+        let asked = try await JSONAnswer.body(OriginQuestion.self, of: request)
+        guard asked.studies.count <= Self.mostOrigins, asked.studies.allSatisfy(UID.isValid) else {
+            throw Problem(.badRequest, "studies: at most \(Self.mostOrigins) UIDs")
+        }
+        let seen = asked.studies.filter(caller.scope.contains)
+        let found = try await services.hospital.look { try $0.externalStudies(seen) }
+        return try JSONAnswer.response(
+            Origins(
+                origins: Dictionary(
+                    found.map { ($0.studyInstanceUID, ViewerStudyAnswer.Origin($0)) }, uniquingKeysWith: { $1 })))
     }
 
     private func study(_ request: Request, _ context: WebRequestContext) async throws -> Response {

@@ -183,7 +183,7 @@ extension ViewerSeriesAnswer {
 }
 
 extension ViewerStudyAnswer.Origin {
-    fileprivate init(_ record: ExternalStudyRecord) {
+    init(_ record: ExternalStudyRecord) {
         source = record.source
         at = Date(timeIntervalSince1970: Double(record.at) / 1_000_000).ISO8601Format()
     }

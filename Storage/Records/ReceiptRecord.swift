@@ -157,6 +157,11 @@ extension RecordTransaction {
         try row("SELECT * FROM externalStudy WHERE studyInstanceUID = ?", [uid]).map(ExternalStudyRecord.init)
     }
 
+    /// Those of these studies that were fetched from elsewhere.
+    package func externalStudies(_ uids: [String]) throws -> [ExternalStudyRecord] {
+        try uids.compactMap { try externalStudy($0) }
+    }
+
     // MARK: Stations
 
     /// What a station says of itself.

@@ -100,3 +100,22 @@ def test_a_centre_sees_its_stations(tmp_path):
     finally:
         station.stop()
         centre.stop()
+
+
+def test_the_list_says_what_was_fetched_from_elsewhere(station, make_archive, tmp_path):
+    centre = make_archive(name="centre").start()
+    showcase.stack(tmp_path / "in", "Ngực trước đây", slices=2, PatientName="NGUYEN VAN DUC", PatientID="BN1")
+    centre.run("import", tmp_path / "in")
+    (station.data / "centre.token").write_text(centre.token())
+    station.run("destination", "add", "Bạch Mai", "--phim", centre.url, "--token-file", "centre.token")
+    [fetched] = [row["StudyInstanceUID"] for row in centre.find()]
+    station.run("fetch", "--from", "Bạch Mai", "--study", fetched)
+    marks = ("return Object.fromEntries([...document.querySelectorAll('.study')].map((row) => "
+             "[row.dataset.uid, row.querySelector('.origin')?.title ?? '']))")
+    for size, name in (((1280, 860), "list-origin"), (PHONE, "list-origin-phone")):
+        with browser(station.url, size=size) as page:
+            page.sign_in(NAME, PASSWORD)
+            page.wait(lambda: page.script(marks).get(fetched), why="the mark")
+            assert page.script(marks) == {
+                fetched: "Fetched from Bạch Mai", station.chest: "", station.head: ""}
+            page.screenshot(name)

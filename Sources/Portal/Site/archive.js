@@ -42,6 +42,8 @@ export const archive = {
   changePassword: (current, password) =>
     ask('/api/v1/session/password', post({ current, new: password }, { method: 'PUT', isSignIn: true })),
   study: (uid, signal) => json(`/api/v1/studies/${uid}`, { signal }),
+  /** By UID, where studies were fetched from. */
+  origins: async (studies, signal) => (await json('/api/v1/studies/origins', post({ studies }, { signal }))).origins,
   priors: (uid, signal) => json(`/api/v1/studies/${uid}/priors`, { signal }),
   patients: (wanted) => json('/api/v1/patients/search', post(wanted)),
   orders: (wanted) => json('/api/v1/orders/search', post(wanted)),

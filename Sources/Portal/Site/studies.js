@@ -1,5 +1,6 @@
 // The list of studies: pages that come as one scrolls, and the keyboard.
 
+import { archive } from './archive.js';
 import { details } from './details.js';
 import { shareDialog } from './dialogs.js';
 import { $, debounced, h, icon, icons, picture } from './dom.js';
@@ -95,6 +96,7 @@ export class StudyList {
       if (isFirst) this.list.replaceChildren(...items);
       else this.list.append(...items);
       this.tell(null);
+      this.markOrigins(items, search);
     } catch (error) {
       if (search !== this.search || error.name === 'AbortError') return;
       if (isFirst) this.list.replaceChildren();
@@ -110,6 +112,20 @@ export class StudyList {
     if (search === this.search && !search.isOver && $('#more').getBoundingClientRect().top < innerHeight + 600) {
       this.more();
     }
+  }
+
+  /** Says of rows where their studies were fetched from; the list does not wait for it. */
+  async markOrigins(items, search) {
+    if (!items.length) return;
+    try {
+      const origins = await archive.origins(items.map((item) => item.study.uid), search.stopper.signal);
+      for (const item of items) {
+        const origin = origins[item.study.uid];
+        if (origin) {
+          $('.badges', item).append(h('i', { class: 'origin', title: `${t('fetchedFrom')} ${origin.source}` }, `← ${origin.source}`));
+        }
+      }
+    } catch { /* The details say it too. */ }
   }
 
   tell(error) {

@@ -74,6 +74,7 @@ OTHERS = [
     ("search", "GET", "/dicom-web/series", None),
     ("search", "GET", "/dicom-web/instances", None),
     ("search", "GET", "/api/v1/events", None),
+    ("search", "POST", "/api/v1/studies/origins", {"studies": []}),
     ("store", "POST", "/dicom-web/studies", b"no instance"),
     ("administer", "GET", "/api/v1/accounts", None),
     ("administer", "POST", "/api/v1/accounts", {}),
