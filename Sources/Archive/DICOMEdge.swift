@@ -3,7 +3,6 @@
 import Access
 import DICOMNetwork
 package import DIMSEServer
-import Deidentification
 package import Forwarding
 import Foundation
 import Logging
@@ -109,23 +108,6 @@ extension OpenArchive {
         StudyPull(source: try imageSource(named: name), catalog: catalog, records: records, ingest: ingest)
     }
 
-    /// A destination knows what was de-identified on its way by other UIDs: its report in ours.
-    fileprivate func translated(_ answer: CommitmentAnswer, by forms: OutgoingForms) -> CommitmentAnswer {
-        let asked = try? records.view { records -> (ShipmentTransform, [ShippedRecord])? in
-            guard let receipt = try records.receipt(transactionUID: answer.transactionUID) else { return nil }
-            let transform = try records.shipment(id: receipt.shipment).transform
-            return transform.deidentification.isEmpty ? nil : (transform, try records.shipped(receipt.shipment))
-        }
-        guard let (transform, shipped) = asked ?? nil else { return answer }
-        let own = Dictionary(
-            shipped.map { (forms.uid($0.sopInstanceUID, transform), $0.sopInstanceUID) },
-            uniquingKeysWith: { first, _ in first })
-        return CommitmentAnswer(
-            transactionUID: answer.transactionUID, held: answer.held.map { own[$0] ?? $0 },
-            failed: Dictionary(
-                answer.failed.map { (own[$0.key] ?? $0.key, $0.value) }, uniquingKeysWith: { first, _ in first }))
-    }
-
     func transport(
         _ settings: SecureTransportSettings, isAcceptor: Bool, _ section: String
     ) throws(ArchiveError) -> SecureTransport {
@@ -158,14 +140,12 @@ extension ArchiveServer {
 
     func dimseServices() throws(ArchiveError) -> DIMSEServices {
         let archive = archive
-        let forms = OutgoingForms(
-            retrieval: archive.retrieval, key: PseudonymKey(file: archive.folder.pseudonymKey))
         return DIMSEServices(
             ingest: archive.ingest, retrieval: archive.retrieval, catalog: archive.catalog,
             encounters: archive.encounters, worklist: archive.worklistPolicy, audit: archive.audit,
             dialing: try archive.dialing(),
             commitmentAnswered: { answer, peers throws(ForwardingFailure) in
-                try archive.outbox.committed(archive.translated(answer, by: forms), by: peers)
+                try archive.outbox.committed(answer, by: peers)
             })
     }
 

@@ -86,13 +86,6 @@ package struct OutgoingForms: Sendable {
         return nil
     }
 
-    /// The UID under which a destination knows an object, a series or a study that was sent under a transform: another one
-    /// where it was de-identified.
-    package func uid(_ uid: String, _ transform: ShipmentTransform) -> String {
-        guard !transform.deidentification.isEmpty, let deidentifier = try? deidentifier(transform) else { return uid }
-        return deidentifier.uid(for: uid)
-    }
-
     /// Transfer syntaxes that an object may leave in, the most wanted first: what is asked of a destination.
     package func syntaxes(for form: ObjectForm, _ transform: ShipmentTransform) -> [String] {
         var wanted = compressions(of: form, transform, isColour: ImageClass.isColour(form.sopClassUID)).map(\.uid)

@@ -86,18 +86,6 @@ import Testing
         #expect(corrected.outcome.kind == "taken" && !corrected.isExact)
     }
 
-    @Test("an object that always finds a peer out of resources does not hold up the others for ever")
-    func wornOut() async throws {
-        defer { listener.stop(grace: .zero) }
-        try bench.receive("2.25.77.1")
-        centre.behave { $0.statuses["2.25.77.1"] = 0xA700 }
-        let carrier = bench.carrier(port: listener.port)
-        let parcel = try bench.parcels()[0]
-        var kinds: [String] = []
-        for _ in 0..<3 { kinds.append(await carrier.lane().send(parcel).outcome.kind) }
-        #expect(kinds == ["failed", "failed", "refused"])
-    }
-
     @Test("kinds of objects that are not accepted are refused, the others of the study go on")
     func notAccepted() async throws {
         defer { listener.stop(grace: .zero) }

@@ -43,7 +43,7 @@ package final class AssociationCarrier: Carrier {
 
     package func prove(_ request: ProofRequest) async -> ProofOutcome? {
         guard commits else { return nil }
-        let question = CommitmentSCU(peer: peer, dialing: dialing, forms: forms, desk: desk)
+        let question = CommitmentSCU(peer: peer, dialing: dialing, desk: desk)
         return await desk.answer(orElse: .failed(.failed("stopping"))) { reply in
             let thread = Thread { reply.give(question.ask(request)) }
             thread.name = "commitment"
@@ -82,10 +82,6 @@ final class Reply<Value: Sendable>: Sendable {
 final class CarrierDesk: Sendable {
     /// An answer may take long while the line's own buffers still drain; a line that is dead is known by TCP.
     static let timeouts = AssociationTimeouts(stall: .seconds(60), response: .seconds(900))
-    /// Times that a peer may say of one object that it is out of resources, or break off over it, before it is the object's
-    /// own fault.
-    private static let patience = 3
-    private static let mostTroubles = 1_000
     /// What an object on its way has to arrive when the server stops, and what a thread has to notice that it is ended.
     private static let grace = Duration.seconds(2)
     private static let moment = Duration.milliseconds(500)
@@ -100,8 +96,6 @@ final class CarrierDesk: Sendable {
         var open: [Int: AssociationControl] = [:]
         var waiting: [Int: @Sendable () -> Void] = [:]
         var lastTicket = 0
-        /// By SOP Instance UID.
-        var troubles: [String: Int] = [:]
     }
 
     init(peer: String) { self.peer = peer }
@@ -164,7 +158,7 @@ final class CarrierDesk: Sendable {
     }
 
     /// What a C-STORE came to (PS3.4 Table B.2-1).
-    func outcome(_ result: StoreResult, of sopInstanceUID: String) -> DeliveryOutcome {
+    func outcome(_ result: StoreResult) -> DeliveryOutcome {
         switch result {
         case .notAccepted(let why): return .refused("\(peer): \(why)")
         case .notReadable(let failure):
@@ -174,17 +168,14 @@ final class CarrierDesk: Sendable {
             }
         case .answered(let status, let comment):
             let words = "\(peer) answered \(status)" + (comment.map { ": \($0)" } ?? "")
-            if status.isSuccess || status.isWarning {
-                forget(sopInstanceUID)
-                return .taken(status.isSuccess ? "" : words)
-            }
+            if status.isSuccess || status.isWarning { return .taken(status.isSuccess ? "" : words) }
             let isShort = (0xA700...0xA7FF).contains(status.rawValue) || status == .resourceLimitation
-            return isShort && !isWornOut(by: sopInstanceUID) ? .failed(words) : .refused(words)
+            return isShort ? .failed(words) : .refused(words)
         }
     }
 
     /// What an association that is lost means for the object that was on its way.
-    func outcome(_ error: NetworkError, of sopInstanceUID: String, wasOpen: Bool) -> DeliveryOutcome {
+    func outcome(_ error: NetworkError, wasOpen: Bool) -> DeliveryOutcome {
         let words = "\(peer): \(error.words)"
         guard wasOpen else {
             if case .refused = error { return .refused(words) }
@@ -192,18 +183,8 @@ final class CarrierDesk: Sendable {
         }
         switch error {
         case .refused: return .refused(words)
-        case .abortedByPeer, .malformed: return isWornOut(by: sopInstanceUID) ? .refused(words) : .failed(words)
-        case .unreachable, .insecure, .rejected, .timedOut, .closed, .stopped, .failed: return .failed(words)
+        case .abortedByPeer, .malformed, .unreachable, .insecure, .rejected, .timedOut, .closed, .stopped, .failed:
+            return .failed(words)
         }
     }
-
-    private func isWornOut(by sopInstanceUID: String) -> Bool {
-        state.withLock { state in
-            if state.troubles.count >= Self.mostTroubles { state.troubles.removeAll() }
-            state.troubles[sopInstanceUID, default: 0] += 1
-            return state.troubles[sopInstanceUID, default: 0] >= Self.patience
-        }
-    }
-
-    private func forget(_ sopInstanceUID: String) { state.withLock { $0.troubles[sopInstanceUID] = nil } }
 }

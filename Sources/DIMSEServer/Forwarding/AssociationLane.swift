@@ -104,12 +104,10 @@ final class LaneWork {
             // Who warns may have changed elements (PS3.4 Table B.2-1, B000H), or left some out (B006H).
             var isExact = false
             if case .answered(let status, _) = result { isExact = isAsStored && status.isSuccess }
-            return ParcelOutcome(
-                desk.outcome(result, of: instance.sopInstanceUID), lineOctets: octets, isExact: isExact)
+            return ParcelOutcome(desk.outcome(result), lineOctets: octets, isExact: isExact)
         } catch {
             line.drop()
-            return ParcelOutcome(
-                desk.outcome(error, of: instance.sopInstanceUID, wasOpen: isOpen), lineOctets: octets)
+            return ParcelOutcome(desk.outcome(error, wasOpen: isOpen), lineOctets: octets)
         }
     }
 

@@ -68,7 +68,6 @@ extension CommitmentAnswer {
 struct CommitmentSCU: Sendable {
     let peer: KnownPeer
     let dialing: PeerDialing
-    let forms: OutgoingForms
     let desk: CarrierDesk
     /// How long the report may take to come on the same association; later it comes on one of the peer's own. Where only
     /// this side can call, as behind a mobile network, it is the only way.
@@ -103,7 +102,7 @@ struct CommitmentSCU: Sendable {
                 return answer ?? .pending
             }
         } catch {
-            return .failed(desk.outcome(error, of: "", wasOpen: wasOpen))
+            return .failed(desk.outcome(error, wasOpen: wasOpen))
         }
     }
 
@@ -121,10 +120,7 @@ struct CommitmentSCU: Sendable {
         writer.put(
             .referencedSOPSequence,
             items: request.objects.map {
-                CommitmentReference(
-                    sopClassUID: $0.sopClassUID,
-                    sopInstanceUID: forms.uid($0.sopInstanceUID, request.shipment.transform)
-                ).item(in: writer)
+                CommitmentReference(sopClassUID: $0.sopClassUID, sopInstanceUID: $0.sopInstanceUID).item(in: writer)
             })
         var command = CommandSet(.nActionRequest)
         command.messageID = association.nextMessageID()
@@ -157,12 +153,9 @@ struct CommitmentSCU: Sendable {
             return nil
         }
         try association.send(CommandSet(answering: message.command, status: .success), on: message.contextID)
-        // It knows what was de-identified by other UIDs.
-        let own = Dictionary(
-            request.objects.map { (forms.uid($0.sopInstanceUID, request.shipment.transform), $0.sopInstanceUID) },
-            uniquingKeysWith: { first, _ in first })
+        let asked = Set(request.objects.map(\.sopInstanceUID))
         return .answered(
-            held: answer.held.compactMap { own[$0] }, missing: answer.failed.keys.compactMap { own[$0] }.sorted(),
+            held: answer.held.filter(asked.contains), missing: answer.failed.keys.filter(asked.contains).sorted(),
             body: answer.failed.isEmpty ? "" : answer.words, words: answer.words)
     }
 }
