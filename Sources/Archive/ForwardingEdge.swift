@@ -22,6 +22,7 @@ extension ArchiveServer {
             doors: ForwardingDoors(
                 isOpen: { audit.isAccepting },
                 carrier: { destination, pace throws(ForwardingFailure) in try ways.carrier(destination, pace) },
+                stamp: { ways.stamp($0.settings) },
                 sent: { audit.note(AuditEvent(share: $0.shipment)) }),
             logger: logger)
     }
@@ -51,6 +52,26 @@ struct ForwardingWays: Sendable {
             retrieval: archive.retrieval, key: PseudonymKey(file: archive.folder.pseudonymKey))
         work = BlockingWork(threads: 8)
         exchange = archive.exchangeDoors(forms: forms, work: work, logger: logger)
+    }
+
+    /// What the way depends on beside the settings. A peer that is not there any more is one of its own. Files of a way by
+    /// association, and those to a centre, are looked at again by that way itself.
+    func stamp(_ settings: DestinationSettings) -> WayStamp? {
+        switch settings.way {
+        case .dimse:
+            guard let peers = try? archive.allPeers().map(\.peer) else { return nil }
+            guard let peer = peers.first(where: { $0.name.lowercased() == settings.peer.lowercased() }) else {
+                return WayStamp()
+            }
+            return WayStamp(peer: "\(peer.aeTitle) \(peer.host) \(peer.port) \(peer.isSecure)")
+        case .dicomweb:
+            let files = [settings.tokenFile, settings.caFile, settings.certificateFile, settings.keyFile]
+            return WayStamp(
+                files: files.filter { !$0.isEmpty }.map {
+                    FileStamp($0.hasPrefix("/") ? $0 : archive.folder.path + "/" + $0)
+                })
+        case .phim: return WayStamp()
+        }
     }
 
     func carrier(_ destination: DestinationRecord, _ pace: LinePace) throws(ForwardingFailure) -> any Carrier {

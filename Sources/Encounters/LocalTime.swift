@@ -5,7 +5,8 @@ import Foundation
 /// Local time of the hospital. DICOM, HL7 and insurance write it without a zone; all of Viet Nam has one.
 package enum LocalTime {
     /// UTC+7, without daylight saving.
-    static let zone = TimeZone(identifier: "Asia/Ho_Chi_Minh") ?? .current
+    /// Also where the system knows no names of zones.
+    static let zone = TimeZone(identifier: "Asia/Ho_Chi_Minh") ?? TimeZone(secondsFromGMT: 7 * 3_600) ?? .gmt
 
     private static let calendar: Calendar = {
         var calendar = Calendar(identifier: .gregorian)
@@ -40,6 +41,15 @@ package enum LocalTime {
 }
 
 extension LocalTime {
+    /// `yyyymmdd` of an instant.
+    package static func day(_ instant: Int64) -> String { String(text(instant).prefix(8)) }
+
+    /// Minutes since Monday, 00:00.
+    package static func minuteOfWeek(_ instant: Int64) -> Int {
+        let minutes = (instant / 1_000_000 + Int64(zone.secondsFromGMT())) / 60
+        return weekday(instant) * 1_440 + Int(minutes % 1_440)
+    }
+
     /// Minutes east of UTC.
     package static let minutesEast = zone.secondsFromGMT() / 60
 }

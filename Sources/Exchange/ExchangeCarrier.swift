@@ -65,7 +65,7 @@ package struct ExchangeCarrier: Carrier {
     ) {
         self.name = name
         self.doors = doors
-        line = ExchangeLine(settings, folder: folder, pace: pace)
+        line = ExchangeLine(settings, folder: folder, pace: pace, work: doors.work)
         receiptKey = PinnedKey(settings.receiptKey)
     }
 
@@ -158,6 +158,7 @@ package struct ExchangeCarrier: Carrier {
                 asked.objects = manifest.objects.mapValues(Hexadecimal.text)
                 answer = try await receipt(asked, of: request)
             }
+            if answer.status == 202 { return .unfinished }
             guard answer.status == 200, let given = answer.value(ReceiptAnswer.self) else {
                 return .failed(answer.status == 200 ? .failed("the receipt cannot be read") : answer.outcome)
             }
@@ -167,20 +168,23 @@ package struct ExchangeCarrier: Carrier {
         }
     }
 
-    /// How often a centre is asked for proof that is at another one.
+    /// How often a centre is asked for proof that is at another one, and how often one that is at this one: it reads for 20
+    /// seconds each time. Then others have their turn.
     private static let askings = 60
+    private static let readings = 6
 
     private func receipt(_ asked: ReceiptRequest, of request: ProofRequest) async throws -> CentreAnswer {
         let (headers, body) = try Self.json(asked)
         var answer: CentreAnswer
-        var askings = 0
+        var (askings, readings) = (0, 0)
         repeat {
             answer = try await line.ask(
                 .POST, "/studies/\(request.shipment.studyInstanceUID)/receipt", headers: headers, body: body)
             // It reads on when it is asked again, or makes another proof first.
             guard let wait = answer.wait, !Task.isCancelled else { return answer }
+            if answer.status == 202 { readings += 1 } else { askings += 1 }
+            if readings >= Self.readings { return answer }
             try await Task.sleep(for: wait)
-            askings += answer.status == 202 ? 0 : 1
         } while askings < Self.askings
         return answer
     }

@@ -9,6 +9,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 package import Records
+package import Web
 
 /// Why the line cannot be used.
 struct ExchangeLineFailure: Error {
@@ -73,12 +74,14 @@ struct CentreAnswer: Sendable {
 package actor ExchangeLine {
     private let settings: DestinationSettings
     private let folder: String
+    /// For reading files.
+    private let work: BlockingWork
     /// What goes over the line.
     nonisolated let pace: LinePace
     private var client: HTTPClient?
     /// The one before the certificates changed: what is on its way goes to its end.
     private var former: HTTPClient?
-    private var certificates: [Date?] = []
+    private var certificates: [FileStamp] = []
     private var authorization = ""
     private var readAt = ContinuousClock.now
 
@@ -99,10 +102,11 @@ package actor ExchangeLine {
     static let overhead = 640
 
     /// - Parameter folder: the data directory, to which paths of the settings are relative.
-    package init(_ settings: DestinationSettings, folder: String, pace: LinePace) {
+    package init(_ settings: DestinationSettings, folder: String, pace: LinePace, work: BlockingWork) {
         self.settings = settings
         self.folder = folder
         self.pace = pace
+        self.work = work
     }
 
     package func close() async {
@@ -185,25 +189,44 @@ package actor ExchangeLine {
 
     private func ready() async throws(ExchangeLineFailure) -> (HTTPClient, String) {
         if let client, ContinuousClock.now - readAt < Self.trust { return (client, authorization) }
-        authorization = try Self.authorization(try text(of: settings.tokenFile, "tokenFile"))
-        readAt = .now
-        let found = [settings.caFile, settings.certificateFile, settings.keyFile].map(changedAt)
-        if let client, found == certificates { return (client, authorization) }
-        try checkAddress()
-        let made = HTTPClient(eventLoopGroupProvider: .singleton, configuration: try configuration())
+        let known = client == nil ? nil : certificates
+        let read: Reading
+        do { read = try await work.run { try self.read(knowing: known) } } catch {
+            throw (error as? ExchangeLineFailure) ?? ExchangeLineFailure(outcome: .failed("the archive is busy"))
+        }
+        (authorization, readAt) = (read.authorization, .now)
+        // Another lane may have been faster.
+        if let client, read.configuration == nil || read.certificates == certificates { return (client, authorization) }
+        guard let configuration = read.configuration else {
+            throw ExchangeLineFailure(outcome: .failed("stopped here"))
+        }
+        let made = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         let oldest = former
-        (former, client, certificates) = (client, made, found)
+        (former, client, certificates) = (client, made, read.certificates)
         try? await oldest?.shutdown()
-        return (made, authorization)
+        return (made, read.authorization)
     }
 
-    private func changedAt(_ name: String) -> Date? {
-        if name.isEmpty { return nil }
-        return try? FileManager.default.attributesOfItem(atPath: path(name))[.modificationDate] as? Date
+    /// What files say.
+    private struct Reading: Sendable {
+        let authorization: String
+        let certificates: [FileStamp]
+        /// Nil where the certificates are those that are known.
+        let configuration: HTTPClient.Configuration?
+    }
+
+    /// Blocks.
+    private nonisolated func read(knowing known: [FileStamp]?) throws(ExchangeLineFailure) -> Reading {
+        let authorization = try Self.authorization(try text(of: settings.tokenFile, "tokenFile"))
+        let found = [settings.caFile, settings.certificateFile, settings.keyFile].filter { !$0.isEmpty }
+            .map { FileStamp(path($0)) }
+        if found == known { return Reading(authorization: authorization, certificates: found, configuration: nil) }
+        try checkAddress()
+        return Reading(authorization: authorization, certificates: found, configuration: try configuration())
     }
 
     /// Images and the token leave this machine encrypted, or not at all.
-    private func checkAddress() throws(ExchangeLineFailure) {
+    private nonisolated func checkAddress() throws(ExchangeLineFailure) {
         let parts = URLComponents(string: settings.url)
         let host = parts?.host?.trimmingCharacters(in: ["[", "]"]) ?? ""
         let isHere = host == "localhost" || host == "::1" || host.hasPrefix("127.")
@@ -225,16 +248,16 @@ package actor ExchangeLine {
         return text.hasPrefix("Bearer ") ? text : "Bearer " + text
     }
 
-    private func path(_ name: String) -> String { name.hasPrefix("/") ? name : folder + "/" + name }
+    private nonisolated func path(_ name: String) -> String { name.hasPrefix("/") ? name : folder + "/" + name }
 
-    private func text(of name: String, _ key: String) throws(ExchangeLineFailure) -> String {
+    private nonisolated func text(of name: String, _ key: String) throws(ExchangeLineFailure) -> String {
         guard !name.isEmpty, let data = FileManager.default.contents(atPath: path(name)), data.count <= 64 << 10 else {
             throw ExchangeLineFailure(outcome: .failed("\(key): the file cannot be read"))
         }
         return String(decoding: data, as: UTF8.self)
     }
 
-    private func configuration() throws(ExchangeLineFailure) -> HTTPClient.Configuration {
+    private nonisolated func configuration() throws(ExchangeLineFailure) -> HTTPClient.Configuration {
         var tls = TLSConfiguration.makeClientConfiguration()
         do {
             if !settings.caFile.isEmpty { tls.trustRoots = .file(path(settings.caFile)) }

@@ -74,7 +74,8 @@ package struct FleetContact: Service {
                 contacts[centre.name]
                 ?? Contact(
                     settings: centre.settings,
-                    line: ExchangeLine(centre.settings, folder: folder, pace: LinePace()), beats: Self.beats)
+                    line: ExchangeLine(centre.settings, folder: folder, pace: LinePace(), work: work), beats: Self.beats
+                )
             contact.beats += 1
             let waiting = Dictionary(now.backlog.map { ($0.priority, $0.studies) }, uniquingKeysWith: +)
             if contact.beats >= Self.beats || contact.told != waiting {

@@ -60,6 +60,8 @@ package enum HeldAnswer: Sendable {
 package enum ProofOutcome: Sendable {
     /// It answers later, to the transaction that was asked with (storage commitment on another association).
     case pending
+    /// It is at it, and goes on where it is when it is asked again; others have their turn before.
+    case unfinished
     /// It holds `held`; `missing` are to be sent again. `body` is the answer as given, `words` a sentence for the ledger.
     case answered(held: [String], missing: [String], body: String, words: String)
     /// It gives no proof now: `DeliveryOutcome` says why, as for objects.

@@ -10,18 +10,22 @@ package import Records
 package struct ForwardingDoors: Sendable {
     /// Whether something may leave now: not while the audit trail cannot be written.
     package let isOpen: @Sendable () -> Bool
-    /// The way to a destination; throws what is wrong with its settings.
+    /// The way to a destination; throws what is wrong with its settings. Blocks.
     package let carrier: @Sendable (DestinationRecord, LinePace) throws(ForwardingFailure) -> any Carrier
+    /// What that way depends on beside the settings, as it is now; nil when that cannot be found out. Blocks.
+    package let stamp: @Sendable (DestinationRecord) -> WayStamp?
     /// An object of a study has left.
     package let sent: @Sendable (Parcel) -> Void
 
     package init(
         isOpen: @escaping @Sendable () -> Bool,
         carrier: @escaping @Sendable (DestinationRecord, LinePace) throws(ForwardingFailure) -> any Carrier,
+        stamp: @escaping @Sendable (DestinationRecord) -> WayStamp?,
         sent: @escaping @Sendable (Parcel) -> Void
     ) {
         self.isOpen = isOpen
         self.carrier = carrier
+        self.stamp = stamp
         self.sent = sent
     }
 }
@@ -44,6 +48,7 @@ struct DestinationRunner: Sendable {
     let clock: any Clock<Duration>
     let lanes: LaneState
 
+    /// Blocks.
     init(
         _ destination: DestinationRecord, outbox: Outbox, doors: ForwardingDoors, blocking: BlockingCalls,
         logger: Logger, clock: any Clock<Duration>
@@ -185,6 +190,8 @@ struct DestinationRunner: Sendable {
                     guard let request = try await blocking.run({ try outbox.ask(kind, shipment, of: destination) })
                     else { continue }
                     let outcome = await carrier.prove(request)
+                    // What ended because this ends says nothing of the destination.
+                    if Task.isCancelled { return }
                     try await blocking.run {
                         try outbox.note(outcome, of: request, chance: Double.random(in: 0...1))
                     }

@@ -43,6 +43,7 @@ package struct Forwarder: Service {
     private func follow() async {
         var isFailing = false
         var refreshedAt = ContinuousClock.now
+        var day = ""
         while !Task.isCancelled {
             let began = ContinuousClock.now
             var isMore = false
@@ -50,7 +51,8 @@ package struct Forwarder: Service {
                 let (outbox, book) = (outbox, outbox.book)
                 isMore = try await blocking.run { try book.judge() } == RouteBook.pass
                 if began - refreshedAt > Self.refreshing {
-                    try await blocking.run { try outbox.refresh() }
+                    let before = day
+                    day = try await blocking.run { try outbox.refresh(after: before) }
                     refreshedAt = began
                 }
                 isFailing = false
@@ -66,43 +68,50 @@ package struct Forwarder: Service {
         }
     }
 
-    /// What a runner depends on: with other settings another one takes its place.
+    /// What a runner depends on: with other settings, or another way there, another one takes its place.
     private struct Supply {
         let settings: DestinationSettings
         /// Since when it is this archive.
         let changedAt: Int64
+        let stamp: WayStamp?
         let task: Task<Void, Never>
 
-        init(_ record: DestinationRecord, _ task: Task<Void, Never>) {
+        init(_ record: DestinationRecord, _ stamp: WayStamp?, _ task: Task<Void, Never>) {
             (settings, changedAt) = (record.settings, record.changedAt)
-            self.task = task
+            (self.stamp, self.task) = (stamp, task)
         }
 
         /// Whether the runner, which writes down the key of receipts itself, knows these settings.
-        func knows(_ record: DestinationRecord) -> Bool {
+        func knows(_ record: DestinationRecord, _ now: WayStamp?) -> Bool {
             var other = record.settings
             guard record.changedAt == changedAt else { return false }
             if settings.receiptKey.isEmpty { other.receiptKey = "" }
-            return other == settings
+            return other == settings && (now == nil || stamp == nil || now == stamp)
         }
     }
 
     private func supply() async {
         var running: [String: Supply] = [:]
         while !Task.isCancelled {
-            let outbox = outbox
-            if let known = try? await blocking.run({ try outbox.book.look { try $0.destinations() } }) {
+            let (outbox, doors) = (outbox, doors)
+            let known = try? await blocking.run {
+                try outbox.book.look { try $0.destinations() }.map { ($0, doors.stamp($0)) }
+            }
+            if let known {
+                var former: Set<String> = []
                 for (name, supply) in running {
-                    if let record = known.first(where: { $0.name == name }), supply.knows(record) {
-                        running[name] = Supply(record, supply.task)
+                    if let (record, stamp) = known.first(where: { $0.0.name == name }), supply.knows(record, stamp) {
+                        running[name] = Supply(record, stamp ?? supply.stamp, supply.task)
                         continue
                     }
                     supply.task.cancel()
                     await supply.task.value
                     running[name] = nil
+                    former.insert(name)
                 }
-                for destination in known where running[destination.name] == nil {
-                    running[destination.name] = Supply(destination, start(destination))
+                for (destination, stamp) in known where running[destination.name] == nil {
+                    let task = start(destination, hastens: former.contains(destination.name))
+                    running[destination.name] = Supply(destination, stamp, task)
                 }
             }
             if (try? await clock.sleep(for: .milliseconds(500))) == nil { break }
@@ -111,18 +120,29 @@ package struct Forwarder: Service {
         for supply in running.values { await supply.task.value }
     }
 
-    private func start(_ destination: DestinationRecord) -> Task<Void, Never> {
+    /// - Parameter hastens: the way there is another one than before: it is tried at once.
+    private func start(_ destination: DestinationRecord, hastens: Bool) -> Task<Void, Never> {
         let (outbox, doors, blocking, logger, clock) = (outbox, doors, blocking, logger, clock)
         return Task {
+            let name = destination.name
+            var hastens = hastens
             while !Task.isCancelled {
-                do throws(ForwardingFailure) {
-                    let runner = try DestinationRunner(
-                        destination, outbox: outbox, doors: doors, blocking: blocking, logger: logger, clock: clock)
+                do {
+                    let runner = try await blocking.run {
+                        try DestinationRunner(
+                            destination, outbox: outbox, doors: doors, blocking: blocking, logger: logger, clock: clock)
+                    }
+                    if hastens { try? await blocking.run { try outbox.hasten(name) } }
                     return await runner.run()
                 } catch {
+                    let why = Self.why(error)
                     logger.error(
-                        "a destination cannot be used",
-                        metadata: ["destination": "\(destination.name)", "why": "\(error.sentence)"])
+                        "a destination cannot be used", metadata: ["destination": "\(name)", "why": "\(why)"])
+                    // Who asks why nothing is sent is told.
+                    try? await blocking.run {
+                        try outbox.close(name, after: .unreached(why), chance: Double.random(in: 0...1))
+                    }
+                    hastens = true
                     // A file that is missing now may be there later.
                     if (try? await clock.sleep(for: .seconds(30))) == nil { return }
                 }

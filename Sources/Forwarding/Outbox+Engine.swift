@@ -2,45 +2,54 @@
 
 import Catalog
 import Encounters
-import Records
+package import Records
 import Volumes
 
 extension Outbox {
     /// A new run: whom the last one could not reach is tried at once.
     package func begin() throws(ForwardingFailure) {
-        try book.change(by: "rule") { try $0.records.forgetDestinationWaits() }
-        try refresh()
+        try hasten()
+        try refresh(after: "")
     }
 
-    /// From time to time, and each day: what may not leave is looked at again, for a contract may have begun; and no wait
-    /// outlives a clock that was wrong.
-    func refresh() throws(ForwardingFailure) {
+    /// A line, or every line, is tried at once, but what a person or the other side has stopped.
+    func hasten(_ destination: String? = nil) throws(ForwardingFailure) {
+        try book.change(by: "rule") { try $0.records.forgetDestinationWaits(destination) }
+    }
+
+    /// From time to time: no wait outlives a clock that was wrong. On another day than `day` also what may not leave is looked
+    /// at again, for a contract may have begun.
+    /// - Returns: Today, `yyyymmdd`.
+    @discardableResult
+    package func refresh(after day: String) throws(ForwardingFailure) -> String {
         try book.change(by: "rule") { desk in
-            try desk.records.markRefused()
-            try desk.records.limitWaits(to: Backoff.longest + 60_000_000)
+            let today = LocalTime.day(desk.records.now)
+            if today != day { try desk.records.markRefused() }
+            try desk.records.limitWaits(
+                to: Backoff.longest + 60_000_000, ofLine: DeliveryState.waits.upperBound + 60_000_000)
+            return today
         }
     }
 
     /// What may be sent to a destination now; nothing while its line is closed.
     /// - Parameter onlyStat: nothing but what is urgent.
-    func due(_ destination: String, onlyStat: Bool, limit: Int) throws(ForwardingFailure) -> [ShipmentRecord] {
+    func due(_ destination: String, onlyStat: Bool, limit: Int) throws(ForwardingFailure) -> [Turn] {
         try book.look { records in
-            guard let line = try records.destination(destination), Self.isOpen(line, records.now) else { return [] }
-            let today = String(LocalTime.text(records.now).prefix(8))
-            return try records.dueShipments(destination: destination, limit: limit).filter { shipment in
-                if onlyStat, shipment.priority != .stat { return false }
-                // A contract may end while a study is under way.
-                return SharingPermission.refusal(line.settings, legalBasis: shipment.legalBasis, today: today) == nil
-            }
+            let today = LocalTime.day(records.now)
+            return try records.dueShipments(destination: destination, onlyStat: onlyStat, limit: limit)
+                .map { Turn(due: $0, day: today) }
         }
     }
 
-    /// The shipment that goes first now.
-    func first(_ destination: String, onlyStat: Bool) throws(ForwardingFailure) -> Int64? {
-        try book.look { try $0.firstDueShipment(destination: destination, onlyStat: onlyStat) }
+    /// What is due, and the day: a contract may end while a study is under way.
+    struct Turn: Hashable, Sendable {
+        let due: DueShipment
+        let day: String
+
+        var id: Int64 { due.id }
     }
 
-    func unproven(_ destination: String, limit: Int) throws(ForwardingFailure) -> [ShipmentRecord] {
+    package func unproven(_ destination: String, limit: Int) throws(ForwardingFailure) -> [ShipmentRecord] {
         try book.look { records in
             guard let line = try records.destination(destination), Self.isOpen(line, records.now) else { return [] }
             return try records.unprovenShipments(destination: destination, limit: limit)
@@ -51,18 +60,20 @@ extension Outbox {
         !line.isPaused && !line.isStopped && line.dueAt <= now
     }
 
-    /// What of a shipment is to be sent now. Nil when it may not leave; that is written down.
-    func missing(_ shipment: ShipmentRecord) throws(ForwardingFailure) -> [StoredInstance]? {
-        let contents = try StudyContents(shipment.studyInstanceUID, catalog)
+    /// A shipment, and what of it is to be sent now. Nil when it may not leave; that is written down.
+    func missing(
+        _ id: Int64
+    ) throws(ForwardingFailure) -> (shipment: ShipmentRecord, instances: [StoredInstance])? {
+        let contents = try StudyContents(try book.look { try $0.shipment(id: id).studyInstanceUID }, catalog)
         return try book.change(by: "rule") { desk in
             let records = desk.records
-            let shipment = try records.shipment(id: shipment.id)
+            let shipment = try records.shipment(id: id)
             guard shipment.state == .waiting, !shipment.isHeld else { return nil }
             guard let contents else {
                 try records.setShipment(shipment.id, .withdrawn, answer: "the study is not here any more")
                 return nil
             }
-            let today = String(LocalTime.text(records.now).prefix(8))
+            let today = LocalTime.day(records.now)
             if let settings = try records.destination(shipment.destination)?.settings,
                 let why = SharingPermission.refusal(settings, legalBasis: shipment.legalBasis, today: today)
             {
@@ -76,17 +87,19 @@ extension Outbox {
             let missing = try RouteBook.missing(contents.instances, of: shipment, records)
                 .filter { !later.contains($0.sopInstanceUID) }
             // What made trouble before keeps nothing else waiting.
-            return missing.filter { !troubled.contains($0.sopInstanceUID) }
+            let ordered =
+                missing.filter { !troubled.contains($0.sopInstanceUID) }
                 + missing.filter { troubled.contains($0.sopInstanceUID) }
+            return (shipment, ordered)
         }
     }
 
     /// Everything that could be sent now was: it is sent whole, or something is tried again later.
-    func settle(_ shipment: ShipmentRecord) throws(ForwardingFailure) {
-        let contents = try StudyContents(shipment.studyInstanceUID, catalog)
+    func settle(_ id: Int64) throws(ForwardingFailure) {
+        let contents = try StudyContents(try book.look { try $0.shipment(id: id).studyInstanceUID }, catalog)
         try book.change(by: "rule") { desk in
             let records = desk.records
-            let shipment = try records.shipment(id: shipment.id)
+            let shipment = try records.shipment(id: id)
             guard shipment.state == .waiting else { return }
             guard let contents else {
                 return try records.setShipment(shipment.id, .withdrawn, answer: "the study is not here any more")
@@ -122,10 +135,7 @@ extension Outbox {
         if case .taken = result.outcome {
             // After a power cut a few objects go twice, which a receiver takes as the same: that is worth no sync for each.
             try book.note { records in
-                try records.noteShipped(
-                    instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
-                    octets: instance.place.length, lineOctets: result.lineOctets, isExact: result.isExact,
-                    of: shipment.id)
+                try Self.taken(parcel, lineOctets: result.lineOctets, isExact: result.isExact, records)
                 try Self.reached(shipment.destination, records)
             }
             return true
@@ -152,6 +162,25 @@ extension Outbox {
                 try Self.close(shipment.destination, after: result.outcome, chance: chance, records)
                 return false
             }
+        }
+    }
+
+    /// The destination has an object, in the form that was asked for when it left. Where another one is asked for since, no
+    /// study stays half in the one and half in the other.
+    private static func taken(
+        _ parcel: Parcel, lineOctets: Int64, isExact: Bool, _ records: RecordTransaction
+    ) throws {
+        let (id, instance) = (parcel.shipment.id, parcel.instance)
+        let (was, now) = (parcel.shipment.transform.deidentification, try records.shipment(id: id))
+        if was != now.transform.deidentification, !was.isEmpty {
+            // Under a name of its own, it is nothing of what is asked for now: that is sent whole.
+            return try records.noteLineOctets(lineOctets, of: id)
+        }
+        try records.noteShipped(
+            instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
+            octets: instance.place.length, lineOctets: lineOctets, isExact: isExact, of: id)
+        if was != now.transform.deidentification, now.state == .waiting {
+            try records.refuseShipment(id, cause: "part of it was sent before de-identification was asked for")
         }
     }
 
@@ -202,15 +231,18 @@ extension Outbox {
     }
 
     /// The destination has these already, byte for byte: nothing goes over the line for them.
-    func noteHeld(_ instances: [StoredInstance], of shipment: ShipmentRecord) throws(ForwardingFailure) {
-        if instances.isEmpty { return }
+    /// - Returns: False when the shipment is to leave in another form by now; then nothing is written down.
+    func noteHeld(_ instances: [StoredInstance], of shipment: ShipmentRecord) throws(ForwardingFailure) -> Bool {
         try book.change(by: "rule") { desk in
+            guard try desk.records.shipment(id: shipment.id).transform == shipment.transform else { return false }
+            if instances.isEmpty { return true }
             for instance in instances {
                 try desk.records.noteShipped(
                     instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
                     octets: instance.place.length, lineOctets: 0, isExact: true, of: shipment.id)
             }
             try Self.reached(shipment.destination, desk.records)
+            return true
         }
     }
 }

@@ -47,7 +47,7 @@ extension Outbox {
         guard let destination = try records.destination(shipment.destination) else {
             return "\(start): there is no such destination any more"
         }
-        let today = String(LocalTime.text(records.now).prefix(8))
+        let today = LocalTime.day(records.now)
         if let why = SharingPermission.refusal(destination.settings, legalBasis: shipment.legalBasis, today: today) {
             return "\(start): \(why)"
         }

@@ -60,25 +60,51 @@ package struct Outbox: Sendable {
     private static func permit(
         _ destination: DestinationRecord?, _ legalBasis: String, _ records: RecordTransaction
     ) throws {
-        let today = String(LocalTime.text(records.now).prefix(8))
         guard let settings = destination?.settings,
-            let why = SharingPermission.refusal(settings, legalBasis: legalBasis, today: today)
+            let why = SharingPermission.refusal(
+                settings, legalBasis: legalBasis, today: LocalTime.day(records.now))
         else { return }
         throw EncounterFailure.conflict(reason: "Not sent: \(why)")
+    }
+
+    /// What the rules are asked of a study with, read before the records are changed.
+    private struct Grounds {
+        /// Nil when the study is not here any more.
+        let contents: StudyContents?
+        let peers: [Peer]
+    }
+
+    private func grounds(of id: Int64) throws(ForwardingFailure) -> Grounds {
+        let study = try book.look { try $0.shipment(id: id).studyInstanceUID }
+        return Grounds(contents: try StudyContents(study, catalog), peers: try book.knownPeers())
+    }
+
+    /// A shipment waits again, if it may leave; one of a rule only if the rules let it: they may ask for another form by now
+    /// than it was put with, and than part of it left in.
+    private static func letGo(
+        _ shipment: ShipmentRecord, _ grounds: Grounds, answer: String, _ records: RecordTransaction
+    ) throws {
+        try records.setShipment(shipment.id, .waiting, answer: answer)
+        if !shipment.route.isEmpty, let contents = grounds.contents {
+            try RouteBook.judge(shipment.studyInstanceUID, contents, records, peers: grounds.peers)
+        }
+        let now = try records.shipment(id: shipment.id)
+        if now.state == .refused { throw EncounterFailure.conflict(reason: "Not sent: \(now.cause)") }
+        try permit(try records.destination(now.destination), now.legalBasis, records)
     }
 
     /// Sends everything of a study again, also what the destination has taken. Throws `.conflict` for a study that is not
     /// here, or was given up here: what is known of where it is would be lost.
     package func resend(_ id: Int64, by actor: String) throws(ForwardingFailure) {
-        let contents = try StudyContents(try book.look { try $0.shipment(id: id) }.studyInstanceUID, catalog)
+        let grounds = try grounds(of: id)
         try book.change(by: actor) { desk in
             let shipment = try desk.records.shipment(id: id)
-            guard contents != nil, try !desk.records.isPurged(study: shipment.studyInstanceUID) else {
+            guard grounds.contents != nil, try !desk.records.isPurged(study: shipment.studyInstanceUID) else {
                 throw EncounterFailure.conflict(reason: "Its images are not here: there is nothing to send again")
             }
+            try Self.letGo(shipment, grounds, answer: "\(actor) asked for all of it again", desk.records)
             let taken = try desk.records.shipped(id).map(\.sopInstanceUID)
             try desk.records.forgetShipped(taken, of: id)
-            try desk.records.setShipment(id, .waiting, answer: "\(actor) asked for all of it again")
             try desk.records.hastenShipments(destination: shipment.destination, id: id)
         }
     }
@@ -101,14 +127,12 @@ package struct Outbox: Sendable {
 
     /// Tries a shipment again at once, and its destination.
     package func retry(_ id: Int64, by actor: String) throws(ForwardingFailure) {
+        let grounds = try grounds(of: id)
         try book.change(by: actor) { desk in
             let shipment = try desk.records.shipment(id: id)
             switch shipment.state {
             case .waiting, .sent: break
-            case .refused, .dropped:
-                try Self.permit(
-                    try desk.records.destination(shipment.destination), shipment.legalBasis, desk.records)
-                try desk.records.setShipment(id, .waiting, answer: "")
+            case .refused, .dropped: try Self.letGo(shipment, grounds, answer: "", desk.records)
             case .committed, .withdrawn:
                 throw EncounterFailure.conflict(
                     reason: "This shipment is \(shipment.state.rawValue); nothing is left to send")

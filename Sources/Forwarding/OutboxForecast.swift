@@ -22,10 +22,13 @@ package enum OutboxForecast {
         guard octets > 0 else { return now }
         var left = Double(octets)
         let share = max(pace?.lineShare ?? 1, 0.001)
+        // Every day has as many minutes: there is no daylight saving.
+        let first = LocalTime.minuteOfWeek(now)
+        let week = (0..<7 * 1_440).map { timetable.allowance(day: $0 / 1_440, minute: $0 % 1_440) }
         for minute in 0..<horizon {
             let at = now + Int64(minute) * 60_000_000
             let rate: Double
-            switch allowance(timetable, at: at) {
+            switch week[(first + minute) % week.count] {
             case .closed, .stat: continue
             case .all:
                 guard let pace else { return nil }
@@ -44,9 +47,8 @@ package enum OutboxForecast {
 
     /// What the timetable allows at an instant.
     package static func allowance(_ timetable: Timetable, at instant: Int64) -> Timetable.Allowance {
-        let time = Array(LocalTime.text(instant))
-        let (hour, minute) = (Int(String(time[8..<10])) ?? 0, Int(String(time[10..<12])) ?? 0)
-        return timetable.allowance(day: LocalTime.weekday(instant), minute: hour * 60 + minute)
+        let minute = LocalTime.minuteOfWeek(instant)
+        return timetable.allowance(day: minute / 1_440, minute: minute % 1_440)
     }
 }
 

@@ -9,6 +9,8 @@ package actor ParcelQueue {
     /// A shipment whose turn has come.
     private struct Load {
         let shipment: ShipmentRecord
+        /// As it was when it was listed.
+        let turn: Outbox.Turn
         let forms: Set<ObjectForm>
         /// What is to be sent, the next at the end.
         var remaining: [StoredInstance]
@@ -36,56 +38,65 @@ package actor ParcelQueue {
     /// The next object; nil while there is nothing to send now.
     package func next(onlyStat: Bool) async throws -> Parcel? {
         let (outbox, destination) = (outbox, destination)
-        let first = try await blocking.run { try outbox.first(destination, onlyStat: onlyStat) }
+        let first = try await blocking.run { try outbox.due(destination, onlyStat: onlyStat, limit: 1).first }
         guard let first else {
             loads = loads.filter { $0.value.underWay > 0 }
             return nil
         }
         // Most of the time it is the one that is being sent.
-        if let shipment = loads[first]?.shipment, !busy.contains(first), let parcel = take(shipment) { return parcel }
+        if !busy.contains(first.id), let parcel = take(first) { return parcel }
         let due = try await blocking.run {
             try outbox.due(destination, onlyStat: onlyStat, limit: Self.mostLoads)
         }
         let names = Set(due.map(\.id))
         // Held, dropped or postponed meanwhile: listed anew when it is due again.
         loads = loads.filter { names.contains($0.key) || $0.value.underWay > 0 }
-        for shipment in due where !busy.contains(shipment.id) {
-            if loads[shipment.id] == nil {
-                guard try await load(shipment) else { return nil }
+        for turn in due where !busy.contains(turn.id) {
+            if let load = loads[turn.id], load.turn != turn {
+                // It is to leave otherwise, or not at all: listed anew once what is on its way has arrived.
+                if load.underWay > 0 { continue }
+                loads[turn.id] = nil
             }
-            if let parcel = take(shipment) { return parcel }
-            try await settle(shipment)
+            if loads[turn.id] == nil {
+                guard try await load(turn) else { return nil }
+            }
+            if let parcel = take(turn) { return parcel }
+            try await settle(turn.id)
         }
         return nil
     }
 
     /// In place: a copy of a load would copy the list of a whole study for each object.
-    private func take(_ shipment: ShipmentRecord) -> Parcel? {
-        guard let instance = loads[shipment.id]?.remaining.popLast() else { return nil }
-        loads[shipment.id]?.underWay += 1
-        return Parcel(shipment: shipment, instance: instance, forms: loads[shipment.id]?.forms ?? [])
+    private func take(_ turn: Outbox.Turn) -> Parcel? {
+        guard let shipment = loads[turn.id]?.shipment, loads[turn.id]?.turn == turn,
+            let instance = loads[turn.id]?.remaining.popLast()
+        else { return nil }
+        loads[turn.id]?.underWay += 1
+        return Parcel(shipment: shipment, instance: instance, forms: loads[turn.id]?.forms ?? [])
     }
 
     /// Lists what of a shipment is missing there. False when the line is lost.
-    private func load(_ shipment: ShipmentRecord) async throws -> Bool {
-        busy.insert(shipment.id)
-        defer { busy.remove(shipment.id) }
+    private func load(_ turn: Outbox.Turn) async throws -> Bool {
+        busy.insert(turn.id)
+        defer { busy.remove(turn.id) }
         let outbox = outbox
-        guard var missing = try await blocking.run({ try outbox.missing(shipment) }) else { return true }
+        guard let listed = try await blocking.run({ try outbox.missing(turn.id) }) else { return true }
+        let shipment = listed.shipment
+        var missing = listed.instances
         switch await carrier.held(of: shipment, missing) {
         case .unknown: break
         case .held(let held):
             let there = missing.filter { held.contains($0.sopInstanceUID) }
             missing.removeAll { held.contains($0.sopInstanceUID) }
-            try await blocking.run { try outbox.noteHeld(there, of: shipment) }
+            guard try await blocking.run({ try outbox.noteHeld(there, of: shipment) }) else { return true }
         case .failed(let why):
             guard !Task.isCancelled else { return false }
             let destination = destination
             try await blocking.run { try outbox.close(destination, after: why, chance: Double.random(in: 0...1)) }
             return false
         }
-        loads[shipment.id] = Load(
-            shipment: shipment,
+        loads[turn.id] = Load(
+            shipment: shipment, turn: turn,
             forms: Set(
                 missing.map { ObjectForm(sopClassUID: $0.sopClassUID, transferSyntaxUID: $0.transferSyntaxUID) }),
             remaining: missing.reversed())
@@ -93,13 +104,13 @@ package actor ParcelQueue {
     }
 
     /// All of its objects are gone from the list.
-    private func settle(_ shipment: ShipmentRecord) async throws {
-        guard let load = loads[shipment.id], load.remaining.isEmpty, load.underWay == 0 else { return }
-        busy.insert(shipment.id)
-        defer { busy.remove(shipment.id) }
-        loads[shipment.id] = nil
+    private func settle(_ id: Int64) async throws {
+        guard let load = loads[id], load.remaining.isEmpty, load.underWay == 0 else { return }
+        busy.insert(id)
+        defer { busy.remove(id) }
+        loads[id] = nil
         let outbox = outbox
-        try await blocking.run { try outbox.settle(shipment) }
+        try await blocking.run { try outbox.settle(id) }
     }
 
     /// What became of an object. Durable when this returns.

@@ -3,7 +3,7 @@
 import Catalog
 import DICOMCore
 import Encounters
-import Records
+package import Records
 
 /// An answer to a request for storage commitment that came on an association of the peer's own (PS3.4 J.3.3).
 package struct CommitmentAnswer: Hashable, Sendable {
@@ -22,12 +22,18 @@ package struct CommitmentAnswer: Hashable, Sendable {
 }
 
 extension Outbox {
-    /// How long an answer to a request for storage commitment is waited for before it is asked again, in microseconds.
-    static let patience: Int64 = 3_600_000_000
+    /// How long an answer to a request for storage commitment is waited for before it is asked again, in microseconds: an
+    /// hour, twice as long with every time, a day at most.
+    static func patience(after times: Int) -> Int64 {
+        min(3_600_000_000 << Int64(min(max(times, 0), 5)), Backoff.longest)
+    }
+
+    /// Before a destination that is at it is asked how far it is, in microseconds.
+    private static let glance: Int64 = 2_000_000
 
     /// Writes down that proof is asked for, and says of what. Nil when there is nothing to prove, or the destination leads to
     /// another archive by now.
-    func ask(
+    package func ask(
         _ kind: ReceiptRecord.Kind, _ shipment: ShipmentRecord, of destination: DestinationRecord
     ) throws(ForwardingFailure) -> ProofRequest? {
         let contents = try StudyContents(shipment.studyInstanceUID, catalog)
@@ -35,12 +41,11 @@ extension Outbox {
             (contents?.instances ?? []).map { ($0.sopInstanceUID, $0.sopClassUID) },
             uniquingKeysWith: { first, _ in first })
         return try book.change(by: "rule") { desk in
-            let year: Int64 = 366 * 86_400_000_000
             guard try desk.records.destination(destination.name)?.changedAt == destination.changedAt else { return nil }
             if !shipment.transform.deidentification.isEmpty {
                 // Other objects under other names: nothing of these is there to be proven.
                 try desk.records.postponeShipment(
-                    shipment.id, until: desk.records.now + year, answer: "sent de-identified", isRefused: false)
+                    shipment.id, until: RecordTransaction.never, answer: "sent de-identified", isRefused: false)
                 return nil
             }
             let objects = try desk.records.shipped(shipment.id).compactMap { shipped in
@@ -51,7 +56,7 @@ extension Outbox {
             }
             if objects.isEmpty {
                 try desk.records.postponeShipment(
-                    shipment.id, until: desk.records.now + year, answer: "it was deleted here before it was proven",
+                    shipment.id, until: RecordTransaction.never, answer: "it was deleted here before it was proven",
                     isRefused: false)
                 return nil
             }
@@ -64,15 +69,18 @@ extension Outbox {
     }
 
     /// Writes down what came of a request.
-    func note(_ outcome: ProofOutcome?, of request: ProofRequest, chance: Double) throws(ForwardingFailure) {
+    package func note(_ outcome: ProofOutcome?, of request: ProofRequest, chance: Double) throws(ForwardingFailure) {
         switch outcome {
         case nil:
-            // It gives no proof: sent is the end. Not asked again before a year is over.
-            try postpone(request.shipment, by: 366 * 86_400_000_000, "the destination gives no proof")
+            // It gives no proof of what leaves in this form: sent is the end.
+            try postpone(request.shipment, by: nil, "the destination gives no proof")
         case .pending:
             // The answer may have come by itself meanwhile, and what it called missing may be sent again already.
             let isOpen = try book.look { try $0.receipt(transactionUID: request.transactionUID)?.answeredAt == nil }
-            if isOpen { try postpone(request.shipment, by: Self.patience, "asked for proof") }
+            let wait = Self.patience(after: request.shipment.refusals)
+            if isOpen { try postpone(request.shipment, by: wait, "asked for proof", isRefused: true) }
+        case .unfinished:
+            try postpone(request.shipment, by: Self.glance, "the destination is reading it again")
         case .answered(let held, let missing, let body, let words):
             try answered(request.transactionUID, held: held, missing: missing, body: body, words: words)
         case .failed(let why):
@@ -82,13 +90,15 @@ extension Outbox {
         }
     }
 
+    /// - Parameter wait: nil: for good.
     private func postpone(
-        _ shipment: ShipmentRecord, by wait: Int64, _ words: String, isRefused: Bool = false
+        _ shipment: ShipmentRecord, by wait: Int64?, _ words: String, isRefused: Bool = false
     ) throws(ForwardingFailure) {
         try book.change(by: "rule") { desk in
             guard try desk.records.shipment(id: shipment.id).state == .sent else { return }
             try desk.records.postponeShipment(
-                shipment.id, until: desk.records.now + wait, answer: words, isRefused: isRefused)
+                shipment.id, until: wait.map { desk.records.now + $0 } ?? RecordTransaction.never, answer: words,
+                isRefused: isRefused)
         }
     }
 

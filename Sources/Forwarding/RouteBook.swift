@@ -66,7 +66,7 @@ package struct RouteBook: Sendable {
         return marked.count
     }
 
-    private static func judge(
+    static func judge(
         _ uid: String, _ contents: StudyContents?, _ records: RecordTransaction, peers: [Peer]
     ) throws {
         let known = try records.shipments(study: uid)
@@ -123,7 +123,7 @@ package struct RouteBook: Sendable {
             // Its rule is gone or switched off: nothing more of it is sent.
             guard try records.routes().contains(where: { $0.name == known.route && $0.isOn }) else { return }
         }
-        let today = String(LocalTime.text(records.now).prefix(8))
+        let today = LocalTime.day(records.now)
         if next.state == .waiting, let settings,
             let why = SharingPermission.refusal(settings, legalBasis: next.legalBasis, today: today)
         {
@@ -169,7 +169,7 @@ package struct RouteBook: Sendable {
     ) throws -> [RouteVerdict] {
         let traits = try contents.traits(records, peers: peers)
         let isUrgent = traits.values[.priority]?.contains("STAT") ?? false
-        let today = String(LocalTime.text(records.now).prefix(8))
+        let today = LocalTime.day(records.now)
         return try records.routes().map { route in
             let settings = route.settings
             let own = ShipmentRecord.Priority(word: settings.priority) ?? .normal
@@ -219,10 +219,41 @@ package struct RouteBook: Sendable {
     package func put(
         destination name: String, _ settings: DestinationSettings, by actor: String
     ) throws(ForwardingFailure) {
-        try Self.check(settings)
+        try change(destination: name, by: actor) { $0 = settings }
+    }
+
+    /// Adds a destination, or changes of one that is there what is to be changed: what the engine learns of it meanwhile is
+    /// not lost.
+    /// - Parameter body: is given the settings as they are, new ones where there is no such destination.
+    package func change(
+        destination name: String, by actor: String,
+        _ body: (inout DestinationSettings) throws(EncounterFailure) -> Void
+    ) throws(ForwardingFailure) {
         try change(by: actor) { desk in
-            try desk.records.putDestination(name, settings)
+            let known = try desk.records.destination(name)
+            var settings = known?.settings ?? DestinationSettings()
+            try body(&settings)
+            do throws(ForwardingFailure) { try Self.check(settings) } catch {
+                guard case .invalid(let field, let reason) = error else {
+                    throw EncounterFailure.conflict(reason: error.sentence)
+                }
+                throw EncounterFailure.invalid(field: field, reason: reason)
+            }
+            try desk.records.putDestination(known?.name ?? name, settings)
             try desk.records.markRefused(destination: name)
+        }
+    }
+
+    /// The key of a destination's receipts is learnt anew at the next contact, also where the configuration file says what
+    /// the destination is: the key never stood there.
+    package func forgetReceiptKey(destination name: String, by actor: String) throws(ForwardingFailure) {
+        try change(by: actor) { desk in
+            guard let known = try desk.records.destination(name) else {
+                throw EncounterFailure.unknown(what: "destination")
+            }
+            var settings = known.settings
+            settings.receiptKey = ""
+            try desk.records.putDestination(known.name, settings)
         }
     }
 
@@ -250,7 +281,7 @@ package struct RouteBook: Sendable {
     }
 
     /// Peers of the records and of the configuration; the latter by name only.
-    private func knownPeers() throws(ForwardingFailure) -> [Peer] {
+    func knownPeers() throws(ForwardingFailure) -> [Peer] {
         do throws(RecordsError) { return try encounters.records.peers() } catch {
             throw ForwardingFailure(.records(error))
         }

@@ -3,6 +3,7 @@
 import Access
 import Archive
 import ArgumentParser
+import Encounters
 import Forwarding
 import Records
 
@@ -131,9 +132,7 @@ extension DestinationCommand {
                 if try book.destinations().contains(where: { $0.name.lowercased() == name.lowercased() }) {
                     throw CannotBegin("\(name) is there already; phim destination change alters it")
                 }
-                var settings = DestinationSettings()
-                reached.apply(to: &settings)
-                return try archive.put(name, settings)
+                return try archive.change(name) { reached.apply(to: &$0) }
             }
             if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
         }
@@ -152,11 +151,14 @@ extension DestinationCommand {
         func run() throws {
             let report = try options.withArchive { archive in
                 let known = try archive.routeBook.destination(name)
+                var wished = known.settings
+                reached.apply(to: &wished)
+                if forgetReceiptKey, wished == known.settings { return try archive.forgetReceiptKey(known.name) }
                 try archive.routeBook.demandOwn(destination: name)
-                var settings = known.settings
-                reached.apply(to: &settings)
-                if forgetReceiptKey { settings.receiptKey = "" }
-                return try archive.put(known.name, settings)
+                return try archive.change(known.name) { settings in
+                    reached.apply(to: &settings)
+                    if forgetReceiptKey { settings.receiptKey = "" }
+                }
             }
             if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
         }
@@ -275,12 +277,28 @@ extension DestinationCommand {
 }
 
 extension OpenArchive {
-    fileprivate func put(_ name: String, _ settings: DestinationSettings) throws -> DestinationReport {
-        if settings.way == .dimse { _ = try peer(named: settings.peer) }
-        try routeBook.put(destination: name, settings, by: Author.terminal.account)
+    fileprivate func change(
+        _ name: String, _ body: (inout DestinationSettings) -> Void
+    ) throws -> DestinationReport {
+        let peers = try peerNames
+        try routeBook.change(destination: name, by: Author.terminal.account) { settings throws(EncounterFailure) in
+            body(&settings)
+            let peer = settings.peer.lowercased()
+            guard settings.way != .dimse || peers.contains(where: { $0.lowercased() == peer }) else {
+                throw .invalid(
+                    field: "peer",
+                    reason: "there is no peer \(settings.peer); phim peer list shows those there are")
+            }
+        }
         let report = DestinationReport(try routeBook.destination(name), now: records.now())
         noteOperator(.administer, detail: "destination \(report.name) is \(report.way) \(report.place)")
         return report
+    }
+
+    fileprivate func forgetReceiptKey(_ name: String) throws -> DestinationReport {
+        try routeBook.forgetReceiptKey(destination: name, by: Author.terminal.account)
+        noteOperator(.administer, detail: "destination \(name): the key of its receipts is forgotten")
+        return DestinationReport(try routeBook.destination(name), now: records.now())
     }
 
     /// Stops or restarts what goes to a destination.

@@ -151,6 +151,8 @@ extension RecordTransaction {
             """, [name, isReached, now])
     }
 
-    /// Waits of an earlier run are over; what was stopped stays so.
-    package func forgetDestinationWaits() throws { try run("UPDATE destination SET dueAt = 0 WHERE isStopped = 0", []) }
+    /// The line, or every line, is tried again at once; what was stopped stays so.
+    package func forgetDestinationWaits(_ name: String? = nil) throws {
+        try run("UPDATE destination SET dueAt = 0 WHERE isStopped = 0 AND (?1 IS NULL OR name = ?1)", [name])
+    }
 }

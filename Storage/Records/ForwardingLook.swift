@@ -11,7 +11,7 @@ extension RecordTransaction {
         try run(
             """
             INSERT INTO forwardingLook (studyInstanceUID, marks, dueAt) VALUES (?, 1, ?)
-            ON CONFLICT (studyInstanceUID) DO UPDATE SET marks = marks + 1
+            ON CONFLICT (studyInstanceUID) DO UPDATE SET marks = marks + 1, dueAt = min(dueAt, excluded.dueAt)
             """, [uid, now + Self.grace])
     }
 
@@ -22,7 +22,7 @@ extension RecordTransaction {
             INSERT INTO forwardingLook (studyInstanceUID, marks, dueAt)
             SELECT DISTINCT studyInstanceUID, 1, ?1 FROM shipment
             WHERE state = 'refused' AND (?2 IS NULL OR destination = ?2)
-            ON CONFLICT (studyInstanceUID) DO UPDATE SET marks = marks + 1
+            ON CONFLICT (studyInstanceUID) DO UPDATE SET marks = marks + 1, dueAt = min(dueAt, excluded.dueAt)
             """, [now, destination])
     }
 

@@ -133,8 +133,10 @@ extension RecordTransaction {
 
     /// How many shipments there are in a state; of one destination, or of all.
     package func shipmentCount(state: ShipmentRecord.State, destination: String = "") throws -> Int {
-        let select = "SELECT count(*) AS count FROM shipment WHERE state = ?1 AND (?2 = '' OR destination = ?2)"
-        return try row(select, [state.rawValue, destination])?["count"] ?? 0
+        // The state stands in the words, so that its own index is used.
+        let select = "SELECT count(*) AS count FROM shipment WHERE state = '\(state.rawValue)'"
+        if destination.isEmpty { return try row(select)?["count"] ?? 0 }
+        return try row("\(select) AND destination = ?", [destination])?["count"] ?? 0
     }
 }
 

@@ -71,10 +71,18 @@ package struct StationRecord: Hashable, Sendable {
 }
 
 extension RecordTransaction {
-    /// A proof is asked for.
+    /// Questions of one shipment that are remembered while they are not answered: the last one and those before it.
+    private static let mostUnanswered = 4
+
+    /// A proof is asked for. Questions of long ago that nobody answered are forgotten.
     package func askReceipt(
         _ kind: ReceiptRecord.Kind, transactionUID: String, instances: Int, of shipment: Int64
     ) throws {
+        try run(
+            """
+            DELETE FROM receipt WHERE shipment = ?1 AND answeredAt IS NULL AND id <= (
+                SELECT id FROM receipt WHERE shipment = ?1 AND answeredAt IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?2)
+            """, [shipment, Self.mostUnanswered - 1])
         _ = try insert(
             "INSERT INTO receipt (shipment, kind, transactionUID, askedAt, instances) VALUES (?, ?, ?, ?, ?)",
             [shipment, kind.rawValue, transactionUID, now, instances])

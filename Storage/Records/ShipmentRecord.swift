@@ -102,6 +102,23 @@ package struct NewShipment: Hashable, Sendable {
     }
 }
 
+/// A shipment that is due, and what it is sent under as that stands now: where any of it changed, what was listed before
+/// counts no more.
+package struct DueShipment: Hashable, Sendable {
+    package let id: Int64
+    private let legalBasis: String
+    /// As they are written down: equal values are equal text.
+    private let transform: String
+    private let destination: String
+
+    init(_ row: Row) {
+        id = row["id"]
+        legalBasis = row["legalBasis"]
+        transform = row["transform"]
+        destination = row["body"]
+    }
+}
+
 /// What waits for a destination in one class of urgency.
 package struct OutboxBacklog: Hashable, Sendable {
     package let destination: String
@@ -168,34 +185,28 @@ extension RecordTransaction {
         return try rows(select, [id, state?.rawValue, destination, limit]).map(ShipmentRecord.init)
     }
 
-    /// What a destination is sent next: the most urgent first, in a class what a person put first, then the smallest.
-    package func dueShipments(destination: String, limit: Int) throws -> [ShipmentRecord] {
+    /// What a destination is sent next: the most urgent first, in a class what a person put first, then the smallest. Nothing
+    /// while its line is closed. The first of it is one look into an index, asked for every object.
+    /// - Parameter onlyStat: nothing but what is urgent.
+    package func dueShipments(destination: String, onlyStat: Bool, limit: Int) throws -> [DueShipment] {
         let select = """
-            SELECT * FROM shipment WHERE destination = ? AND state = 'waiting' AND isHeld = 0 AND dueAt <= ?
-            ORDER BY priority, rank, octets, id LIMIT ?
-            """
-        return try rows(select, [destination, now, limit]).map(ShipmentRecord.init)
-    }
-
-    /// The number of what goes first of all that is due there; nil when nothing is, or when the line is closed. One look into
-    /// an index, asked for every object.
-    package func firstDueShipment(destination: String, onlyStat: Bool) throws -> Int64? {
-        let select = """
-            SELECT shipment.id FROM shipment JOIN destination ON destination.name = shipment.destination
+            SELECT shipment.id, legalBasis, transform, body
+            FROM shipment JOIN destination ON destination.name = shipment.destination
             WHERE shipment.destination = ?1 AND state = 'waiting' AND isHeld = 0 AND shipment.dueAt <= ?2
                 AND isPaused = 0 AND isStopped = 0 AND destination.dueAt <= ?2 AND (?3 = 0 OR priority = 0)
-            ORDER BY priority, rank, shipment.octets, shipment.id LIMIT 1
+            ORDER BY priority, rank, shipment.octets, shipment.id LIMIT ?4
             """
-        return try row(select, [destination, now, onlyStat])?[0]
+        return try rows(select, [destination, now, onlyStat, limit]).map(DueShipment.init)
     }
 
-    /// Sent, and to be proven now.
+    /// Sent, and to be proven now: what is due since the shortest time, and last what is due the longest. Many that are never
+    /// answered keep no new one waiting, and are not forgotten.
     package func unprovenShipments(destination: String, limit: Int) throws -> [ShipmentRecord] {
-        let select = """
-            SELECT * FROM shipment WHERE destination = ? AND state = 'sent' AND isHeld = 0 AND dueAt <= ?
-            ORDER BY dueAt LIMIT ?
-            """
-        return try rows(select, [destination, now, limit]).map(ShipmentRecord.init)
+        let select = "SELECT * FROM shipment WHERE destination = ? AND state = 'sent' AND isHeld = 0 AND dueAt <= ?"
+        let newest = try rows("\(select) ORDER BY dueAt DESC LIMIT ?", [destination, now, max(1, limit - 1)])
+            .map(ShipmentRecord.init)
+        let oldest = try rows("\(select) ORDER BY dueAt LIMIT 1", [destination, now]).map(ShipmentRecord.init)
+        return newest + oldest.filter { old in !newest.contains { $0.id == old.id } }
     }
 
     /// Another state, with what is said of it.
@@ -234,11 +245,22 @@ extension RecordTransaction {
             [dueAt, answer, isRefused ? 1 : 0, id])
     }
 
+    /// When a shipment is due of which nothing is ever asked.
+    package static let never = Int64.max
+
     /// No wait is longer than this from now, in microseconds: a clock that was wrong and was set back stops nothing.
-    package func limitWaits(to most: Int64) throws {
+    /// - Parameters:
+    ///   - most: of one object, of a proof, of an order's earlier studies.
+    ///   - line: of a whole line, and of a study that the rules are to look at.
+    package func limitWaits(to most: Int64, ofLine line: Int64) throws {
         try run("UPDATE shipment SET dueAt = ?1 WHERE state = 'waiting' AND dueAt > ?1 + ?2", [now, most])
+        try run(
+            "UPDATE shipment SET dueAt = ?1 WHERE state = 'sent' AND dueAt > ?1 + ?2 AND dueAt < ?3",
+            [now, most, Self.never])
         try run("UPDATE unshipped SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, most])
-        try run("UPDATE destination SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, most])
+        try run("UPDATE priorFetch SET dueAt = ?1 WHERE state = 'waiting' AND dueAt > ?1 + ?2", [now, most])
+        try run("UPDATE destination SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, line])
+        try run("UPDATE forwardingLook SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, line])
     }
 
     /// What a person says of its turn; nil leaves what is.

@@ -160,6 +160,31 @@ struct DeclaredTests {
         #expect(try station.book.destinations().map(\.isFromFile) == [false, false])
     }
 
+    @Test("The key of receipts is forgotten where another archive is meant, or on purpose; not by another change")
+    func receiptKey() throws {
+        let station = try Station()
+        func key() throws -> String { try station.book.destination("a").settings.receiptKey }
+        func learn() throws { try station.book.change(destination: "A", by: "t") { $0.receiptKey = "key" } }
+        try station.book.declare([destination("a")], [])
+        try learn()
+        try station.book.declare([destination("a")], [])
+        try station.book.change(destination: "a", by: "t") { $0.lanes = 3 }
+        #expect(try key() == "key")
+        try station.book.forgetReceiptKey(destination: "A", by: "t")
+        #expect(try key() == "" && station.book.destinations().map(\.isFromFile) == [true])
+        try learn()
+        var moved = destination("b").settings
+        moved.lanes = 3
+        try station.book.declare([DeclaredDestination(name: "a", settings: moved)], [])
+        #expect(try key() == "")
+        #expect(throws: ForwardingFailure.unknown(what: "destination")) {
+            try station.book.forgetReceiptKey(destination: "nobody", by: "t")
+        }
+        #expect(throws: ForwardingFailure.invalid(field: "lanes", reason: "1 to 16")) {
+            try station.book.change(destination: "a", by: "t") { $0.lanes = 99 }
+        }
+    }
+
     @Test("All or nothing: a rule that leads nowhere leaves everything as it was")
     func nowhere() throws {
         let station = try Station()

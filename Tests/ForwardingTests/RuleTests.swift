@@ -164,6 +164,56 @@ struct ProofTests {
         #expect(try await station.drain(far) == ["1.1.1.2"])
     }
 
+    @Test("Who never answers is asked less and less often, and leaves few traces")
+    func silence() async throws {
+        let (station, _, _) = try await sent()
+        let centre = try #require(try station.encounters.look { try $0.destination("centre") })
+        var waits: [Int64] = []
+        for _ in 0..<8 {
+            let shipment = try #require(try station.outbox.unproven("centre", limit: 4).first)
+            let request = try #require(try station.outbox.ask(.commitment, shipment, of: centre))
+            try station.outbox.note(.pending, of: request, chance: 0)
+            let now = station.encounters.records.now()
+            waits.append(try #require(try station.shipment("1.1")).dueAt - now)
+            #expect(try station.outbox.unproven("centre", limit: 4).isEmpty)
+            station.pass(waits[waits.count - 1] / 1_000_000 + 1)
+        }
+        let hours = waits.map { ($0 + 1_800_000_000) / 3_600_000_000 }
+        #expect(hours == [1, 2, 4, 8, 16, 24, 24, 24])
+        let shipment = try #require(try station.shipment("1.1"))
+        let receipts = try station.encounters.look { try $0.receipts(ofShipment: shipment.id) }
+        #expect(receipts.count == 4)
+        // The last question may still be answered, however late.
+        try station.outbox.committed(
+            CommitmentAnswer(
+                transactionUID: try #require(receipts.first).transactionUID, held: ["1.1.1.1", "1.1.1.2"],
+                failed: [:]), by: ["centre"])
+        #expect(try station.shipment("1.1")?.state == .committed)
+    }
+
+    @Test("Many that are not answered keep no new proof waiting, and the oldest of them has its turn")
+    func turns() async throws {
+        let (station, far) = (try Station(), FarEnd())
+        try station.destination { $0.commits = true }
+        try station.route()
+        for number in 1...10 {
+            try station.receive("1.\(number)")
+            _ = try await station.drain(far)
+            station.pass(60)
+        }
+        let due = try station.outbox.unproven("centre", limit: 4).map(\.studyInstanceUID)
+        #expect(due == ["1.10", "1.9", "1.8", "1.1"])
+        // A centre that is at it is asked again soon, after others.
+        let shipment = try #require(try station.shipment("1.10"))
+        let centre = try #require(try station.encounters.look { try $0.destination("centre") })
+        let request = try #require(try station.outbox.ask(.signature, shipment, of: centre))
+        try station.outbox.note(.unfinished, of: request, chance: 0)
+        #expect(try station.outbox.unproven("centre", limit: 4).first?.studyInstanceUID == "1.9")
+        station.pass(3)
+        let again = try #require(try station.outbox.unproven("centre", limit: 4).first)
+        #expect(again.studyInstanceUID == "1.10" && again.refusals == 0)
+    }
+
     @Test("The records refuse a purge without proof of everything, and before its time")
     func purge() async throws {
         let (station, _, shipment) = try await sent()

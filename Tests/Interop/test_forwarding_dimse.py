@@ -109,6 +109,29 @@ def test_to_another_phim_which_commits(make_archive, tmp_path):
     assert forwarding.data_sets(sender) == forwarding.data_sets(receiver)
 
 
+def test_a_peer_that_moves_is_followed_and_one_that_is_removed_gets_nothing(archive, tmp_path):
+    with dcmtk.StoreSCP(tmp_path / "old", "+xa") as old, dcmtk.StoreSCP(tmp_path / "new", "+xa") as new:
+        forwarding.to_peer(archive, "scp", old.port, old.aet)
+        forwarding.route(archive, "all", "scp")
+        first = imported(archive, tmp_path / "1", instances=2)
+        forwarding.wait_for(archive, first.uid, "sent", "scp")
+        archive.run("peer", "remove", "scp")
+        eventually(lambda: "there is no peer scp" in archive.run("destination", "show", "scp").stdout)
+        second = imported(archive, tmp_path / "2", instances=2)
+        eventually(lambda: "there is no peer scp" in forwarding.explain(archive, second.uid))
+        archive.run("peer", "add", "scp", "--ae-title", new.aet, "--host", "127.0.0.1", "--port", new.port)
+        forwarding.wait_for(archive, second.uid, "sent", "scp")
+        assert (len(old.files()), len(new.files())) == (2, 2)
+
+        # By TLS from now on: that peer speaks none, and hears nothing in plain text.
+        archive.run("peer", "remove", "scp")
+        eventually(lambda: "there is no peer scp" in archive.run("destination", "show", "scp").stdout)
+        archive.run("peer", "add", "scp", "--ae-title", new.aet, "--host", "127.0.0.1", "--port", new.port, "--tls")
+        third = imported(archive, tmp_path / "3", instances=2)
+        eventually(lambda: "nothing gets through" in forwarding.explain(archive, third.uid))
+        assert len(new.files()) == 2
+
+
 def test_one_object_that_is_refused_holds_up_no_other(archive, tmp_path):
     made = synthetic.study(tmp_path / "study", instances=6)
     refused = made.instances[2]

@@ -54,9 +54,10 @@ extension RouteBook {
             }
             for destination in destinations {
                 var settings = destination.settings
-                // By which the receipts of an archive are known was learnt at the first contact; another has another.
-                let known = try records.destination(destination.name)?.settings
-                if let known, known.url == settings.url { settings.receiptKey = known.receiptKey }
+                // By which the receipts of an archive are known was learnt at the first contact; another archive has another.
+                if let known = try records.destination(destination.name)?.settings, known.url == settings.url {
+                    settings.receiptKey = known.receiptKey
+                }
                 try records.putDestination(destination.name, settings)
                 try records.markDestination(destination.name, isFromFile: true)
             }

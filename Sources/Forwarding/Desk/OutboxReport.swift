@@ -121,7 +121,8 @@ package struct ShipmentReport: Encodable, Sendable {
         refusals = shipment.refusals
         answer = shipment.answer
         createdAt = LocalTime.text(shipment.createdAt)
-        dueAt = [.waiting, .sent].contains(shipment.state) ? LocalTime.text(shipment.dueAt) : nil
+        let isDue = [.waiting, .sent].contains(shipment.state) && shipment.dueAt < RecordTransaction.never
+        dueAt = isDue ? LocalTime.text(shipment.dueAt) : nil
         sentAt = shipment.sentAt.map(LocalTime.text)
         committedAt = shipment.committedAt.map(LocalTime.text)
         proof = some(shipment.proof)

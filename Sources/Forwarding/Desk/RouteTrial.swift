@@ -37,7 +37,7 @@ extension RouteBook {
         do {
             peers = try encounters.records.peers()
             let first = encounters.records.now() - Int64(days) * 86_400_000_000
-            uids = try newest(since: String(LocalTime.text(first).prefix(8)), limit: limit + 1)
+            uids = try newest(since: LocalTime.day(first), limit: limit + 1)
         } catch { throw .unavailable(reason: "The catalogue cannot be read now") }
         var (looked, fit, instances, bytes) = (0, 0, 0, Int64(0))
         var byModality: [String: Int] = [:]

@@ -29,21 +29,26 @@ struct DestinationRoutes: Sendable {
         let contractFrom: String?
         let contractUntil: String?
 
-        func apply(to settings: inout DestinationSettings) throws(Problem) {
-            if let way {
-                guard let known = DestinationSettings.Way(rawValue: way) else {
-                    throw Problem(.badRequest, "way: dimse, dicomweb or phim")
-                }
-                settings.way = known
+        func check() throws(Problem) {
+            guard way.map({ DestinationSettings.Way(rawValue: $0) != nil }) ?? true else {
+                throw Problem(.badRequest, "way: dimse, dicomweb or phim")
             }
+            try Self.check(tokenFile, "tokenFile")
+            try Self.check(caFile, "caFile")
+            try Self.check(certificateFile, "certificateFile")
+            try Self.check(keyFile, "keyFile")
+        }
+
+        func apply(to settings: inout DestinationSettings) {
+            settings.way = way.flatMap(DestinationSettings.Way.init) ?? settings.way
             // Another archive has another key.
             if let url, url != settings.url { settings.receiptKey = "" }
             settings.peer = peer ?? settings.peer
             settings.url = url ?? settings.url
-            settings.tokenFile = try Self.file(tokenFile, "tokenFile") ?? settings.tokenFile
-            settings.caFile = try Self.file(caFile, "caFile") ?? settings.caFile
-            settings.certificateFile = try Self.file(certificateFile, "certificateFile") ?? settings.certificateFile
-            settings.keyFile = try Self.file(keyFile, "keyFile") ?? settings.keyFile
+            settings.tokenFile = tokenFile ?? settings.tokenFile
+            settings.caFile = caFile ?? settings.caFile
+            settings.certificateFile = certificateFile ?? settings.certificateFile
+            settings.keyFile = keyFile ?? settings.keyFile
             settings.isSecure = isSecure ?? settings.isSecure
             settings.commits = commits ?? settings.commits
             settings.lanes = lanes ?? settings.lanes
@@ -54,12 +59,11 @@ struct DestinationRoutes: Sendable {
         }
 
         /// What a token file holds goes to the destination: whoever may name any file by HTTP could read all of them.
-        private static func file(_ name: String?, _ field: String) throws(Problem) -> String? {
-            guard let name, !name.isEmpty else { return name }
+        private static func check(_ name: String?, _ field: String) throws(Problem) {
+            guard let name, !name.isEmpty else { return }
             guard name.wholeMatch(of: /secrets\/[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}/) != nil else {
                 throw Problem(.badRequest, "\(field): a file in the folder secrets of the data directory: secrets/NAME")
             }
-            return name
         }
     }
 
@@ -97,6 +101,7 @@ struct DestinationRoutes: Sendable {
     private func put(_ request: Request, _ context: WebRequestContext) async throws -> Response {
         let caller = try context.authorized(.administer, detail: "destination")
         let asked = try await JSONAnswer.body(Wish.self, of: request)
+        try asked.check()
         let name = context.pathName()
         do {
             try WishText.check(name, "name", most: 64)
@@ -104,17 +109,15 @@ struct DestinationRoutes: Sendable {
         } catch { throw Problem(error) }
         let report = try await services.run { services in
             try services.book.demandOwn(destination: name)
-            let known = try? services.book.destination(name)
-            var settings = known?.settings ?? DestinationSettings()
-            try asked.apply(to: &settings)
-            if settings.way == .dimse {
-                let peers = try services.peers()
+            let peers = try services.peers()
+            try services.book.change(destination: name, by: caller.account) { settings throws(EncounterFailure) in
+                asked.apply(to: &settings)
+                guard settings.way == .dimse else { return }
                 guard let peer = peers.first(where: { $0.lowercased() == settings.peer.lowercased() }) else {
-                    throw ForwardingFailure.invalid(field: "peer", reason: "the name of a peer that there is")
+                    throw .invalid(field: "peer", reason: "the name of a peer that there is")
                 }
                 settings.peer = peer
             }
-            try services.book.put(destination: known?.name ?? name, settings, by: caller.account)
             return try services.report(name)
         }
         context.noteForwarding(caller, "destination \(report.name) is \(report.way) \(report.place)")
