@@ -54,8 +54,8 @@ struct ForwardingWays: Sendable {
         exchange = archive.exchangeDoors(forms: forms, work: work, logger: logger)
     }
 
-    /// What the way depends on beside the settings. A peer that is not there any more is one of its own. Files of a way by
-    /// association, and those to a centre, are looked at again by that way itself.
+    /// What the way depends on beside the settings. A peer that is not there any more is one of its own. Files are
+    /// looked at again by each way itself.
     func stamp(_ settings: DestinationSettings) -> WayStamp? {
         switch settings.way {
         case .dimse:
@@ -64,13 +64,7 @@ struct ForwardingWays: Sendable {
                 return WayStamp()
             }
             return WayStamp(peer: "\(peer.aeTitle) \(peer.host) \(peer.port) \(peer.isSecure)")
-        case .dicomweb:
-            let files = [settings.tokenFile, settings.caFile, settings.certificateFile, settings.keyFile]
-            return WayStamp(
-                files: files.filter { !$0.isEmpty }.map {
-                    FileStamp($0.hasPrefix("/") ? $0 : archive.folder.path + "/" + $0)
-                })
-        case .phim: return WayStamp()
+        case .dicomweb, .phim: return WayStamp()
         }
     }
 

@@ -1,4 +1,4 @@
-// What the way to a destination depends on beside its settings: a peer, files.
+// What the way to a destination depends on beside its settings: where a peer is, and what is in files.
 
 import Foundation
 
@@ -23,10 +23,6 @@ package struct FileStamp: Hashable, Sendable {
 package struct WayStamp: Hashable, Sendable {
     /// Where a peer is, under which title, and whether it is called by TLS; empty: there is none.
     private let peer: String
-    private let files: [FileStamp]
 
-    package init(peer: String = "", files: [FileStamp] = []) {
-        self.peer = peer
-        self.files = files
-    }
+    package init(peer: String = "") { self.peer = peer }
 }

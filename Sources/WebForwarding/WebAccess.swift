@@ -1,6 +1,7 @@
 // Who we are to a web server, and whom we believe: from files that may be renewed while the server runs.
 
 import AsyncHTTPClient
+import Forwarding
 import Foundation
 import NIOCore
 import NIOSSL
@@ -14,8 +15,7 @@ final class WebAccess: Sendable {
         var authorization: String?
         /// Requests that were under way when the files changed end on these connections.
         var former: HTTPClient?
-        /// When the files were changed.
-        var changedAt: [Date?]
+        var files: [FileStamp]
         var lookedAt: ContinuousClock.Instant
     }
 
@@ -33,10 +33,10 @@ final class WebAccess: Sendable {
         self.settings = settings
         self.folder = folder
         self.patience = patience
-        let changedAt = Self.changes(settings, folder)
+        let files = Self.files(settings, folder)
         let (client, authorization) = try Self.read(settings, folder, patience)
         state = Mutex(
-            State(client: client, authorization: authorization, changedAt: changedAt, lookedAt: .now))
+            State(client: client, authorization: authorization, files: files, lookedAt: .now))
     }
 
     deinit {
@@ -67,12 +67,12 @@ final class WebAccess: Sendable {
     private func renew(_ state: inout State) {
         guard ContinuousClock.now - state.lookedAt >= Self.trust else { return }
         state.lookedAt = .now
-        let changedAt = Self.changes(settings, folder)
-        guard changedAt != state.changedAt, let (client, authorization) = try? Self.read(settings, folder, patience)
+        let files = Self.files(settings, folder)
+        guard files != state.files, let (client, authorization) = try? Self.read(settings, folder, patience)
         else { return }
         state.former?.shutdown { _ in }
         state = State(
-            client: client, authorization: authorization, former: state.client, changedAt: changedAt,
+            client: client, authorization: authorization, former: state.client, files: files,
             lookedAt: state.lookedAt)
     }
 
@@ -82,12 +82,9 @@ final class WebAccess: Sendable {
         name.hasPrefix("/") ? name : "\(folder)/\(name)"
     }
 
-    private static func changes(_ settings: DestinationSettings, _ folder: String) -> [Date?] {
-        [settings.tokenFile, settings.caFile, settings.certificateFile, settings.keyFile].map { name in
-            if name.isEmpty { return nil }
-            let facts = try? FileManager.default.attributesOfItem(atPath: path(name, folder))
-            return facts?[.modificationDate] as? Date
-        }
+    private static func files(_ settings: DestinationSettings, _ folder: String) -> [FileStamp] {
+        [settings.tokenFile, settings.caFile, settings.certificateFile, settings.keyFile].filter { !$0.isEmpty }
+            .map { FileStamp(path($0, folder)) }
     }
 
     private static func read(
