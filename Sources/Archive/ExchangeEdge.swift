@@ -71,12 +71,21 @@ extension OpenArchive {
         let (backlog, now) = try encounters.look { (try $0.outboxBacklog(), $0.now) }
         return StationReport(
             name: configuration.stationName, version: Version.current, time: now,
-            diskFree: (disk[.systemFreeSize] as? NSNumber)?.int64Value ?? 0,
-            diskTotal: (disk[.systemSize] as? NSNumber)?.int64Value ?? 0,
-            backlog: backlog.map { waiting in
-                StationReport.Waiting(
-                    priority: "\(waiting.priority)", studies: waiting.studies, instances: waiting.instances,
-                    octets: waiting.octets, oldest: waiting.oldest)
-            }, newestAt: newest?.at)
+            diskFree: Self.said((disk[.systemFreeSize] as? NSNumber)?.int64Value ?? 0),
+            diskTotal: Self.said((disk[.systemSize] as? NSNumber)?.int64Value ?? 0),
+            backlog: Self.byPriority(backlog), newestAt: newest?.at)
     }
+
+    /// What waits for whatever destination, once for each priority.
+    private static func byPriority(_ backlog: [OutboxBacklog]) -> [StationReport.Waiting] {
+        Dictionary(grouping: backlog, by: \.priority).sorted { $0.key < $1.key }.map { priority, waiting in
+            StationReport.Waiting(
+                priority: "\(priority)", studies: waiting.reduce(0) { $0 + $1.studies },
+                instances: waiting.reduce(0) { $0 + $1.instances },
+                octets: said(waiting.reduce(0) { $0 + $1.octets }), oldest: waiting.map(\.oldest).min() ?? 0)
+        }
+    }
+
+    /// File systems that grow by themselves name sizes that no centre believes.
+    private static func said(_ octets: Int64) -> Int64 { min(max(0, octets), StationReport.most) }
 }

@@ -90,7 +90,7 @@ extension OpenArchive {
         let purge = purge
         var outcome = finished
         try purge.askAnew(plan.stale, by: actor)
-        outcome.asked = plan.stale.count
+        outcome.asked = plan.stale.count + plan.awaited
         for (index, candidate) in plan.candidates.enumerated() {
             try demandTrail()
             do throws(ForwardingFailure) {

@@ -102,7 +102,8 @@ private struct Person {
     init(_ root: PatientRecord, _ records: RecordTransaction) throws {
         let demographics = root.demographics
         name = FittedText.fitted(demographics.name, .PN)
-        birthDate = LocalTime.instant(demographics.dicomBirthDate) == nil ? "" : demographics.dicomBirthDate
+        // At noon: there were days here that had no midnight, for clocks were put forward then.
+        birthDate = LocalTime.instant(demographics.dicomBirthDate + "12") == nil ? "" : demographics.dicomBirthDate
         sex = ["M", "F", "O"].contains(demographics.sex) ? demographics.sex : ""
         identifiers = try records.identifiers(ofRow: root.id)
     }

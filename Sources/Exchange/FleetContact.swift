@@ -77,7 +77,8 @@ package struct FleetContact: Service {
                     line: ExchangeLine(centre.settings, folder: folder, pace: LinePace(), work: work), beats: Self.beats
                 )
             contact.beats += 1
-            let waiting = Dictionary(now.backlog.map { ($0.priority, $0.studies) }, uniquingKeysWith: +)
+            let waiting = Dictionary(
+                now.backlog.map { ($0.priority, $0.studies) }, uniquingKeysWith: { first, _ in first })
             if contact.beats >= Self.beats || contact.told != waiting {
                 contact.beats = 0
                 contact.told = waiting

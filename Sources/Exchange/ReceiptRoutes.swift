@@ -58,10 +58,15 @@ struct ReceiptRoutes: Sendable {
             throw Problem(
                 .serviceUnavailable, "Another proof for this station is being made.", headers: [.retryAfter: "2"])
         }
-        // What was found is kept, whatever ends this.
-        var isWhole = false
-        defer { services.proofs.end(proof, of: caller.account, with: isWhole ? nil : verdicts) }
+        // What was found is kept, whatever ends this; also where it took so long that nobody may wait for the answer any more.
         let until = ContinuousClock.now + Self.slice
+        var isWhole = false
+        defer {
+            let isHeard = isWhole && ContinuousClock.now < until
+            // What was missing may be there when it is asked again.
+            let found = isWhole ? verdicts.filter { $0.value != .missing } : verdicts
+            services.proofs.end(proof, of: caller.account, with: isHeard ? nil : found)
+        }
         for uid in manifest.uids where verdicts[uid] == nil {
             guard ContinuousClock.now < until else { return nil }
             if let found = try held.copy(uid, digest: manifest.objects[uid] ?? [], includingUnsound: true),
@@ -72,8 +77,8 @@ struct ReceiptRoutes: Sendable {
                 verdicts[uid] = .missing
             }
         }
-        isWhole = true
         try promise(manifest, &verdicts, held, to: caller)
+        isWhole = true
         let missing = manifest.uids.filter { verdicts[$0] == .missing }
         let equivalent = manifest.uids.filter { verdicts[$0] == .equivalent }
         return ReceiptClaims(

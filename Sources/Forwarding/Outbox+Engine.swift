@@ -180,7 +180,10 @@ extension Outbox {
             instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
             octets: instance.place.length, lineOctets: lineOctets, isExact: isExact, of: id)
         if was != now.transform.deidentification, now.state == .waiting {
-            try records.refuseShipment(id, cause: "part of it was sent before de-identification was asked for")
+            // In the form in which it began: whoever looks at it next finds it so.
+            try records.refuseShipment(
+                id, cause: "part of it was sent before de-identification was asked for",
+                transform: parcel.shipment.transform)
         }
     }
 
@@ -214,7 +217,8 @@ extension Outbox {
     static func close(
         _ destination: String, after outcome: DeliveryOutcome, chance: Double, _ records: RecordTransaction
     ) throws {
-        guard let line = try records.destination(destination) else { return }
+        // Who said that nothing more is to come is asked again when a person says so.
+        guard let line = try records.destination(destination), !line.isStopped else { return }
         // Several lanes lose one line together: that is one failure.
         if line.failures > 0, line.dueAt > records.now { return }
         var state = DeliveryState(refusals: 0, failures: line.failures)

@@ -93,17 +93,18 @@ package struct Outbox: Sendable {
         try permit(try records.destination(now.destination), now.legalBasis, records)
     }
 
-    /// Sends everything of a study again, also what the destination has taken. Throws `.conflict` for a study that is not
-    /// here, or was given up here: what is known of where it is would be lost.
+    /// Sends everything of a study that is here again, also what the destination has taken; of what was given up here it stays
+    /// known where it is. Throws `.conflict` for a study that is not here.
     package func resend(_ id: Int64, by actor: String) throws(ForwardingFailure) {
         let grounds = try grounds(of: id)
         try book.change(by: actor) { desk in
             let shipment = try desk.records.shipment(id: id)
-            guard grounds.contents != nil, try !desk.records.isPurged(study: shipment.studyInstanceUID) else {
+            guard let contents = grounds.contents, try !desk.records.isPurged(study: shipment.studyInstanceUID) else {
                 throw EncounterFailure.conflict(reason: "Its images are not here: there is nothing to send again")
             }
             try Self.letGo(shipment, grounds, answer: "\(actor) asked for all of it again", desk.records)
-            let taken = try desk.records.shipped(id).map(\.sopInstanceUID)
+            let here = Set(contents.instances.map(\.sopInstanceUID))
+            let taken = try desk.records.shipped(id).map(\.sopInstanceUID).filter(here.contains)
             try desk.records.forgetShipped(taken, of: id)
             try desk.records.hastenShipments(destination: shipment.destination, id: id)
         }

@@ -136,7 +136,12 @@ extension Outbox {
             // Who was asked is not who the destination is now: that is asked anew.
             let name = try records.shipment(id: receipt.shipment).destination
             guard let destination = try records.destination(name), receipt.askedAt > destination.changedAt else {
-                return try records.answerReceipt(receipt, held: [], missing: [], body: body)
+                try records.answerReceipt(receipt, held: [], missing: [], body: body)
+                let shipment = try records.shipment(id: receipt.shipment)
+                guard shipment.state == .sent else { return }
+                return try records.postponeShipment(
+                    shipment.id, until: records.now + Backoff.wait(after: 6, chance: 0),
+                    answer: "the destination was changed: it is to be proven anew", isRefused: false)
             }
             // What was taken after it was asked is not spoken of.
             let shipped = Set(

@@ -23,6 +23,8 @@ struct WebFailure: Error, Hashable, Sendable {
 
 /// Searches of one server.
 struct WebSearch: Sendable {
+    /// Answers to one search, however little each of them brings.
+    private static let mostPages = 2_000
     /// Objects that are asked for at once, and of one study at most.
     private static let page = 500
     private static let most = 200_000
@@ -60,8 +62,12 @@ struct WebSearch: Sendable {
     ) async throws -> [Match] {
         var found: [Match] = []
         var known: Set<String> = []
-        var offset = 0
+        var (offset, asked) = (0, 0)
         while found.count < most {
+            asked += 1
+            guard asked <= Self.mostPages else {
+                throw WebFailure(sentence: "the server answers in more than \(Self.mostPages) pages", isRefusal: true)
+            }
             let page = try await page("\(search)&limit=\(min(Self.page, most - found.count))&offset=\(offset)")
             let before = found.count
             for case let (uid, match)? in page.map(read) where known.insert(uid).inserted { found.append(match) }

@@ -111,7 +111,9 @@ extension RecordStore {
     /// Whatever nobody has acknowledged is due now: for a start, when who was at it is gone.
     package func hastenCommitments() throws(RecordsError) {
         try write { db in
-            try db.execute(sql: "UPDATE commitment SET nextAt = ? WHERE acknowledgedAt IS NULL", arguments: [now()])
+            try db.execute(
+                sql: "UPDATE commitment SET nextAt = ?1 WHERE acknowledgedAt IS NULL AND requestedAt > ?1 - ?2",
+                arguments: [now(), Self.commitmentPatience])
         }
     }
 
@@ -157,9 +159,13 @@ extension RecordStore {
         }
     }
 
-    /// Forgets what was acknowledged before a time.
+    /// Forgets what was acknowledged before a time; what is left to people is never due again.
     package func pruneCommitments(before time: Int64) throws(RecordsError) {
         try write { db in
+            try db.execute(
+                sql:
+                    "UPDATE commitment SET nextAt = ?1 WHERE acknowledgedAt IS NULL AND nextAt <= ?2 AND requestedAt <= ?2 - ?3",
+                arguments: [Int64.max, now(), Self.commitmentPatience])
             try db.execute(sql: "DELETE FROM commitment WHERE acknowledgedAt < ?", arguments: [time])
         }
     }

@@ -229,14 +229,14 @@ extension RecordTransaction {
             [now, destination, id])
     }
 
-    /// Notices that ended before an instant and that a later one, which was or is being told, has replaced: what a
-    /// destination holds true of a study stays known.
+    /// Notices that ended before an instant and that a later one, which was told, has replaced: what a destination holds true
+    /// of a study stays known. One that waits may still come to nothing.
     package func outlivedNotices(endedBefore instant: Int64, limit: Int) throws -> [Int64] {
         let select = """
             SELECT id FROM notice old WHERE endedAt < ?1 AND state <> 'waiting' AND EXISTS (
                 SELECT 1 FROM notice later WHERE later.destination = old.destination AND later.kind = old.kind
                     AND later.studyInstanceUID = old.studyInstanceUID AND later.revision > old.revision
-                    AND later.state IN ('delivered', 'waiting'))
+                    AND later.state = 'delivered')
             ORDER BY id LIMIT ?2
             """
         return try rows(select, [instant, limit]).map { $0[0] }

@@ -57,8 +57,8 @@ package struct PatientIdentifier: Codable, Hashable, Sendable {
     ) throws(RecordsError) {
         let value = value.trimmingCharacters(in: .whitespaces)
         let issuer = issuer.trimmingCharacters(in: .whitespaces)
-        guard (1...64).contains(value.unicodeScalars.count), issuer.unicodeScalars.count <= 64 else {
-            throw .invalid(field: "identifier", reason: "1 to 64 characters, and an issuer of at most 64")
+        guard (1...64).contains(value.unicodeScalars.count), issuer.unicodeScalars.count <= 255 else {
+            throw .invalid(field: "identifier", reason: "1 to 64 characters, and an issuer of at most 255")
         }
         // What images are to say cannot hold these (PS3.5 Table 6.2-1, LO).
         let isWritable = [type, issuer, value].allSatisfy { text in

@@ -48,11 +48,20 @@ extension RecordTransaction {
     package func doubtProof(ofShipment id: Int64) throws {
         try run(
             """
-            UPDATE shipment SET refusals = 0, dueAt = ?1, proof = '', committedAt = NULL, state = 'sent',
+            UPDATE shipment SET refusals = 0, dueAt = ?1, proof = '', committedAt = NULL, state = 'sent', doubtedAt = ?1,
                 answer = 'its proof is asked for anew'
             WHERE id = ?2 AND state = 'committed'
                 AND NOT EXISTS (SELECT 1 FROM purge WHERE purge.studyInstanceUID = shipment.studyInstanceUID)
             """, [now, id])
+    }
+
+    /// Studies whose proof was asked for anew since then, and has not come yet; with their octets.
+    package func doubtedShipments(since instant: Int64) throws -> (studies: Int, octets: Int64) {
+        let select = """
+            SELECT count(*), coalesce(sum(octets), 0) FROM shipment WHERE state = 'sent' AND doubtedAt > ?
+            """
+        guard let row = try row(select, [instant]) else { return (0, 0) }
+        return (row[0], row[1])
     }
 }
 

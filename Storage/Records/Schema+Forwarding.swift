@@ -49,6 +49,7 @@ extension RecordStore {
             answer TEXT NOT NULL DEFAULT '',
             createdAt INTEGER NOT NULL, dueAt INTEGER NOT NULL,
             sentAt INTEGER, committedAt INTEGER, proof TEXT NOT NULL DEFAULT '',
+            doubtedAt INTEGER NOT NULL DEFAULT 0,  -- when a proof that was too old was last asked for anew
             UNIQUE (destination, studyInstanceUID)
         );
         CREATE INDEX shipment_next ON shipment (destination, priority, rank, octets, id, dueAt)

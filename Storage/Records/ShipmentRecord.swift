@@ -222,8 +222,11 @@ extension RecordTransaction {
     }
 
     /// It may not leave.
-    package func refuseShipment(_ id: Int64, cause: String) throws {
-        try run("UPDATE shipment SET state = 'refused', cause = ? WHERE id = ?", [cause, id])
+    /// - Parameter transform: the form that it has from now on; nil: the one that it has.
+    package func refuseShipment(_ id: Int64, cause: String, transform: ShipmentTransform? = nil) throws {
+        try run(
+            "UPDATE shipment SET state = 'refused', cause = ?, transform = coalesce(?, transform) WHERE id = ?",
+            [cause, try transform.map(Body.text), id])
     }
 
     /// How many go to its destination before it.
@@ -260,6 +263,7 @@ extension RecordTransaction {
         try run("UPDATE unshipped SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, most])
         try run("UPDATE priorFetch SET dueAt = ?1 WHERE state = 'waiting' AND dueAt > ?1 + ?2", [now, most])
         try run("UPDATE destination SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, line])
+        try run("UPDATE destination SET changedAt = ?1 WHERE changedAt > ?1", [now])
         try run("UPDATE forwardingLook SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, line])
     }
 

@@ -85,9 +85,10 @@ extension NoticeTests {
         hospital.holder.set(end + 1_000_000)
         try tell(hospital, everything, "1.2.3", state("1.2.3", instances: 9))
         #expect(try outbox.prune(endedBefore: end) == 0)
-        #expect(try outbox.prune(endedBefore: end + 1) == 5)
+        // What waits to be told may still come to nothing.
+        #expect(try outbox.prune(endedBefore: end + 1) == 4)
         let left = try hospital.look { try $0.notices(state: nil, limit: 100) }
-        #expect(left.map { "\($0.studyInstanceUID) \($0.revision)" } == ["1.2.3 4", "1.2.4 3"])
+        #expect(left.map { "\($0.studyInstanceUID) \($0.revision)" } == ["1.2.3 4", "1.2.4 3", "1.2.3 3"])
         try tell(hospital, everything, "1.2.4", state("1.2.4", instances: 9))
         #expect(try told(hospital, everything).last == "revised 4 -")
     }

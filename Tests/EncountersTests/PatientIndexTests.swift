@@ -76,7 +76,7 @@ struct PatientIndexTests {
         "What no image can say is refused at the entrance",
         arguments: [
             ("MR", "24001", "A\\B"), ("MR", "24001", "A\rB"), ("MR", "A\\B", "1"), ("MR", "\u{1B}", "1"),
-            ("MR", String(repeating: "x", count: 65), "1"),
+            ("MR", String(repeating: "x", count: 256), "1"),
         ])
     func unwritable(type: String, issuer: String, value: String) {
         #expect(throws: RecordsError.self) { try PatientIdentifier(type: type, issuer: issuer, value: value) }

@@ -96,6 +96,13 @@ struct UnderWayTests {
         }
         #expect(try await station.drain(far).count == 1)
         #expect(try station.shipment("1.1")?.state == .refused)
+        // However often it is looked at.
+        for _ in 0..<2 {
+            try station.encounters.change(by: "t") { try $0.records.markForwarding(study: "1.1") }
+            try station.follow()
+            #expect(try await station.drain(far).isEmpty)
+            #expect(try station.shipment("1.1")?.state == .refused)
+        }
         // Another study leaves as the rule says now.
         try station.receive("1.2", 1)
         let forms = Mutex<[String]>([])

@@ -314,7 +314,7 @@ def test_a_destination_with_an_authority_of_its_own_is_still_shown_our_certifica
         make_archive, authority, stranger, tmp_path):
     with listening(tmp_path, stranger.pair("theirs"), authority.ca) as scp:
         archive = caller(make_archive, authority, scp.port)
-        outbox.add_destination(archive, "far", way="dimse", peer="centre", isSecure=True, caFile=str(stranger.ca))
+        outbox.add_destination(archive, "far", peer="centre", tls=True, ca=stranger.ca)
         archive.run("destination", "test", "far")
 
 

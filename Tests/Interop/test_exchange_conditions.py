@@ -236,3 +236,21 @@ def test_an_emergency_does_not_wait_for_those_that_are_taken_in(make_archive):
         assert done < MANY - 5, done
         assert [one.result() for one in sets_off] == [200] * MANY
     centre.assert_healthy()
+
+
+def test_a_station_with_backlog_for_several_destinations_is_in_the_fleet(make_archive, tmp_path):
+    station, centre = make_archive(name="station").start(), make_archive(name="centre").start()
+    made = synthetic.study(tmp_path / "one", instances=1)
+    station.run("import", tmp_path / "one")
+    # Nobody answers there.
+    for name in ("pacs", "heart"):
+        forwarding.to_peer(station, name, 1, name.upper())
+        forwarding.send(station, made.uid, name)
+    forwarding.to_phim(station, "centre", centre)
+
+    def seen():
+        return centre.http().get(f"{centre.url}/api/v1/fleet", timeout=20).json()
+
+    found = eventually(seen, say=seen)
+    [backlog] = found[0]["backlog"]
+    assert (backlog["priority"], backlog["studies"], backlog["instances"]) == ("normal", 2, 2)

@@ -173,7 +173,7 @@ def test_a_server_that_gives_few_at_a_time_is_asked_on(make_archive, tmp_path):
     archive = make_archive().start()
     made = synthetic.study(tmp_path / "made", instances=7)
     few = Liar(made, [lambda call, file: give(call, multipart(file.read_bytes()), TYPE)] * 7, cap=3)
-    outbox.add_destination(archive, "few", url=few.url)
+    outbox.add_destination(archive, "few", dicomweb=few.url)
     report, = fetch(archive, "few", "--study", made.uid)
     assert (report["instances"], report["missing"], report["received"], report["failed"]) == (7, 7, 7, 0)
     few.server.shutdown()
@@ -188,7 +188,7 @@ def test_an_order_brings_what_was_before_over_the_web(make_archive, tmp_path):
               synthetic.study(tmp_path / "in" / "3", instances=1, **{**who, "PatientID": "P-78"})]
     centre.run("import", tmp_path / "in")
     (station.data / "token").write_text(centre.token())
-    outbox.add_destination(station, "centre", url=f"http://127.0.0.1:{centre.http_port}/dicom-web", tokenFile="token")
+    outbox.add_destination(station, "centre", dicomweb=f"http://127.0.0.1:{centre.http_port}/dicom-web", token_file="token")
 
     def follows():
         with outbox.records(station) as base:

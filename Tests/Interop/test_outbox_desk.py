@@ -193,7 +193,7 @@ def test_nothing_is_given_up_without_proof(make_archive, tmp_path):
     made = synthetic.study(tmp_path / "in", instances=2)
     archive.run("import", tmp_path / "in")
     assert archive.json("purge", "--older-than", "0", "--dry-run")["plan"] == {
-        "candidates": [], "stale": [], "kept": {}}
+        "candidates": [], "stale": [], "awaited": 0, "kept": {}}
     assert "Nothing may go" in archive.run("purge", "--older-than", "0", "--yes").stderr
     assert "say how old" in archive.run("purge", expect=2).stderr
     assert len(archive.json("find", "--level", "image", "--study", made.uid)) == 2

@@ -56,10 +56,10 @@ import Testing
     @Test("who says nothing, or sends a message byte by byte for ever, is closed; who waits for its answer is not")
     func pace() async throws {
         var options = loopback()
-        options.idleTimeout = .milliseconds(300)
-        options.messageTimeout = .milliseconds(600)
+        options.idleTimeout = .milliseconds(1_000)
+        options.messageTimeout = .milliseconds(1_500)
         let door = RecordingDoor { _ in
-            try? await Task.sleep(for: .milliseconds(900))
+            try? await Task.sleep(for: .milliseconds(2_000))
             return .init(.accept, isStored: true)
         }
         try await withListener(options, door) { port, _ in

@@ -15,8 +15,9 @@ struct CommitmentDesk: Sendable {
     /// Our own title, under which the instances can be retrieved.
     let aeTitle: String
 
-    /// Reads every instance that a request names, and keeps what was found as the report, to be sent at `nextAt`.
-    func verify(_ record: CommitmentRecord, nextAt: Int64) throws -> [UInt8] {
+    /// Reads every instance that a request names, and keeps what was found as the report, to be sent `hold` microseconds
+    /// after that.
+    func verify(_ record: CommitmentRecord, hold: Int64) throws -> [UInt8] {
         let request = try CommitmentRequest(
             record.request, transferSyntax: TransferSyntax.explicitVRLittleEndian.uid)
         var committed: [CommitmentReference] = []
@@ -37,7 +38,7 @@ struct CommitmentDesk: Sendable {
         let report = CommitmentReport(
             transactionUID: request.transactionUID, retrieveAETitle: aeTitle, committed: committed, failed: failed
         ).encoded()
-        try records.setReport(report, ofCommitment: record.id, nextAt: nextAt)
+        try records.setReport(report, ofCommitment: record.id, nextAt: records.now() + hold)
         return report
     }
 

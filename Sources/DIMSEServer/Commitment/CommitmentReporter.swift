@@ -87,7 +87,7 @@ package final class CommitmentReporter: Sendable {
     private func report(
         _ record: CommitmentRecord, on association: Association, _ context: NegotiatedContext
     ) throws(NetworkError) {
-        guard let report = record.report ?? (try? desk.verify(record, nextAt: record.nextAt)) else {
+        guard let report = record.report ?? (try? desk.verify(record, hold: 0)) else {
             return postpone(record, "instances cannot be verified now")
         }
         let status = try desk.send(report, on: association, context)

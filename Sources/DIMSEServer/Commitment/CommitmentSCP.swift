@@ -15,8 +15,10 @@ struct CommitmentSCP {
 
     /// Names of a hundred thousand instances.
     private static let largestDataSet = 16 << 20
-    /// While this association is at it nobody else reports, however long it verifies; a start lets go of everything.
+    /// While this association is at it nobody else reports, however long it verifies; a start lets go of everything. Telling
+    /// takes less, and is made good sooner. Microseconds.
     private static let hold: Int64 = 86_400_000_000
+    private static let reporting: Int64 = 600_000_000
     /// A caller that says nothing for so long waits for the report on its own association.
     private static let patience = (pieces: 20, seconds: 0.05)
 
@@ -84,7 +86,7 @@ struct CommitmentSCP {
         _ record: CommitmentRecord, _ context: NegotiatedContext, _ association: Association
     ) throws(NetworkError) {
         let report: [UInt8]
-        do { report = try desk.verify(record, nextAt: desk.records.now() + Self.hold) } catch {
+        do { report = try desk.verify(record, hold: Self.reporting) } catch {
             // What cannot be read now may be later.
             return later(record, "instances cannot be verified now")
         }

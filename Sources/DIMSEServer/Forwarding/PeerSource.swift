@@ -198,6 +198,8 @@ extension RemoteStudy {
 /// C-FIND over one association.
 struct PeerQuery {
     static let studyRootFind = "1.2.840.10008.5.1.4.1.2.2.1"
+    /// Of one question, whatever they say: a peer may repeat itself for ever.
+    private static let mostAnswers = 250_000
     private static let largestAnswer = 1 << 20
 
     let peer: String
@@ -215,10 +217,13 @@ struct PeerQuery {
             if value.isEmpty { writer.putEmpty(tag) } else { writer.put(tag, value) }
         }
         let status: Status
+        var answers = 0
         do {
             status = try association.find(
                 on: context.id, identifier: writer.finish(), limit: Self.largestAnswer
             ) { bytes in
+                answers += 1
+                guard answers <= Self.mostAnswers else { return false }
                 guard let answer = try? HeaderReader.read(bytes, transferSyntax: syntax) else { return true }
                 return visit(answer.dataSet)
             }

@@ -42,6 +42,8 @@ package struct PurgePlan: Encodable, Sendable {
     package var candidates: [PurgeCandidate] = []
     /// What could go, were it proven of late: it is to be proven anew first.
     package var stale: [PurgeCandidate] = []
+    /// Studies whose proof was asked for anew within the last hour, and has not come yet.
+    package var awaited = 0
     /// Proven studies that stay all the same, by reason.
     package var kept: [String: Int] = [:]
 
@@ -83,6 +85,8 @@ package struct Purge: Sendable {
     /// Erases these very copies for good, and nothing else of their UIDs; gives the octets that became free.
     package typealias Erasing = @Sendable (_ copies: [StoredInstance]) throws -> Int64
 
+    /// A proof that was asked for anew is waited for so long, in microseconds; then others are asked for instead.
+    private static let answering: Int64 = 3_600_000_000
     private static let page = 256
 
     private let catalog: CatalogStore
@@ -105,15 +109,17 @@ package struct Purge: Sendable {
     package func plan(_ wish: PurgeWish) throws(ForwardingFailure) -> PurgePlan {
         guard (0...36_500).contains(wish.olderThan) else { throw .invalid(field: "days", reason: "from 0 to 36500") }
         var survey = Survey(toFree: wish.toFree)
-        let now = try look { $0.now }
+        let (now, doubted) = try look { ($0.now, try $0.doubtedShipments(since: $0.now - Self.answering)) }
         let fresh = now - ProofTrust.lasting
         try look(wish, provenFrom: fresh, before: now, &survey)
         // What is asked for anew frees nothing yet: as long as there are others, these go.
         if !survey.isEnough {
-            survey.countsStale = true
-            try look(wish, provenFrom: -1, before: fresh, &survey)
+            survey.count(doubted.octets)
+            if !survey.isEnough { try look(wish, provenFrom: -1, before: fresh, &survey) }
         }
-        return survey.plan
+        var plan = survey.plan
+        plan.awaited = doubted.studies
+        return plan
     }
 
     private func look(
@@ -139,7 +145,7 @@ package struct Purge: Sendable {
     private struct Survey {
         let toFree: Int64?
         /// Whether what is to be proven anew is enough as well.
-        var countsStale = false
+        private var countsStale = false
         private var candidates: [PurgeCandidate] = []
         private var stale: [PurgeCandidate] = []
         private var found: Set<String> = []
@@ -150,6 +156,9 @@ package struct Purge: Sendable {
         init(toFree: Int64?) { self.toFree = toFree }
 
         var isEnough: Bool { toFree.map { bytes + (countsStale ? staleBytes : 0) >= $0 } ?? false }
+
+        /// From now on also what is to be proven anew counts, and what is being proven.
+        mutating func count(_ awaited: Int64) { (countsStale, staleBytes) = (true, staleBytes + awaited) }
 
         func hasFound(_ study: String) -> Bool { found.contains(study) }
 

@@ -16,7 +16,7 @@ struct PurgeCheck {
     /// Why a study stays.
     enum Obstacle: Hashable {
         case young, held, openOrder, conflict, external, unproven, waiting(String), changed, rewritten, promised
-        case unaskable(String)
+        case unaskable(String), unreached(String), uncorrected(String)
 
         var words: String {
             switch self {
@@ -31,6 +31,8 @@ struct PurgeCheck {
             case .rewritten: "what was sent was changed on the way: the original is nowhere else"
             case .promised: "others were told that it is kept here"
             case .unaskable(let destination): "\(destination) is not asked for proof any more"
+            case .unreached(let destination): "its proof is old, and \(destination) is not reached now"
+            case .uncorrected(let destination): "\(destination) does not know what was corrected here"
             }
         }
     }
@@ -80,9 +82,15 @@ struct PurgeCheck {
             else { return .stays(.unproven) }
             // Storage commitment names objects, and says nothing of their octets: these are known by what was sent.
             guard there.isExact else { return .stays(.rewritten) }
+            guard there.revision == instance.correctionRevision else {
+                return .stays(.uncorrected(shipment.destination))
+            }
             isStale = isStale || provenAt <= since
         }
-        return isStale ? .stale(candidate) : .goes(candidate)
+        guard isStale else { return .goes(candidate) }
+        // Who cannot answer is not asked: the proof that there is says more than none.
+        let isReached = !destination.isPaused && !destination.isStopped && destination.failures == 0
+        return isReached ? .stale(candidate) : .stays(.unreached(shipment.destination))
     }
 
     /// What stands against it beside the proof.
