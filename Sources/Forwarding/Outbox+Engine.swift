@@ -125,18 +125,26 @@ extension Outbox {
     private static let tolerance = 3
 
     /// Writes down what became of one object.
-    /// - Parameter closesLine: whether a failure is the whole line's.
+    /// - Parameters:
+    ///   - settings: under which it left.
+    ///   - closesLine: whether a failure is the whole line's.
     /// - Returns: Whether the object is to be tried again only later, and others before it.
     func note(
-        _ result: ParcelOutcome, of parcel: Parcel, closesLine: Bool = true, chance: Double
+        _ result: ParcelOutcome, of parcel: Parcel, under settings: DestinationSettings, closesLine: Bool = true,
+        chance: Double
     ) throws(ForwardingFailure) -> Bool {
         let words = String(result.outcome.words.prefix(500))
         let (shipment, instance) = (parcel.shipment, parcel.instance)
         if case .taken = result.outcome {
             // After a power cut a few objects go twice, which a receiver takes as the same: that is worth no sync for each.
             try book.note { records in
+                let line = try records.destination(shipment.destination)
+                if let line, !line.settings.isSameArchive(as: settings) {
+                    // The archive that took it is not the destination any more.
+                    return try records.noteLineOctets(result.lineOctets, of: shipment.id)
+                }
                 try Self.taken(parcel, lineOctets: result.lineOctets, isExact: result.isExact, records)
-                try Self.reached(shipment.destination, records)
+                if let line { try Self.reached(line, records) }
             }
             return true
         }
@@ -146,7 +154,7 @@ extension Outbox {
             case .taken: return true
             case .refused:
                 try records.noteLineOctets(result.lineOctets, of: shipment.id)
-                try Self.reached(shipment.destination, records)
+                if let line = try records.destination(shipment.destination) { try Self.reached(line, records) }
                 _ = try Self.setAside(instance, words, from: 0, of: shipment, chance: chance, records)
                 return true
             case .unreached:
@@ -201,10 +209,9 @@ extension Outbox {
     }
 
     /// The destination answers. That a person stopped it, or that it wants nothing any more, stays so.
-    private static func reached(_ destination: String, _ records: RecordTransaction) throws {
-        guard let line = try records.destination(destination), !line.isStopped else { return }
-        if line.failures > 0 || records.now - (line.reachedAt ?? 0) > 10_000_000 {
-            try records.openDestination(destination, isReached: true)
+    private static func reached(_ line: DestinationRecord, _ records: RecordTransaction) throws {
+        if !line.isStopped, line.failures > 0 || records.now - (line.reachedAt ?? 0) > 10_000_000 {
+            try records.openDestination(line.name, isReached: true)
         }
     }
 
@@ -235,9 +242,15 @@ extension Outbox {
     }
 
     /// The destination has these already, byte for byte: nothing goes over the line for them.
-    /// - Returns: False when the shipment is to leave in another form by now; then nothing is written down.
-    func noteHeld(_ instances: [StoredInstance], of shipment: ShipmentRecord) throws(ForwardingFailure) -> Bool {
+    /// - Parameter settings: under which it was asked.
+    /// - Returns: False when the shipment is to leave in another form by now, or to another archive; then nothing is written
+    ///   down.
+    func noteHeld(
+        _ instances: [StoredInstance], of shipment: ShipmentRecord, under settings: DestinationSettings
+    ) throws(ForwardingFailure) -> Bool {
         try book.change(by: "rule") { desk in
+            let line = try desk.records.destination(shipment.destination)
+            if let line, !line.settings.isSameArchive(as: settings) { return false }
             guard try desk.records.shipment(id: shipment.id).transform == shipment.transform else { return false }
             if instances.isEmpty { return true }
             for instance in instances {
@@ -245,7 +258,7 @@ extension Outbox {
                     instance.sopInstanceUID, digest: instance.digest, revision: instance.correctionRevision,
                     octets: instance.place.length, lineOctets: 0, isExact: true, of: shipment.id)
             }
-            try Self.reached(shipment.destination, desk.records)
+            if let line { try Self.reached(line, desk.records) }
             return true
         }
     }

@@ -1,7 +1,7 @@
 // What goes to one destination next: asked for one object at a time, so that what is urgent waits for one object only.
 
 import Catalog
-import Records
+package import Records
 
 /// The line of one destination, in memory; what is durable of it are its shipments. A shipment's objects are listed when its
 /// turn comes, and only once the destination was asked what it has.
@@ -21,15 +21,23 @@ package actor ParcelQueue {
     private static let mostLoads = 16
 
     private let destination: String
+    /// For which the carrier was made.
+    private let settings: DestinationSettings
     private let outbox: Outbox
     private let carrier: any Carrier
     private let blocking: BlockingCalls
     private var loads: [Int64: Load] = [:]
     /// Shipments that are being listed, or settled.
     private var busy: Set<Int64> = []
+    /// The last that was found to go this way.
+    private var usual: DueShipment?
 
-    package init(destination: String, outbox: Outbox, carrier: any Carrier, blocking: BlockingCalls) {
+    package init(
+        destination: String, settings: DestinationSettings, outbox: Outbox, carrier: any Carrier,
+        blocking: BlockingCalls
+    ) {
         self.destination = destination
+        self.settings = settings
         self.outbox = outbox
         self.carrier = carrier
         self.blocking = blocking
@@ -39,7 +47,7 @@ package actor ParcelQueue {
     package func next(onlyStat: Bool) async throws -> Parcel? {
         let (outbox, destination) = (outbox, destination)
         let first = try await blocking.run { try outbox.due(destination, onlyStat: onlyStat, limit: 1).first }
-        guard let first else {
+        guard let first, try goesThisWay(first) else {
             loads = loads.filter { $0.value.underWay > 0 }
             return nil
         }
@@ -52,6 +60,7 @@ package actor ParcelQueue {
         // Held, dropped or postponed meanwhile: listed anew when it is due again.
         loads = loads.filter { names.contains($0.key) || $0.value.underWay > 0 }
         for turn in due where !busy.contains(turn.id) {
+            guard try goesThisWay(turn) else { return nil }
             if let load = loads[turn.id], load.turn != turn {
                 // It is to leave otherwise, or not at all: listed anew once what is on its way has arrived.
                 if load.underWay > 0 { continue }
@@ -64,6 +73,15 @@ package actor ParcelQueue {
             try await settle(turn.id)
         }
         return nil
+    }
+
+    /// Not once somebody said that the destination is elsewhere, or is called with other credentials: another queue takes over
+    /// then.
+    private func goesThisWay(_ turn: Outbox.Turn) throws -> Bool {
+        if let usual, turn.due.hasSettings(of: usual) { return true }
+        guard try turn.due.settings().isSameWay(as: settings) else { return false }
+        usual = turn.due
+        return true
     }
 
     /// In place: a copy of a load would copy the list of a whole study for each object.
@@ -88,7 +106,10 @@ package actor ParcelQueue {
         case .held(let held):
             let there = missing.filter { held.contains($0.sopInstanceUID) }
             missing.removeAll { held.contains($0.sopInstanceUID) }
-            guard try await blocking.run({ try outbox.noteHeld(there, of: shipment) }) else { return true }
+            let settings = settings
+            guard try await blocking.run({ try outbox.noteHeld(there, of: shipment, under: settings) }) else {
+                return true
+            }
         case .failed(let why):
             guard !Task.isCancelled else { return false }
             let destination = destination
@@ -116,11 +137,12 @@ package actor ParcelQueue {
     /// What became of an object. Durable when this returns.
     /// - Parameter closesLine: whether a failure is the whole line's.
     package func note(_ result: ParcelOutcome, of parcel: Parcel, closesLine: Bool = true) async throws {
-        let outbox = outbox
+        let (outbox, settings) = (outbox, settings)
         var isDone = false
         defer { done(parcel, isDone: isDone) }
         isDone = try await blocking.run {
-            try outbox.note(result, of: parcel, closesLine: closesLine, chance: Double.random(in: 0...1))
+            try outbox.note(
+                result, of: parcel, under: settings, closesLine: closesLine, chance: Double.random(in: 0...1))
         }
     }
 

@@ -52,8 +52,16 @@ package struct DestinationSettings: Codable, Hashable, Sendable, Blank {
         }
     }
 
+    /// Whether a connection that was made under the others serves under these: the same end, and the same credentials.
+    package func isSameWay(as other: DestinationSettings) -> Bool {
+        way == other.way && url == other.url && peer.lowercased() == other.peer.lowercased()
+            && isSecure == other.isSecure
+            && tokenFile == other.tokenFile && caFile == other.caFile && certificateFile == other.certificateFile
+            && keyFile == other.keyFile
+    }
+
     /// Whether these lead to the archive to which others led, so that its proofs still count.
-    func isSameArchive(as other: DestinationSettings) -> Bool {
+    package func isSameArchive(as other: DestinationSettings) -> Bool {
         way == other.way && url == other.url && peer.lowercased() == other.peer.lowercased()
             && (other.receiptKey.isEmpty || receiptKey == other.receiptKey)
     }

@@ -23,8 +23,8 @@ package struct PromiseRecord: Hashable, Sendable {
 // MARK: - Proofs that were given to us
 
 extension RecordTransaction {
-    /// The destination is another archive from now on: what is proven is to be proven anew. What was given up already stays
-    /// as it was proven.
+    /// The destination is another archive from now on: what is proven is to be proven anew, and what is under way begins
+    /// anew. What was given up already stays as it was proven.
     func doubtProofs(ofDestination name: String) throws {
         try run("UPDATE destination SET changedAt = ? WHERE name = ?", [now, name])
         try run(
@@ -34,6 +34,12 @@ extension RecordTransaction {
             WHERE destination = ?2 AND state IN ('sent', 'committed')
                 AND NOT EXISTS (SELECT 1 FROM purge WHERE purge.studyInstanceUID = shipment.studyInstanceUID)
             """, [now, name])
+        let underWay = """
+            destination = ? AND state = 'waiting' AND sentInstances > 0
+                AND NOT EXISTS (SELECT 1 FROM purge WHERE purge.studyInstanceUID = shipment.studyInstanceUID)
+            """
+        try run("DELETE FROM shipped WHERE shipment IN (SELECT id FROM shipment WHERE \(underWay))", [name])
+        try run("UPDATE shipment SET sentInstances = 0, sentOctets = 0 WHERE \(underWay)", [name])
     }
 
     /// As of one destination, of all that are reached as this peer.

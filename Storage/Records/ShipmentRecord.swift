@@ -111,6 +111,12 @@ package struct DueShipment: Hashable, Sendable {
     private let transform: String
     private let destination: String
 
+    /// Of its destination, as they stand now.
+    package func settings() throws -> DestinationSettings { try Body.value(destination) }
+
+    /// Whether both stand under the same settings of their destination.
+    package func hasSettings(of other: DueShipment) -> Bool { destination == other.destination }
+
     init(_ row: Row) {
         id = row["id"]
         legalBasis = row["legalBasis"]

@@ -39,6 +39,27 @@ struct UnderWayTests {
         #expect(try await station.drain(far).count == 2)
     }
 
+    @Test("Another address and other credentials hold from the next object on: nothing more goes the former way")
+    func elsewhere() async throws {
+        let (station, far, other) = (try Station(), FarEnd(), FarEnd())
+        try station.destination()
+        try station.route()
+        try station.receive("1.1", 4)
+        during(far) { try station.destination { $0.certificateFile = "renewed.pem" } }
+        #expect(try await station.drain(far).count == 1)
+        #expect(try station.shipment("1.1")?.state == .waiting)
+        during(far) { try station.destination { ($0.certificateFile, $0.lanes) = ("renewed.pem", 5) } }
+        // How many lanes there are makes no other way.
+        #expect(try await station.drain(far).count == 3)
+        try station.receive("1.2", 3)
+        during(far) { try station.destination { $0.peer = "elsewhere" } }
+        #expect(try await station.drain(far).count == 1)
+        // What the former archive took counts for nothing at the one that takes its place; what was sent whole before is
+        // asked for there.
+        #expect(try await station.drain(other).count == 3)
+        #expect(try station.shipment("1.1")?.state == .sent && station.shipment("1.2")?.state == .sent)
+    }
+
     @Test("The last day of a contract ends while a study is under way")
     func midnight() async throws {
         let (station, far) = (try Station(), FarEnd())

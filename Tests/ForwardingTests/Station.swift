@@ -129,7 +129,9 @@ final class Station: Sendable {
     func drain(_ far: FarEnd, to destination: String = "centre", onlyStat: Bool = false) async throws -> [String] {
         let before = far.taken.count
         let queue = ParcelQueue(
-            destination: destination, outbox: outbox, carrier: far, blocking: BlockingCalls(threads: 1))
+            destination: destination, settings: try book.destination(destination).settings, outbox: outbox,
+            carrier: far,
+            blocking: BlockingCalls(threads: 1))
         let lane = far.lane()
         while let parcel = try await queue.next(onlyStat: onlyStat) {
             try await queue.note(await lane.send(parcel), of: parcel)

@@ -294,7 +294,7 @@ def test_where_images_go_is_for_administrators_and_in_the_trail(house):
     archive.run("peer", "add", "elsewhere", "--ae-title", "ELSEWHERE", "--host", "127.0.0.1", "--port", "9")
 
     def details(account):
-        return [row["detail"] for row in archive.json("audit", "find", "--kind", "administer", "--account", account)]
+        return [row["detail"] for row in archive.trail("--kind", "administer", "--account", account)]
 
     wish = {"destination": "ELSEWHERE", "when": ["modality=CT"]}
     for kind in ("technician", "radiologist"):

@@ -100,8 +100,8 @@ def test_a_person_asks_for_one_study(two, tmp_path):
     assert re.match(r"centre: committed, 3 of 3 sent, proven \d{4}-\d\d-\d\d \d\d:\d\d by ", said), said
     assert "\n" not in said
     # Both sides wrote down who did it.
-    assert any("outbox" in row.get("detail", "") or made.uid in json.dumps(row)
-               for row in station.json("audit", "find", "--study", made.uid))
+    for archive in (station, centre):
+        archive.trail("--study", made.uid)
 
 
 def test_the_second_time_it_costs_next_to_nothing(two, tmp_path):
@@ -177,7 +177,7 @@ def test_paused_held_put_first_and_dropped(own, tmp_path):
     assert forwarding.shipment(station, made[1].uid)["state"] == "dropped"
     assert set(made[1].instances).isdisjoint(forwarding.files(centre))
     for one in made[:2]:
-        assert any(row["kind"] == "administer" for row in station.json("audit", "find", "--study", one.uid))
+        station.trail("--study", one.uid, "--kind", "administer")
 
 
 def test_what_is_put_right_here_is_put_right_there(own, tmp_path):

@@ -109,7 +109,7 @@ def test_from_admission_to_images(archive, tmp_path):
     assert found["basedOn"] == [{"reference": f"ServiceRequest/{request['id']}"}]
     assert number(found, "ACSN") == item.AccessionNumber
     assert images(client, found) == sorted(study.instances)
-    kept = archive.json("audit", "find", "--account", "hl7:HIS")
+    kept = archive.trail("--account", "hl7:HIS")
     assert [row["kind"] for row in kept] == ["store"]
 
 

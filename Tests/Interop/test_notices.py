@@ -60,7 +60,7 @@ def test_the_hospital_hears_once_with_pictures(told, tmp_path):
         stay_silent(receiver, 1)
         archive.restart("--hl7-port", 0)
         stay_silent(receiver, 1)
-        kept = archive.json("audit", "find", "--account", "notice:his")
+        kept = archive.trail("--account", "notice:his")
         assert [row["kind"] for row in kept] == ["export"]
 
 

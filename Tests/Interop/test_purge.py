@@ -60,11 +60,14 @@ def test_by_itself_when_the_disk_is_too_full(make_archive, tmp_path):
     section = {"afterDays": 1, "whenFullerThan": 1, "automatic": True}
     (station.data / "phim.yaml").write_text(json.dumps({"forwarding": {"purge": section}}))
     station.start()
+    def given_up(row):
+        return "given up" in row["detail"]
+
     # The old one goes at once; of the other the proof is too old, and is asked for anew.
     here = [*stale.instances, *young.instances, *unsent.instances]
     eventually(lambda: set(forwarding.files(station)) == set(here), say=station.tail)
     assert forwarding.counter(station, "phim_purged_studies_total") == 1
-    detail, = [row for row in station.json("audit", "find", "--study", old.uid) if "given up" in row["detail"]]
+    detail, = filter(given_up, station.trail("--study", old.uid, has=given_up))
     assert detail["account"] == "purge" and "at centre" in detail["detail"]
     assert "given up here" in forwarding.explain(station, old.uid)
     forwarding.wait_for(station, stale.uid, "committed")

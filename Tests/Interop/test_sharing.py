@@ -63,8 +63,7 @@ def test_a_link_opens_one_study_and_is_counted_and_revoked(staffed, two_studies)
     assert sharer.delete(other).status_code == 404, "of another study"
     assert sharer.delete(f"{links}/{row['id']}").status_code == 204
     assert guest.get(staffed.url + API + "/session").status_code == 401, "the session from it ends at once"
-    reads = trail(staffed, study=first, kind="read")
-    assert any(read["credential"] == f"link {row['id']}" for read in reads)
+    staffed.trail("--study", first, "--kind", "read", has=lambda read: read["credential"] == f"link {row['id']}")
 
 
 def test_a_link_ends_with_its_time(make_archive, tmp_path):

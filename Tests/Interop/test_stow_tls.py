@@ -35,12 +35,12 @@ def encrypted(authority):
     return receiver
 
 
-def give(archive, authority, stem, pair=None, host="127.0.0.1"):
+def give(archive, authority, stem, name="our"):
     """Puts our certificate and its key where the destination expects them, as a renewal does."""
-    for source, name in zip(pair or authority.pair(stem, host=host), ("our.pem", "our.key")):
-        made = archive.data / (name + ".new")
+    for source, ending in zip(authority.pair(stem, host="127.0.0.1"), (".pem", ".key")):
+        made = archive.data / (name + ending + ".new")
         made.write_bytes(source.read_bytes())
-        os.replace(made, archive.data / name)
+        os.replace(made, archive.data / (name + ending))
 
 
 def reason(archive, name="web"):
@@ -70,14 +70,12 @@ def test_who_we_are_and_whom_we_believe(archive, tmp_path, known, stranger):
         # It lets us in because of our certificate: with a stranger's nothing goes, and a renewed one is taken up.
         other = synthetic.study(tmp_path / "two", instances=1)
         archive.run("import", tmp_path / "two")
-        archive.run("outbox", "pause", "web")
-        give(archive, stranger, "station")
-        archive.run("destination", "change", "web", "--lanes", 1)
-        archive.run("outbox", "resume", "web")
+        give(archive, stranger, "station", name="other")
+        archive.run("destination", "change", "web", "--certificate", "other.pem", "--key", "other.key")
         forwarding.send(archive, other.uid, "web")
         assert forwarding.eventually(lambda: reason(archive))
         assert other.instances[0] not in receiver.files
-        give(archive, known, "station-renewed")
+        give(archive, known, "station-renewed", name="other")
         sent(archive, other, receiver)
     for words in archive.log.read_text().splitlines():
         assert made.uid not in words and "PRIVATE KEY" not in words

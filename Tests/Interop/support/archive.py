@@ -169,6 +169,14 @@ class Archive:
         done = self.run(*arguments, "--json", expect=expect, timeout=timeout)
         return json.loads(done.stdout)
 
+    def trail(self, *arguments, has=lambda row: True, seconds=30):
+        """Rows of the audit trail, once there is one for which `has` holds: it is written soon after what it tells of."""
+        deadline = time.monotonic() + seconds
+        while not any(map(has, rows := self.json("audit", "find", *arguments))):
+            assert time.monotonic() < deadline, rows
+            time.sleep(0.1)
+        return rows
+
     def find(self, *arguments, level="study"):
         return self.json("find", "--level", level, "--limit", 1_000_000, *arguments)
 
