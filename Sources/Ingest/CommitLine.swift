@@ -152,11 +152,9 @@ final class CommitLine: Sendable {
         var isAsked = false
         let outcomes: [EnrollmentOutcome]
         do throws(CatalogError) {
-            outcomes = try catalog.enroll(
-                batch.enrollments, enrolledTo: Self.ends(batch.enrollments), from: Self.starts(batch.enrollments)
-            ) {
+            outcomes = try inTurn(batch) {
                 let asked = DispatchTime.now()
-                durability = batch.durability.wait()
+                if !isAsked { durability = batch.durability.wait() }
                 isAsked = true
                 // What enrolment itself takes is measured, not the sync that it waits for.
                 started = started + .nanoseconds(Int(DispatchTime.now().uptimeNanoseconds - asked.uptimeNanoseconds))
@@ -197,6 +195,23 @@ final class CommitLine: Sendable {
             var told = Receipt.Outcome(outcome, of: enrollment.place)
             if told == .conflict, !batch.isStreamed, settle(enrollment) { told = .duplicate }
             batch.answers[index].give(.success(told))
+        }
+    }
+
+    /// Another process may hold the catalogue for long, as the end of a rebuild does. The bytes are safe meanwhile: that is
+    /// no reason to refuse them.
+    private func inTurn(
+        _ batch: Placed, beforeCommit: () -> Bool
+    ) throws(CatalogError) -> [EnrollmentOutcome] {
+        let deadline = DispatchTime.now() + .seconds(limits.patience)
+        while true {
+            do throws(CatalogError) {
+                return try catalog.enroll(
+                    batch.enrollments, enrolledTo: Self.ends(batch.enrollments), from: Self.starts(batch.enrollments),
+                    beforeCommit: beforeCommit)
+            } catch {
+                guard error == .busy, DispatchTime.now() < deadline else { throw error }
+            }
         }
     }
 

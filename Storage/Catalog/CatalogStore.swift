@@ -25,7 +25,7 @@ package final class CatalogStore: Sendable {
         var configuration = Configuration()
         configuration.label = "catalog"
         configuration.maximumReaderCount = readers
-        configuration.busyMode = .timeout(busyTimeout)
+        configuration.busyMode = Self.turn(within: busyTimeout)
         configuration.prepareDatabase { db in
             for function in MatchFunctions.all { db.add(function: function) }
             // The volume is the truth and replays from the enrolled position: NORMAL loses no acknowledged byte.
@@ -39,6 +39,18 @@ package final class CatalogStore: Sendable {
             try pool.write { db in try Self.migrate(db) }
         } catch {
             throw CatalogError(error)
+        }
+    }
+
+    /// Looks for the write lock again and again. SQLite's own handler sleeps up to a tenth of a second between two looks: who
+    /// commits one batch after the other, and waits for the disk in each, would keep other processes out for many seconds.
+    private static func turn(within seconds: TimeInterval) -> Database.BusyMode {
+        let (often, frequent, seldom) = (1_000, 500, 2_000)
+        return .callback { tries in
+            let waited = min(tries, often) * frequent + max(0, tries - often) * seldom
+            guard waited < Int(seconds * 1_000_000) else { return false }
+            usleep(UInt32(tries < often ? frequent : seldom))
+            return true
         }
     }
 

@@ -17,7 +17,12 @@ package final class RecordStore: Sendable {
         self.now = now
         var configuration = Configuration()
         configuration.label = "records"
-        configuration.busyMode = .timeout(10)
+        // Ten seconds in all. SQLite's own handler looks ten times a second, and seldom meets the gap between two transactions
+        // of a process that writes one after the other.
+        configuration.busyMode = .callback { tries in
+            usleep(2_000)
+            return tries < 5_000
+        }
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA synchronous = FULL")
             // SQLite's own 2 MiB hold a few thousandths of a large hospital's records.

@@ -149,6 +149,33 @@ struct CatalogFile {
         #expect(try catalog.enroll([sample("1.1")]) == [.new])
     }
 
+    @Test("Who commits one batch after the other lets another process in")
+    func turns() throws {
+        let scratch = try Scratch()
+        let (busy, other) = (try scratch.catalog(), try scratch.catalog())
+        let isDone = Atomic(false)
+        let failures = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: 2) { thread in
+            do {
+                if thread == 0 {
+                    while !isDone.load(ordering: .acquiring) {
+                        _ = try busy.enroll([], enrolledTo: [:]) {
+                            usleep(20_000)
+                            return true
+                        }
+                    }
+                } else {
+                    defer { isDone.store(true, ordering: .releasing) }
+                    for number in 0..<5 { _ = try other.enroll([sample("1.\(number)")]) }
+                }
+            } catch {
+                failures.withLock { $0.append("\(error)") }
+            }
+        }
+        #expect(failures.withLock { $0 } == [])
+        #expect(try busy.statistics().instances == 5)
+    }
+
     @Test(
         "SQLite's codes become failures that say what to do",
         arguments: [

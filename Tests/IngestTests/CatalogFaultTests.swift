@@ -1,5 +1,6 @@
 // Every call to the catalogue's files fails while several senders are at work: the volumes alone decide what is there.
 
+import Catalog
 import FaultInjection
 import Foundation
 import Ingest
@@ -46,6 +47,27 @@ struct CatalogFaultTests {
             bench.catalogFiles.heal()
             try bench.checkReopened(.wholeAfterRestart, crashing: call % 2 == 1, label)
         }
+    }
+
+    @Test("What is safe on its volume waits for a catalogue that another process holds for long")
+    func held() throws {
+        let bench = try FaultBench()
+        let other = try CatalogStore(path: bench.catalogPlace.appending(path: "catalog.sqlite").path)
+        defer { try? other.close() }
+        let (isHeld, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        DispatchQueue.global().async {
+            _ = try? other.enroll([], enrolledTo: [:]) {
+                isHeld.signal()
+                // Three times as long as one look at the lock lasts here.
+                usleep(600_000)
+                return true
+            }
+            ended.signal()
+        }
+        isHeld.wait()
+        #expect(bench.send(Sample(number: 40, bytes: 4_000)) == .stored)
+        ended.wait()
+        try bench.checkReopened(.invisible, crashing: true, "held")
     }
 
     @Test("A catalogue without space refuses as out of space; with space again it goes on")
