@@ -29,6 +29,20 @@ extension Desk {
         return patient
     }
 
+    /// Says that a row is of a person who is seen as another; studies that waited for them are linked.
+    /// - Throws: `.conflict` where the row is merged into somebody else: whom it became would be merged, not the row that
+    ///   the caller names.
+    /// - Returns: the person that both are seen as.
+    package func merge(patient id: Int64, into survivor: Int64, reason: String) throws -> PatientRecord {
+        let (row, survivor) = try (records.patient(id: id), records.root(of: survivor))
+        guard row.mergedInto == nil || row.root == survivor.id else {
+            throw EncounterFailure.conflict(reason: "This patient is merged into another already")
+        }
+        try patients.merge(row.id, into: survivor.id, reason: reason)
+        try links.reconsider(patient: survivor)
+        return survivor
+    }
+
     /// Opens or changes a visit of a person.
     /// - Parameter version: `updatedAt` as who changes it has seen it; nil to change it whatever it is.
     package func apply(

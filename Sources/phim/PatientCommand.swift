@@ -89,10 +89,9 @@ extension PatientCommand {
         func run() throws {
             let report = try options.withArchive { archive in
                 let report = try archive.encounters.change(by: Author.terminal.account) { desk in
-                    let prior = try desk.records.row(named: prior)
-                    let survivor = try desk.records.root(of: try desk.records.row(named: survivor).id)
-                    try desk.patients.merge(prior.id, into: survivor.id, reason: reason)
-                    return PatientReport(survivor, try desk.records.identifiers(of: survivor))
+                    let (row, other) = try (desk.records.row(named: prior), desk.records.row(named: survivor))
+                    let survivor = try desk.merge(patient: row.id, into: other.id, reason: reason)
+                    return try PatientReport(survivor, desk.records)
                 }
                 try archive.follower.corrections.settle()
                 archive.noteOperator(.administer, detail: "patients merged")

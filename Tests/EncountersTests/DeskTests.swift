@@ -111,6 +111,26 @@ struct DeskTests {
         #expect(try encounters.look { try $0.inboxCount() } == 0)
     }
 
+    @Test("a row that is merged away is not merged into a third; a study that waited for it finds its order")
+    func merges() throws {
+        let orders = try ["B1", "B2", "B3"].map { try enter(try entry($0, accession: "A-\($0)")) }
+        let (first, second, third) = (orders[0].patient, orders[1].patient, orders[2].patient)
+        let link = try encounters.change(by: "rule") {
+            try $0.links.arrived(study("1.2.3", accession: "A-B2", patientID: "B1"))
+        }
+        #expect(link == nil)
+        func merge(_ prior: Int64, into survivor: Int64) throws -> Int64 {
+            try encounters.change(by: "lan") { try $0.merge(patient: prior, into: survivor, reason: "twice").id }
+        }
+        #expect(try merge(first, into: second) == second)
+        #expect(try encounters.look { try $0.link(ofStudy: "1.2.3")?.target.procedure } == orders[1].id)
+        // Said twice is done once.
+        #expect(try merge(first, into: second) == second)
+        #expect(sentence { _ = try merge(first, into: third) }?.contains("already") == true)
+        let roots = try encounters.look { records in try [first, second, third].map { try records.root(of: $0).id } }
+        #expect(roots == [second, second, third])
+    }
+
     @Test("the inbox and the orders page by page, each once") func pages() throws {
         for number in 1...7 {
             try encounters.change(by: "rule") { _ = try $0.links.arrived(study("1.2.\(number)")) }

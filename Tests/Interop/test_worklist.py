@@ -223,11 +223,14 @@ def test_merged_patient_is_shown_as_the_survivor(make_archive):
     found, _, _ = ask(archive, query(PatientID="", PatientName="*van an"))
     assert {(str(answer.PatientName), answer.PatientID) for answer in found} == {("Trần Văn An", "NEW")}
     assert len(found) == 2
+    archive.run("order", "add", "--patient-id", "THIRD", "--name", "Trần Văn An", "--modality", "MR")
+    refused = archive.run("patient", "merge", "OLD", "THIRD", "--reason", "again", expect=2)
+    assert "already" in refused.stderr and archive.json("patient", "show", "NEW")["patient"]["identifiers"][1]["value"] == "OLD"
     archive.run("patient", "unmerge", "OLD")
     found, _, _ = ask(archive, query(PatientID="OLD"))
     assert [str(answer.PatientName) for answer in found] == ["Trần Văn A"]
     assert archive.json("patient", "show", "NEW")["history"][0]["isUndone"]
-    assert [one["name"] for one in archive.json("patient", "find", "tran van a*")] == ["Trần Văn A", "Trần Văn An"]
+    assert [one["name"] for one in archive.json("patient", "find", "tran van a*")] == ["Trần Văn A"] + ["Trần Văn An"] * 2
 
 
 def test_command_line_refusals(make_archive):

@@ -58,15 +58,8 @@ struct PatientRoutes: Sendable {
             return try JSONAnswer.response(
                 try await services.change(by: caller) { desk in
                     try WishText.check(asked.reason, "reason")
-                    let row = try desk.records.patient(id: id)
-                    let survivor = try desk.records.root(of: asked.into)
-                    // Whom it became would be merged, not the row that the caller sees.
-                    guard row.mergedInto == nil || row.root == survivor.id else {
-                        throw EncounterFailure.conflict(reason: "This patient is merged into another already")
-                    }
-                    try desk.patients.merge(id, into: survivor.id, reason: asked.reason)
-                    try desk.links.reconsider(patient: survivor)
-                    return try PatientReport(survivor, desk.records)
+                    return try PatientReport(
+                        try desk.merge(patient: id, into: asked.into, reason: asked.reason), desk.records)
                 })
         }
         patients.post(":id/unmerge") { _, context in
