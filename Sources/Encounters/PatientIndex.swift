@@ -147,7 +147,7 @@ package struct PatientIndex {
         }
         var demographics = patient.demographics
         facts.amend(&demographics)
-        try check(demographics)
+        try check(demographics, before: patient.demographics)
         let nameKey = Fold.fold(demographics.name)
         if demographics.differs(from: patient.demographics) {
             try records.note(
@@ -159,19 +159,28 @@ package struct PatientIndex {
         return try records.patient(id: patient.id)
     }
 
-    private func check(_ demographics: Demographics) throws {
+    /// Whether what is said anew can be kept and written into images. What was kept before there was this check stays as
+    /// it is while something else is said: no change of an address has to wait for the name to be put right.
+    private func check(_ demographics: Demographics, before: Demographics = Demographics()) throws {
+        if demographics.name != before.name { try check(name: demographics.name) }
+        guard
+            demographics.birthDate == before.birthDate
+                || demographics.birthDate.wholeMatch(of: /([0-9]{4}([0-9]{2}([0-9]{2})?)?)?/) != nil
+        else {
+            throw EncounterFailure.invalid(field: "PatientBirthDate", reason: "yyyy, yyyymm or yyyymmdd")
+        }
+    }
+
+    private func check(name: String) throws {
         // PS3.5 Table 6.2-1: 64 characters per component group.
-        guard demographics.name.split(separator: "=").allSatisfy({ $0.unicodeScalars.count <= 64 }) else {
+        guard name.split(separator: "=").allSatisfy({ $0.unicodeScalars.count <= 64 }) else {
             throw EncounterFailure.invalid(field: "PatientName", reason: "64 characters at most")
         }
-        let isWritable = demographics.name.unicodeScalars.allSatisfy {
+        let isWritable = name.unicodeScalars.allSatisfy {
             $0 != "\\" && $0.properties.generalCategory != .control
         }
         guard isWritable else {
             throw EncounterFailure.invalid(field: "PatientName", reason: "no control characters and no backslash")
-        }
-        guard demographics.birthDate.wholeMatch(of: /([0-9]{4}([0-9]{2}([0-9]{2})?)?)?/) != nil else {
-            throw EncounterFailure.invalid(field: "PatientBirthDate", reason: "yyyy, yyyymm or yyyymmdd")
         }
     }
 

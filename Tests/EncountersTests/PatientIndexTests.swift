@@ -202,6 +202,36 @@ struct PatientIndexTests {
         #expect(!isRight(PatientIdentifier.medicalRecord, "  "))
     }
 
+    @Test("A name that was kept before backslashes were refused holds up nothing, and is put right")
+    func unwritable() throws {
+        let hospital = try Hospital()
+        let kept = #"NGUYỄN\VĂN"#
+        let row = try hospital.change { desk in
+            var known = Demographics()
+            (known.name, known.birthDate) = (kept, "unknown")
+            let row = try desk.records.addPatient(known, nameKey: "NGUYEN VAN", asOf: 1)
+            try desk.records.addIdentifier(Hospital.code("BN1"), patient: row.id)
+            return row
+        }
+        func told(at instant: Int64, _ amend: @escaping @Sendable (inout Demographics) -> Void) throws -> Demographics {
+            try hospital.change { desk in
+                let facts = PatientFacts(identifiers: [try Hospital.code("BN1")], asOf: instant, amend: amend)
+                return try desk.patients.register(facts).demographics
+            }
+        }
+        #expect(try told(at: 2) { $0.telephone = "0912" }.name == kept)
+        // Said whole, as it was read: nothing is worse than before.
+        #expect(try told(at: 3) { ($0.name, $0.address) = (kept, "Huế") }.address == "Huế")
+        #expect(throws: EncounterFailure.self) { _ = try told(at: 4) { $0.name = #"LÊ\VĂN"# } }
+        #expect(throws: EncounterFailure.self) { _ = try told(at: 4) { $0.birthDate = "soon" } }
+        let right = try hospital.change { desk in
+            try desk.amend(patient: row.id, version: 3, identifiers: []) {
+                ($0.name, $0.birthDate) = ("NGUYỄN VĂN", "1980")
+            }.demographics
+        }
+        #expect((right.name, right.birthDate, right.telephone) == ("NGUYỄN VĂN", "1980", "0912"))
+    }
+
     @Test("A facility's code means what it meant on the day")
     func facilities() throws {
         let hospital = try Hospital()
