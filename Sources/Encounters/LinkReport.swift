@@ -42,17 +42,15 @@ package struct PlaceReport: Encodable, Sendable {
     package let patient: Int64
     package let patientName: String
 
-    package init(_ target: LinkTarget, _ records: RecordTransaction) throws {
-        let procedure = try target.procedure.map { try records.procedure(id: $0) }
-        order = procedure?.id
-        accessionNumber = procedure?.accession.value
-        meaning = procedure.map { $0.details.code.meaning.isEmpty ? $0.details.code.value : $0.details.code.meaning }
-        scheduledAt = procedure?.details.scheduledAt
-        visitID = target.encounter
-        visit = try target.encounter.map { try records.encounter(id: $0).number }
-        let root = try records.root(of: target.patient)
-        patient = root.id
-        patientName = root.demographics.name
+    init(_ place: LinkPlace) {
+        order = place.procedure?.id
+        accessionNumber = place.procedure?.accessionNumber
+        meaning = place.procedure?.meaning
+        scheduledAt = place.procedure?.scheduledAt
+        visitID = place.visit?.id
+        visit = place.visit?.number
+        patient = place.patient
+        patientName = place.patientName
     }
 }
 
@@ -63,8 +61,19 @@ package struct CandidateReport: Encodable, Sendable {
     package let score: Double
     package let reason: String
 
-    package init(_ candidate: LinkCandidate, _ records: RecordTransaction) throws {
-        place = try PlaceReport(candidate.target, records)
+    /// The candidates of several studies, in their order; their places are read at once.
+    package static func reports(
+        _ candidates: [[LinkCandidate]], _ records: RecordTransaction
+    ) throws -> [[CandidateReport]] {
+        var places = try records.places(of: candidates.joined().map(\.target))[...]
+        return candidates.map { ofOne in
+            defer { places = places.dropFirst(ofOne.count) }
+            return zip(ofOne, places).map { CandidateReport($0, PlaceReport($1)) }
+        }
+    }
+
+    private init(_ candidate: LinkCandidate, _ place: PlaceReport) {
+        self.place = place
         method = candidate.method.rawValue
         score = candidate.score
         reason = candidate.reason
@@ -95,10 +104,22 @@ package struct LinkReport: Encodable, Sendable {
     package let undoneBy: String?
     package let undoneReason: String?
 
+    /// Links in their order; their places are read at once.
+    package static func reports(
+        _ links: some Collection<StudyLinkRecord>, _ records: RecordTransaction
+    ) throws -> [LinkReport] {
+        zip(links, try records.places(of: links.map(\.target))).map { LinkReport($0, PlaceReport($1)) }
+    }
+
     package init(_ link: StudyLinkRecord, _ records: RecordTransaction) throws {
+        guard let report = try Self.reports([link], records).first else { throw RecordsError.notFound }
+        self = report
+    }
+
+    private init(_ link: StudyLinkRecord, _ place: PlaceReport) {
         id = link.id
         studyInstanceUID = link.studyInstanceUID
-        place = try PlaceReport(link.target, records)
+        self.place = place
         method = link.method.rawValue
         score = link.score
         reason = link.reason
@@ -142,10 +163,9 @@ package struct StudyLinkStory: Encodable, Sendable {
         studyInstanceUID = facts.studyInstanceUID
         let all = try records.links(ofStudy: facts.studyInstanceUID)
         holding = all.first { $0.undoneAt == nil }?.id
-        candidates = try StudyLinking(records, issuer: issuer).candidates(facts).map {
-            try CandidateReport($0, records)
-        }
-        links = try all.map { try LinkReport($0, records) }
+        let candidates = try StudyLinking(records, issuer: issuer).candidates(facts)
+        self.candidates = try CandidateReport.reports([candidates], records)[0]
+        links = try LinkReport.reports(all, records)
     }
 }
 

@@ -66,13 +66,10 @@ struct InboxRoutes: Sendable {
         return try JSONAnswer.response(
             try await services.look { records in
                 let found = try records.inbox(after: position, limit: limit)
+                let candidates = try found.map { try StudyLinking(records, issuer: issuer).candidates($0.facts) }
                 return List(
-                    waiting: try found.map { item in
-                        Waiting(
-                            study: WaitingReport(item),
-                            candidates: try StudyLinking(records, issuer: issuer).candidates(item.facts).map {
-                                try CandidateReport($0, records)
-                            })
+                    waiting: zip(found, try CandidateReport.reports(candidates, records)).map {
+                        Waiting(study: WaitingReport($0), candidates: $1)
                     }, total: try records.inboxCount(),
                     next: found.count == limit ? found.last.map { PageMark.text($0) } : nil)
             })
@@ -94,7 +91,7 @@ struct InboxRoutes: Sendable {
             try await services.look { [method] records in
                 let found = try records.links(method: method, before: before, limit: limit)
                 return Links(
-                    links: try found.map { try LinkReport($0, records) },
+                    links: try LinkReport.reports(found, records),
                     next: found.count == limit ? found.last?.id : nil)
             })
     }

@@ -152,7 +152,7 @@ struct PatientRoutes: Sendable {
                     patient: row.mergedInto == nil ? story.patient : try PatientReport(row, records),
                     visits: story.visits.filter { sight.has(visit: $0.id) },
                     orders: try records.orders(filter, limit: PageLimit.most).map(OrderReport.init),
-                    studies: try links.suffix(PageLimit.most).map { try LinkReport($0, records) },
+                    studies: try LinkReport.reports(links.suffix(PageLimit.most), records),
                     history: sight.isWhole ? story.history : [])
             })
     }

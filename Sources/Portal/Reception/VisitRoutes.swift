@@ -146,7 +146,7 @@ struct VisitRoutes: Sendable {
                 return Answer(
                     visit: try VisitReport(try records.encounter(id: id), records),
                     orders: try records.orders(filter, limit: PageLimit.most).map(OrderReport.init),
-                    studies: try links.map { try LinkReport($0, records) })
+                    studies: try LinkReport.reports(links, records))
             })
     }
 }
