@@ -90,17 +90,15 @@ extension AuditCommand {
             search.limit = max(1, limit)
             let rows = try options.withAccess { try $0.audit.find(search) }
             let reports = rows.map { AuditReport($0) }
-            if output.json { return try Terminal.printJSON(reports) }
-            guard !reports.isEmpty else { return Terminal.note("Nothing of the kind.") }
-            Terminal.print(
-                Terminal.table(
-                    ["NUMBER", "TIME", "KIND", "COUNT", "ACCOUNT", "BY", "FROM", "STUDY", "DETAIL"],
-                    reports.map {
-                        [
-                            String($0.number), $0.at.ISO8601Format(), $0.kind, String($0.count), $0.account,
-                            $0.credential, $0.address, $0.study ?? "-", $0.detail,
-                        ]
-                    }))
+            try output.list(
+                reports, none: "Nothing of the kind.",
+                ["NUMBER", "TIME", "KIND", "COUNT", "ACCOUNT", "BY", "FROM", "STUDY", "DETAIL"]
+            ) {
+                [
+                    String($0.number), $0.at.ISO8601Format(), $0.kind, String($0.count), $0.account,
+                    $0.credential, $0.address, $0.study ?? "-", $0.detail,
+                ]
+            }
         }
 
         private static func time(_ text: String, _ option: String, isEnd: Bool) throws -> Int64 {

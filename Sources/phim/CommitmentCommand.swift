@@ -60,7 +60,7 @@ extension CommitmentCommand {
                 }
                 archive.noteOperator(.administer, detail: "commitment \(number) dropped")
             }
-            if output.json { try Terminal.printJSON(["dropped": number]) } else { Terminal.print("dropped \(number)") }
+            try output.show(["dropped": number], "dropped \(number)")
         }
     }
 }

@@ -134,7 +134,7 @@ extension DestinationCommand {
                 }
                 return try archive.change(name) { reached.apply(to: &$0) }
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 
@@ -160,7 +160,7 @@ extension DestinationCommand {
                     if forgetReceiptKey { settings.receiptKey = "" }
                 }
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 
@@ -172,17 +172,15 @@ extension DestinationCommand {
 
         func run() throws {
             let found = try options.withArchive { try $0.routeBook.destinations() }
-            if output.json { return try Terminal.printJSON(found) }
-            guard !found.isEmpty else { return Terminal.note("No destinations yet: phim destination add --help") }
-            Terminal.print(
-                Terminal.table(
-                    ["NAME", "WAY", "TO", "STATE", "NOW", "REACHED", "FROM", "REASON"],
-                    found.map {
-                        [
-                            $0.name, $0.way, $0.place, $0.state.rawValue, $0.allowance, $0.reachedAt ?? "never",
-                            $0.isFromFile ? "file" : "added", $0.reason,
-                        ]
-                    }))
+            try output.list(
+                found, none: "No destinations yet: phim destination add --help",
+                ["NAME", "WAY", "TO", "STATE", "NOW", "REACHED", "FROM", "REASON"]
+            ) {
+                [
+                    $0.name, $0.way, $0.place, $0.state.rawValue, $0.allowance, $0.reachedAt ?? "never",
+                    $0.isFromFile ? "file" : "added", $0.reason,
+                ]
+            }
         }
     }
 
@@ -194,10 +192,8 @@ extension DestinationCommand {
         @Argument(help: "Its name.") var name: String
 
         func run() throws {
-            let report = try options.withArchive { archive in
-                DestinationReport(try archive.routeBook.destination(name), now: archive.records.now())
-            }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            let report = try options.withArchive { try $0.report(name) }
+            try output.show(report, report.text)
         }
     }
 
@@ -290,7 +286,7 @@ extension OpenArchive {
                     reason: "there is no peer \(settings.peer); phim peer list shows those there are")
             }
         }
-        let report = DestinationReport(try routeBook.destination(name), now: records.now())
+        let report = try self.report(name)
         noteOperator(.administer, detail: "destination \(report.name) is \(report.way) \(report.place)")
         return report
     }
@@ -298,7 +294,11 @@ extension OpenArchive {
     fileprivate func forgetReceiptKey(_ name: String) throws -> DestinationReport {
         try routeBook.forgetReceiptKey(destination: name, by: Author.terminal.account)
         noteOperator(.administer, detail: "destination \(name): the key of its receipts is forgotten")
-        return DestinationReport(try routeBook.destination(name), now: records.now())
+        return try report(name)
+    }
+
+    fileprivate func report(_ name: String) throws -> DestinationReport {
+        DestinationReport(try routeBook.destination(name), now: records.now())
     }
 
     /// Stops or restarts what goes to a destination.

@@ -36,7 +36,7 @@ extension FacilityCommand {
                 archive.noteOperator(.administer, detail: "facility \(code)")
                 return FacilityReport(facility)
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(FacilityReport.table([report])) }
+            try output.show(report, FacilityReport.table([report]))
         }
     }
 
@@ -79,7 +79,7 @@ extension FacilityCommand {
                 archive.noteOperator(.administer, detail: "facility \(code)")
                 return FacilityReport(ended)
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(FacilityReport.table([report])) }
+            try output.show(report, FacilityReport.table([report]))
         }
     }
 }

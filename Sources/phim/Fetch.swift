@@ -11,8 +11,8 @@ struct Fetch: ParsableCommand {
         abstract: "Fetch studies from another archive, only what is missing here.",
         discussion: """
             What the other archive holds is compared with what is here; only missing objects cross the line (C-GET, or C-MOVE \
-            to us where it has no C-GET). A study of which nothing was here is shown as that archive's. With --dry-run \
-            nothing is fetched. Exit status 1 when nothing was found, or not all of it came.
+            to us where it has no C-GET; WADO-RS of a DICOMweb server). A study of which nothing was here is shown as that \
+            archive's. With --dry-run nothing is fetched. Exit status 1 when nothing was found, or not all of it came.
             """)
 
     @OptionGroup var options: ArchiveOptions

@@ -32,17 +32,15 @@ extension InboxCommand {
                 try archive.follower.catchUp()
                 return try archive.encounters.look { try $0.inbox(limit: limit) }.map(WaitingReport.init)
             }
-            if output.json { return try Terminal.printJSON(waiting) }
-            guard !waiting.isEmpty else { return Terminal.note("Nothing waits.") }
-            Terminal.print(
-                Terminal.table(
-                    ["STUDY", "DATE", "MODALITY", "PATIENT ID", "NAME", "ACCESSION", "SINCE"],
-                    waiting.map {
-                        [
-                            $0.studyInstanceUID, $0.startedAt, $0.modalities.joined(separator: "+"), $0.patientID,
-                            $0.patientName, $0.accessionNumber, $0.since + ($0.isHeld ? " (link undone)" : ""),
-                        ]
-                    }))
+            try output.list(
+                waiting, none: "Nothing waits.",
+                ["STUDY", "DATE", "MODALITY", "PATIENT ID", "NAME", "ACCESSION", "SINCE"]
+            ) {
+                [
+                    $0.studyInstanceUID, $0.startedAt, $0.modalities.joined(separator: "+"), $0.patientID,
+                    $0.patientName, $0.accessionNumber, $0.since + ($0.isHeld ? " (link undone)" : ""),
+                ]
+            }
         }
     }
 
@@ -83,7 +81,7 @@ extension InboxCommand {
 
         func run() throws {
             let link = try options.withArchive { try $0.link(study, to: place, reason: reason) }
-            if output.json { try Terminal.printJSON(link) } else { Terminal.print(link.text) }
+            try output.show(link, link.text)
         }
     }
 
@@ -122,7 +120,7 @@ extension InboxCommand {
             let links = try options.withArchive { archive in
                 archive.noteOperator(.search, detail: "links")
                 return try archive.encounters.look { records in
-                    try records.links(method: method, limit: limit).map { try LinkReport($0, records) }
+                    try LinkReport.reports(try records.links(method: method, limit: limit), records)
                 }
             }
             if output.json { return try Terminal.printJSON(links) }

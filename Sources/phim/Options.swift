@@ -59,4 +59,19 @@ extension OpenArchive {
 struct OutputOptions: ParsableArguments {
     @Flag(name: .long, help: "Print the answer as JSON, for scripts.")
     var json = false
+
+    /// One thing.
+    func show(_ report: some Encodable, _ text: @autoclosure () -> String) throws {
+        if json { try Terminal.printJSON(report) } else { Terminal.print(text()) }
+    }
+
+    /// A list as a table.
+    /// - Parameter none: what is said where there is nothing.
+    func list<One: Encodable>(
+        _ found: [One], none: String, _ header: [String], _ row: (One) -> [String]
+    ) throws {
+        if json { return try Terminal.printJSON(found) }
+        guard !found.isEmpty else { return Terminal.note(none) }
+        Terminal.print(Terminal.table(header, found.map(row)))
+    }
 }

@@ -19,7 +19,7 @@ extension ShipmentArgument {
                 .administer, studies: [found.studyInstanceUID], detail: "shipment \(found.number) \(detail)")
             return try archive.outbox.shipment(found.number)
         }
-        if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.why) }
+        try output.show(report, report.why)
     }
 }
 

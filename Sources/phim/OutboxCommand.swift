@@ -28,6 +28,8 @@ extension ShipmentRecord.Priority: ExpressibleByArgument {
     public init?(argument: String) { self.init(word: argument) }
     /// For help texts.
     public static var allValueStrings: [String] { allCases.map(\.word) }
+    /// For help texts.
+    public var defaultValueDescription: String { word }
 }
 
 /// A study, and whereto where that is not clear.
@@ -98,18 +100,16 @@ extension OutboxCommand {
                 archive.noteOperator(.search, detail: "outbox")
                 return try archive.outbox.shipments(state: state, destination: to, limit: limit)
             }
-            if output.json { return try Terminal.printJSON(found) }
-            guard !found.isEmpty else { return Terminal.note("Nothing of this kind is in the outbox.") }
-            Terminal.print(
-                Terminal.table(
-                    ["NUMBER", "QUEUED", "TO", "STUDY", "PRIORITY", "STATE", "SENT", "SIZE", "BY", "WHY"],
-                    found.map {
-                        [
-                            "\($0.number)", $0.createdAt, $0.destination, $0.studyInstanceUID, $0.priority,
-                            $0.state + ($0.isHeld ? " (held)" : ""), "\($0.sentInstances)/\($0.instances)",
-                            Terminal.bytes($0.bytes), $0.route ?? "a person", $0.why,
-                        ]
-                    }))
+            try output.list(
+                found, none: "Nothing of this kind is in the outbox.",
+                ["NUMBER", "QUEUED", "TO", "STUDY", "PRIORITY", "STATE", "SENT", "SIZE", "BY", "WHY"]
+            ) {
+                [
+                    "\($0.number)", $0.createdAt, $0.destination, $0.studyInstanceUID, $0.priority,
+                    $0.state + ($0.isHeld ? " (held)" : ""), "\($0.sentInstances)/\($0.instances)",
+                    Terminal.bytes($0.bytes), $0.route ?? "a person", $0.why,
+                ]
+            }
         }
     }
 
@@ -126,7 +126,7 @@ extension OutboxCommand {
                 archive.noteOperator(.read, studies: [report.studyInstanceUID], detail: "shipment \(report.number)")
                 return report
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 
@@ -184,7 +184,7 @@ extension OutboxCommand {
                 archive.noteOperator(.export, studies: [study], detail: "to destination \(shipment.destination)")
                 return try archive.outbox.shipment(shipment.id)
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 }

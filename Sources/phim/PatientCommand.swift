@@ -97,7 +97,7 @@ extension PatientCommand {
                 archive.noteOperator(.administer, detail: "patients merged")
                 return report
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 
@@ -120,7 +120,7 @@ extension PatientCommand {
                 archive.noteOperator(.administer, detail: "patients unmerged")
                 return report
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 

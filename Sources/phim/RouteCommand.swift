@@ -92,7 +92,7 @@ extension RouteCommand {
                 rule.apply(to: &settings)
                 return try archive.put(rule: name, to: to, settings, isOn: !off)
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 
@@ -113,7 +113,7 @@ extension RouteCommand {
                 rule.apply(to: &settings)
                 return try archive.put(rule: known.name, to: to ?? known.destination, settings, isOn: known.isOn)
             }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 
@@ -125,18 +125,16 @@ extension RouteCommand {
 
         func run() throws {
             let found = try options.withArchive { try $0.routeBook.routes() }
-            if output.json { return try Terminal.printJSON(found) }
-            guard !found.isEmpty else { return Terminal.note("No rules yet: phim route add --help") }
-            Terminal.print(
-                Terminal.table(
-                    ["NAME", "TO", "WHEN", "PRIORITY", "FORM", "LEGAL BASIS", "STATE", "FROM"],
-                    found.map {
-                        [
-                            $0.name, $0.destination, $0.when.isEmpty ? "every study" : $0.when.joined(separator: " "),
-                            $0.priority, $0.form, $0.legalBasis ?? "", $0.isOn ? "on" : "off",
-                            $0.isFromFile ? "file" : "added",
-                        ]
-                    }))
+            try output.list(
+                found, none: "No rules yet: phim route add --help",
+                ["NAME", "TO", "WHEN", "PRIORITY", "FORM", "LEGAL BASIS", "STATE", "FROM"]
+            ) {
+                [
+                    $0.name, $0.destination, $0.when.isEmpty ? "every study" : $0.when.joined(separator: " "),
+                    $0.priority, $0.form, $0.legalBasis ?? "", $0.isOn ? "on" : "off",
+                    $0.isFromFile ? "file" : "added",
+                ]
+            }
         }
     }
 
@@ -149,7 +147,7 @@ extension RouteCommand {
 
         func run() throws {
             let report = try options.withArchive { RouteReport(try $0.routeBook.route(name)) }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 
@@ -202,12 +200,10 @@ extension RouteCommand {
                 archive.noteOperator(.read, studies: [study], detail: "rules explained")
                 return try archive.routeBook.explain(study: study).map(RouteVerdictReport.init)
             }
-            if output.json { return try Terminal.printJSON(verdicts) }
-            guard !verdicts.isEmpty else { return Terminal.note("There are no rules: phim route add --help") }
-            Terminal.print(
-                Terminal.table(
-                    ["RULE", "TO", "SENDS", "PRIORITY", "WHY"],
-                    verdicts.map { [$0.route, $0.destination, $0.applies ? "yes" : "no", $0.priority, $0.why] }))
+            try output.list(
+                verdicts, none: "There are no rules: phim route add --help",
+                ["RULE", "TO", "SENDS", "PRIORITY", "WHY"]
+            ) { [$0.route, $0.destination, $0.applies ? "yes" : "no", $0.priority, $0.why] }
         }
     }
 

@@ -74,7 +74,7 @@ extension StudyCommand {
                 return try archive.encounters.look { try $0.correction(ofStudy: study) }.map(CorrectionReport.init)
             }
             guard let report else { return }
-            if output.json { try Terminal.printJSON(report) } else { Terminal.print(report.text) }
+            try output.show(report, report.text)
         }
     }
 
@@ -94,7 +94,7 @@ extension StudyCommand {
 
         func run() throws {
             let link = try options.withArchive { try $0.link(study, to: place, reason: reason) }
-            if output.json { try Terminal.printJSON(link) } else { Terminal.print(link.text) }
+            try output.show(link, link.text)
         }
     }
 

@@ -79,19 +79,17 @@ extension TokenCommand {
                     createdAt: Self.date(token.createdAt), expiresAt: token.expiresAt.map(Self.date),
                     revokedAt: token.revokedAt.map(Self.date))
             }
-            if output.json { return try Terminal.printJSON(reports) }
-            guard !reports.isEmpty else { return Terminal.note("No tokens.") }
-            Terminal.print(
-                Terminal.table(
-                    ["NUMBER", "ACCOUNT", "NAME", "ROLES", "ISSUED", "EXPIRES", "REVOKED"],
-                    reports.map { report in
-                        [
-                            String(report.id), report.account, report.name,
-                            report.roles?.joined(separator: ", ") ?? "the account's",
-                            report.createdAt.ISO8601Format(), report.expiresAt?.ISO8601Format() ?? "never",
-                            report.revokedAt?.ISO8601Format() ?? "-",
-                        ]
-                    }))
+            try output.list(
+                reports, none: "No tokens.",
+                ["NUMBER", "ACCOUNT", "NAME", "ROLES", "ISSUED", "EXPIRES", "REVOKED"]
+            ) { report in
+                [
+                    String(report.id), report.account, report.name,
+                    report.roles?.joined(separator: ", ") ?? "the account's",
+                    report.createdAt.ISO8601Format(), report.expiresAt?.ISO8601Format() ?? "never",
+                    report.revokedAt?.ISO8601Format() ?? "-",
+                ]
+            }
         }
 
         private static func date(_ microseconds: Int64) -> Date {
