@@ -46,7 +46,7 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
     case invite
     /// Hand over studies as another archive does, and get receipts for them.
     case exchange
-    /// Send studies on and fetch them from other archives; see and change what waits for that. Rules and destinations are
+    /// Send studies on and fetch them from other archives; see and change what waits for that. Destinations are
     /// the administrator's.
     case forward
 }

@@ -25,8 +25,8 @@ package struct LinkDesk {
             return link
         }
         let held = try records.inbox(study: study.studyInstanceUID)?.isHeld ?? false
-        let candidates = held ? [] : try StudyLinking(records, issuer: settings.issuer).candidates(study)
-        guard let best = StudyLinking.decided(candidates) else {
+        let best = held ? nil : try StudyLinking(records, issuer: settings.issuer).decision(study)
+        guard let best else {
             try records.putInbox(study, nameKey: Fold.fold(study.patientName), isHeld: false)
             return nil
         }
@@ -112,7 +112,7 @@ package struct LinkDesk {
         guard state == .ordered || state == .scheduled || state == .arrived,
             try records.performedSteps(procedure: id).isEmpty
         else { return }
-        _ = try OrderDesk(records, settings: settings, actor: actor).step(
+        try OrderDesk(records, settings: settings, actor: actor).carry(
             .start, procedure, reason: OrderDesk.imagesCame)
     }
 

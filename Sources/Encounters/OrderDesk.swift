@@ -153,12 +153,16 @@ package struct OrderDesk {
     package func step(
         _ step: ProcedureStep, _ procedure: ProcedureRecord, reason: String, asOf instant: Int64? = nil
     ) throws -> OrderOutcome {
-        let state = ProcedureState(word: procedure.state)
         if let instant { try records.setAsOf(instant, ofProcedure: procedure.id) }
+        try carry(step, procedure, reason: reason)
+        return OrderOutcome(procedure: try records.procedure(id: procedure.id), warning: nil)
+    }
+
+    /// As `step`, for who does not ask what it is then.
+    func carry(_ step: ProcedureStep, _ procedure: ProcedureRecord, reason: String) throws {
+        let state = ProcedureState(word: procedure.state)
         // Said twice is done once.
-        if step == .cancel, state == .cancelled {
-            return OrderOutcome(procedure: try records.procedure(id: procedure.id), warning: nil)
-        }
+        if step == .cancel, state == .cancelled { return }
         guard let next = state.after(step), try step != .cancel || !isPerformed(procedure) else {
             throw EncounterFailure.unlawful(state: state, step: step)
         }
@@ -166,7 +170,6 @@ package struct OrderDesk {
             try records.setState(
                 next.rawValue, isOpen: next.isOpen, ofProcedure: procedure, actor: actor, reason: reason)
         }
-        return OrderOutcome(procedure: try records.procedure(id: procedure.id), warning: nil)
     }
 
     /// Whether a modality works on it, or has done it.

@@ -32,6 +32,26 @@ package struct StudyLinking {
     /// Where a study could belong, the best first.
     package func candidates(_ study: StudyFacts) throws -> [LinkCandidate] {
         let people = try people(of: study)
+        let numbered = try byNumber(study, people)
+        return Self.ordered(try numbered + byPatient(study, people, numbered))
+    }
+
+    /// The candidate that needs nobody's decision; it is what `decided` says of all candidates.
+    package func decision(_ study: StudyFacts) throws -> LinkCandidate? {
+        let people = try people(of: study)
+        let numbered = try byNumber(study, people)
+        // What the patient's orders say is never as sure: they are not looked at.
+        if let sure = Self.decided(Self.ordered(numbered)), sure.score > Self.surestByPatient { return sure }
+        return Self.decided(Self.ordered(try numbered + byPatient(study, people, numbered)))
+    }
+
+    private static func ordered(_ found: [LinkCandidate]) -> [LinkCandidate] {
+        var seen = Set<LinkTarget>()
+        return found.sorted { $0.score > $1.score }.filter { seen.insert($0.target).inserted }
+    }
+
+    /// By the UID and the number that the study names.
+    private func byNumber(_ study: StudyFacts, _ people: People) throws -> [LinkCandidate] {
         var found: [LinkCandidate] = []
         if let procedure = try records.procedure(studyInstanceUID: study.studyInstanceUID) {
             found.append(try judge(procedure, study, people, .studyInstanceUID, alone: true))
@@ -44,9 +64,7 @@ package struct StudyLinking {
                 found.append(try judge(procedure, study, people, .accession, alone: isAlone))
             }
         }
-        found += try byPatient(study, people, numbered: found.compactMap(\.target.procedure))
-        var seen = Set<LinkTarget>()
-        return found.sorted { $0.score > $1.score }.filter { seen.insert($0.target).inserted }
+        return found
     }
 
     /// The candidate that needs nobody's decision: certain, and no other as good.
@@ -136,9 +154,14 @@ package struct StudyLinking {
             method: method, score: score, reason: reason)
     }
 
+    private static let surestByPatient = 0.92
+
     /// Open procedures of the patient for the modality around the time of the study.
-    /// - Parameter numbered: procedures that the study names by UID or accession number.
-    private func byPatient(_ study: StudyFacts, _ people: People, numbered: [Int64]) throws -> [LinkCandidate] {
+    /// - Parameter named: those that the study names by UID or accession number.
+    private func byPatient(
+        _ study: StudyFacts, _ people: People, _ named: [LinkCandidate]
+    ) throws -> [LinkCandidate] {
+        let numbered = named.compactMap(\.target.procedure)
         let isCoded = !people.byCode.isEmpty
         let persons = isCoded ? people.byCode : people.byName
         let at = LocalTime.instant(study.startedAt) ?? records.now
@@ -149,7 +172,8 @@ package struct StudyLinking {
                 of: person, from: LocalTime.text(from), through: LocalTime.text(through), limit: 50
             ).filter { ProcedureState(word: $0.state).isOpen && fits($0, study) && !$0.details.modality.isEmpty }
             // A procedure that has its study is not asked for a second one.
-            let free = try procedures.filter { try records.links(procedure: $0.id).isEmpty }
+            let taken = try records.linked(procedures: procedures.map(\.id))
+            let free = procedures.filter { !taken.contains($0.id) }
             let isOnly = isCoded && persons.count == 1 && free.count == 1 && agreesByName(study, person)
             for procedure in free {
                 // What the images say of their order comes first, also while that order is on its way.
@@ -166,7 +190,8 @@ package struct StudyLinking {
                     LinkCandidate(
                         target: LinkTarget(
                             procedure: procedure.id, encounter: procedure.encounter, patient: procedure.patient),
-                        method: .patient, score: isSure ? 0.92 : isCoded ? 0.7 : 0.5, reason: reason))
+                        method: .patient, score: isSure ? Self.surestByPatient : isCoded ? 0.7 : 0.5,
+                        reason: reason))
             }
             // Without an order the patient alone is offered, never taken.
             found.append(

@@ -12,8 +12,8 @@ struct Serve: AsyncParsableCommand {
         abstract: "Run the archive until SIGTERM or Ctrl-C.",
         discussion: """
             The first start makes the data directory with a commented configuration file, DIR/phim.yaml.
-            When the listeners are up, one line of JSON goes to standard output with "dicomPort", "httpPort" and "hl7Port"; \
-            logs go to standard error. Port 0 picks a free port.
+            When the listeners are up, one line of JSON goes to standard output with "dicomPort", "httpPort" and, where \
+            these listen, "dicomTLSPort" and "hl7Port"; logs go to standard error. Port 0 picks a free port.
             SIGTERM lets running work finish and exits within 10 seconds.
             """)
 

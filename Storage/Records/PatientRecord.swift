@@ -185,7 +185,11 @@ extension RecordTransaction {
     }
 
     /// The row that a person is seen as.
-    package func root(of id: Int64) throws -> PatientRecord { try patient(id: patient(id: id).root) }
+    package func root(of id: Int64) throws -> PatientRecord {
+        let select = "SELECT root.* FROM patient JOIN patient root ON root.id = patient.root WHERE patient.id = ?"
+        guard let row = try row(select, [id]) else { throw RecordsError.notFound }
+        return try PatientRecord(row)
+    }
 
     /// Every row of the person that a row belongs to.
     package func rows(of patient: PatientRecord) throws -> [PatientRecord] {

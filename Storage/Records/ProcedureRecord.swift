@@ -12,6 +12,12 @@ package struct IssuedNumber: Codable, Hashable, Sendable {
         self.issuer = issuer.trimmingCharacters(in: .whitespaces)
         self.value = value.trimmingCharacters(in: .whitespaces)
     }
+
+    /// As it was kept: it was trimmed then.
+    init(kept issuer: String, _ value: String) {
+        self.issuer = issuer
+        self.value = value
+    }
 }
 
 /// A code with its scheme and meaning (PS3.3 Section 8).
@@ -86,8 +92,8 @@ package struct ProcedureRecord: Hashable, Sendable {
         id = row["id"]
         patient = row["patient"]
         encounter = row["encounter"]
-        placer = IssuedNumber(issuer: row["placerIssuer"], value: row["placerNumber"])
-        accession = IssuedNumber(issuer: row["accessionIssuer"], value: row["accessionNumber"])
+        placer = IssuedNumber(kept: row["placerIssuer"], row["placerNumber"])
+        accession = IssuedNumber(kept: row["accessionIssuer"], row["accessionNumber"])
         studyInstanceUID = row["studyInstanceUID"]
         state = row["state"]
         details = try Body.value(row["body"])
@@ -171,9 +177,9 @@ extension RecordTransaction {
     package func setState(
         _ state: String, isOpen: Bool, ofProcedure procedure: ProcedureRecord, actor: String, reason: String
     ) throws {
-        try run(
-            "UPDATE requestedProcedure SET state = ?, isOpen = ?, updatedAt = ? WHERE id = ?",
-            [state, isOpen, now, procedure.id])
+        try run("UPDATE requestedProcedure SET state = ?, updatedAt = ? WHERE id = ?", [state, now, procedure.id])
+        // By itself: whatever is said of this column is written into every index of the worklist, also what it was.
+        try run("UPDATE requestedProcedure SET isOpen = ?1 WHERE id = ?2 AND isOpen <> ?1", [isOpen, procedure.id])
         _ = try insert(
             """
             INSERT INTO procedureEvent (procedure, fromState, toState, at, actor, reason) VALUES (?, ?, ?, ?, ?, ?)

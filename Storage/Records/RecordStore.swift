@@ -23,6 +23,7 @@ package final class RecordStore: Sendable {
             usleep(2_000)
             return tries < 5_000
         }
+        configuration.maximumReaderCount = 5
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA synchronous = FULL")
             // SQLite's own 2 MiB hold a few thousandths of a large hospital's records.

@@ -150,6 +150,15 @@ extension RecordTransaction {
             .map(StudyLinkRecord.init)
     }
 
+    /// Which of these procedures have a study.
+    package func linked(procedures ids: some Collection<Int64>) throws -> Set<Int64> {
+        if ids.isEmpty { return [] }
+        let select = """
+            SELECT procedure FROM studyLink WHERE procedure IN (SELECT value FROM json_each(?)) AND undoneAt IS NULL
+            """
+        return Set(try rows(select, [ListArgument.text(ids)]).map { $0["procedure"] })
+    }
+
     /// Links that hold, the newest first.
     package func links(method: LinkMethod?, before id: Int64 = .max, limit: Int) throws -> [StudyLinkRecord] {
         let select = """

@@ -132,4 +132,32 @@ struct LinkTests {
         try hospital.change { _ = try $0.orders.step(.cancel, order, reason: "") }
         #expect(try arrive(hospital, Hospital.study(order.studyInstanceUID, patientID: "BN1")) == nil)
     }
+
+    @Test("What is decided without looking further is what all candidates say")
+    func decision() throws {
+        let hospital = try Hospital()
+        let first = try hospital.order("O1", patient: "BN1", accession: "A1")
+        try hospital.order("O2", patient: "BN1", modality: "US", accession: "A1", asOf: 2)
+        let third = try hospital.order("O3", patient: "BN2", name: "LÊ THỊ HOA", accession: "A3", asOf: 3)
+        try hospital.order("O4", patient: "BN2", name: "LÊ THỊ HOA", accession: "A4", asOf: 4)
+        try hospital.change { _ = try $0.orders.step(.cancel, third, reason: "") }
+        var methods: [LinkMethod?: Int] = [:]
+        try hospital.look { records in
+            let linking = StudyLinking(records, issuer: "24001")
+            for uid in [first.studyInstanceUID, third.studyInstanceUID, "2.25.1"] {
+                for (accession, code) in ["", "A1", "A3", "A4"].flatMap({ a in ["", "BN1", "BN2"].map { (a, $0) } }) {
+                    for (name, modality) in ["", "NGUYEN VAN DUC", "LE THI HOA"].flatMap({ n in
+                        ["CT", "US"].map { (n, $0) }
+                    }) {
+                        let study = Hospital.study(
+                            uid, accession: accession, patientID: code, name: name, modality: modality)
+                        let decided = StudyLinking.decided(try linking.candidates(study))
+                        #expect(try linking.decision(study) == decided)
+                        methods[decided?.method, default: 0] += 1
+                    }
+                }
+            }
+        }
+        #expect(methods.keys.contains(nil) && methods.count == 4)
+    }
 }
