@@ -27,6 +27,12 @@ extension RecordTransaction {
     /// anew. What was given up already stays as it was proven.
     func doubtProofs(ofDestination name: String) throws {
         try run("UPDATE destination SET changedAt = ? WHERE name = ?", [now, name])
+        // What was asked was asked of the archive before, also where the clock was set back since.
+        try run(
+            """
+            UPDATE receipt SET askedAt = ?1 WHERE answeredAt IS NULL AND askedAt > ?1
+                AND shipment IN (SELECT id FROM shipment WHERE destination = ?2)
+            """, [now, name])
         try run(
             """
             UPDATE shipment SET refusals = 0, dueAt = ?1, proof = '', committedAt = NULL, state = 'sent',
@@ -64,9 +70,10 @@ extension RecordTransaction {
     /// Studies whose proof was asked for anew since then, and has not come yet; with their octets.
     package func doubtedShipments(since instant: Int64) throws -> (studies: Int, octets: Int64) {
         let select = """
-            SELECT count(*), coalesce(sum(octets), 0) FROM shipment WHERE state = 'sent' AND doubtedAt > ?
+            SELECT count(*), coalesce(sum(octets), 0) FROM shipment
+            WHERE state = 'sent' AND doubtedAt > ? AND doubtedAt <= ?
             """
-        guard let row = try row(select, [instant]) else { return (0, 0) }
+        guard let row = try row(select, [instant, now]) else { return (0, 0) }
         return (row[0], row[1])
     }
 }

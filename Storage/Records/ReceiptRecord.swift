@@ -74,7 +74,8 @@ extension RecordTransaction {
     /// Questions of one shipment that are remembered while they are not answered: the last one and those before it.
     private static let mostUnanswered = 4
 
-    /// A proof is asked for. Questions of long ago that nobody answered are forgotten.
+    /// A proof is asked for. Questions of long ago that nobody answered are forgotten. What is taken was taken before now,
+    /// whatever the clock said then.
     package func askReceipt(
         _ kind: ReceiptRecord.Kind, transactionUID: String, instances: Int, of shipment: Int64
     ) throws {
@@ -83,6 +84,7 @@ extension RecordTransaction {
             DELETE FROM receipt WHERE shipment = ?1 AND answeredAt IS NULL AND id <= (
                 SELECT id FROM receipt WHERE shipment = ?1 AND answeredAt IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?2)
             """, [shipment, Self.mostUnanswered - 1])
+        try run("UPDATE shipped SET at = ?1 WHERE shipment = ?2 AND at > ?1", [now, shipment])
         _ = try insert(
             "INSERT INTO receipt (shipment, kind, transactionUID, askedAt, instances) VALUES (?, ?, ?, ?, ?)",
             [shipment, kind.rawValue, transactionUID, now, instances])

@@ -269,6 +269,13 @@ extension RecordTransaction {
         try run("UPDATE unshipped SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, most])
         try run("UPDATE priorFetch SET dueAt = ?1 WHERE state = 'waiting' AND dueAt > ?1 + ?2", [now, most])
         try run("UPDATE destination SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, line])
+        // Whom it was asked of is not known by such a clock: it is asked anew.
+        try run(
+            """
+            UPDATE receipt SET askedAt = ?1 WHERE answeredAt IS NULL AND askedAt > ?1 AND shipment IN (
+                SELECT shipment.id FROM destination CROSS JOIN shipment ON shipment.destination = destination.name
+                WHERE destination.changedAt > ?1)
+            """, [now])
         try run("UPDATE destination SET changedAt = ?1 WHERE changedAt > ?1", [now])
         try run("UPDATE forwardingLook SET dueAt = ?1 WHERE dueAt > ?1 + ?2", [now, line])
     }

@@ -116,6 +116,8 @@ package struct Purge: Sendable {
         if !survey.isEnough {
             survey.count(doubted.octets)
             if !survey.isEnough { try look(wish, provenFrom: -1, before: fresh, &survey) }
+            // By a clock that was set back.
+            if !survey.isEnough { try look(wish, provenFrom: now, before: .max, &survey) }
         }
         var plan = survey.plan
         plan.awaited = doubted.studies

@@ -75,7 +75,9 @@ struct PurgeCheck {
             instances: contents.instances.count, bytes: contents.octets, committedAt: committedAt,
             retainedUntil: retainedUntil)
         let since = max(records.now - ProofTrust.lasting, destination.changedAt)
-        var isStale = committedAt <= since
+        // A proof of tomorrow is of a clock that was wrong: nobody knows how old it is.
+        func isStale(_ provenAt: Int64) -> Bool { provenAt <= since || provenAt > records.now }
+        var isAnyStale = isStale(committedAt)
         for instance in contents.instances {
             guard let there = shipped[instance.sopInstanceUID], let provenAt = there.committedAt,
                 there.digest == instance.digest
@@ -85,9 +87,9 @@ struct PurgeCheck {
             guard there.revision == instance.correctionRevision else {
                 return .stays(.uncorrected(shipment.destination))
             }
-            isStale = isStale || provenAt <= since
+            isAnyStale = isAnyStale || isStale(provenAt)
         }
-        guard isStale else { return .goes(candidate) }
+        guard isAnyStale else { return .goes(candidate) }
         // Who cannot answer is not asked: the proof that there is says more than none.
         let isReached = !destination.isPaused && !destination.isStopped && destination.failures == 0
         return isReached ? .stale(candidate) : .stays(.unreached(shipment.destination))
