@@ -86,7 +86,7 @@ package actor ExchangeLine {
     private var readAt = ContinuousClock.now
 
     /// How long the files are believed.
-    private static let trust = Duration.seconds(60)
+    private static let trust = Duration.seconds(10)
     /// So long nothing needs to move, and so long after its question an answer comes at the latest: a centre that has more to
     /// do says that it has. The system notices a line that is dead (`stall`), but not one behind something that takes what it
     /// does not pass on.
