@@ -194,6 +194,32 @@ struct PurgeProofTests {
         #expect(try station.purge().carryOut(again, wish, by: "t").instances == 1)
     }
 
+    @Test("All of it again after a late image: everything that is here, and proven whole", arguments: [false, true])
+    func lateAgain(isGivenUp: Bool) async throws {
+        let (station, far, shipment) = try await proven()
+        if isGivenUp {
+            let candidate = try #require(try station.purge().plan(wish).candidates.first)
+            _ = try station.purge().carryOut(candidate, wish, by: "t")
+        }
+        let here = (isGivenUp ? [] : objects) + ["1.1.1.3"]
+        try station.receive("1.1", 1, from: 3)
+        // Before the late one left, and once it is proven.
+        for _ in 0..<2 {
+            try station.outbox.resend(shipment.id, by: "t")
+            #expect(try await station.drain(far).sorted() == here)
+            var now = try #require(try station.shipment("1.1"))
+            #expect((now.state, now.sentInstances, now.instances) == (.sent, 3, 3))
+            station.pass(10)
+            try station.commit("1.1", instances: here)
+            now = try #require(try station.shipment("1.1"))
+            #expect(now.state == .committed)
+            #expect(throws: ForwardingFailure.self) { try station.outbox.retry(shipment.id, by: "t") }
+        }
+        station.pass(1)
+        let candidate = try #require(try station.purge().plan(wish).candidates.first)
+        #expect(try station.purge().carryOut(candidate, wish, by: "t").instances == here.count)
+    }
+
     @Test("Decided, then cut short: what came meanwhile under the same UID is not what was proven, and stays")
     func otherContent() async throws {
         let (station, _, shipment) = try await proven()

@@ -124,6 +124,24 @@ def test_the_second_time_it_costs_next_to_nothing(two, tmp_path):
     assert len(set(forwarding.files(centre)) & set(made.instances)) == 200
 
 
+def test_all_of_it_again_after_a_late_image_came(two, tmp_path):
+    station, centre, _ = two
+    made = study(station, tmp_path)
+    forwarding.send(station, made.uid, "centre")
+    row = forwarding.wait_for(station, made.uid, "committed")
+    late = synthetic.ct(made.uid, made.series[0], number=4)
+    synthetic.write(tmp_path / "late" / "4.dcm", late)
+    station.run("import", tmp_path / "late")
+    station.run("outbox", "resend", row["number"])
+    eventually(lambda: (found := forwarding.shipment(station, made.uid))["state"] == "committed"
+               and found["sentInstances"] == found["instances"] == 4, say=lambda: forwarding.explain(station, made.uid))
+    ours, theirs = forwarding.files(station), forwarding.files(centre)
+    for uid in (*made.instances, str(late.SOPInstanceUID)):
+        assert ours[uid] == theirs[uid]
+    # What is proven has nothing to be tried again.
+    assert "nothing is left to send" in station.run("outbox", "retry", row["number"], expect=(1, 2)).stderr
+
+
 def test_without_a_legal_basis_nothing_leaves(own, tmp_path):
     station, centre, line = own
     station.run("destination", "change", "centre", "--needs-legal-basis")

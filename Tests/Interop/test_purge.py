@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -133,30 +134,81 @@ def test_another_archive_under_the_same_name_gets_everything_and_proves_it_itsel
     assert given_up(station) == 1 and forwarding.files(station) == {}
 
 
-def test_a_proof_in_several_slices(make_archive, tmp_path):
-    """The centre says that it reads on, and is asked again."""
+@pytest.fixture
+def far(make_archive):
+    """A station, its centre, and the line between them."""
     station, centre = make_archive(name="station").start(), make_archive(name="centre").start()
-    asked = []
+    with Line(Shape(1e9, 0.0), centre.http_port) as line:
+        forwarding.to_phim(station, "centre", centre, port=line.port)
+        yield station, centre, line
 
-    def tap(_, way, data):
+
+def test_a_destination_that_is_away_when_it_is_asked(far, tmp_path):
+    """Nothing is given up by a proof that is too old; once it is back it is asked again, and then it goes."""
+    station, centre, line = far
+    old = imported(station, tmp_path / "old")
+    forwarding.send(station, old.uid, "centre")
+    forwarding.wait_for(station, old.uid, "committed")
+    station.stop()
+    with opened(station, "records.sqlite") as base:
+        base.execute("UPDATE shipment SET committedAt = committedAt - ?", (2 * DAY,))
+        base.execute("UPDATE shipped SET committedAt = committedAt - ?", (2 * DAY,))
+    station.start()
+    held = forwarding.files(station)
+    # It is known to be away: the proof that there is stays.
+    line.refuse()
+    new = imported(station, tmp_path / "new")
+    forwarding.send(station, new.uid, "centre")
+    eventually(lambda: [row for row in station.json("destination", "list") if row["reason"]], say=station.tail)
+    assert purge(station)["plan"]["kept"]["its proof is old, and centre is not reached now"] == 1
+    assert forwarding.shipment(station, old.uid)["state"] == "committed"
+    line.refuse(False)
+    forwarding.retry(station)
+    forwarding.wait_for(station, new.uid, "committed")
+    # It is not known yet: proof is asked for, and does not come.
+    line.refuse()
+    assert given_up(station, "--study", old.uid) == 0
+    eventually(lambda: "no proof" in forwarding.explain(station, old.uid), say=station.tail)
+    assert given_up(station, "--study", old.uid) == 0
+    assert {uid: digest for uid, digest in forwarding.files(station).items() if uid in old.instances} == held
+    line.refuse(False)
+    station.run("outbox", "retry", forwarding.shipment(station, old.uid)["number"])
+    forwarding.wait_for(station, old.uid, "committed")
+    assert given_up(station) == 2 and forwarding.files(station) == {}
+    assert set(forwarding.files(centre)) == {*old.instances, *new.instances}
+
+
+def test_a_centre_that_reads_for_long_keeps_no_other_study_waiting(far, tmp_path):
+    """To each question it answers that it is at it (202): it is asked on, others have their turn, and at last it is proven."""
+    station, centre, line = far
+    large, small = (synthetic.study(tmp_path / name, instances=3) for name in ("large", "small"))
+    asking, held_back, is_ready = set(), [], threading.Event()
+    question = f"/studies/{large.uid}/receipt".encode()
+
+    def tap(number, way, data):
         if way == "up":
-            asked.extend(re.findall(rb"POST \S+/receipt", data))
-        elif len(asked) == 1 and data.startswith(b"HTTP/1.1 200"):
-            # The head of an answer comes in one piece with its short body.
-            asked.append(b"held back")
+            if asked := re.match(rb"[A-Z]+ (\S+) HTTP/1.1\r\n", data):
+                (asking.add if asked[1].endswith(question) else asking.discard)(number)
+        # The head of an answer comes in one piece with its short body.
+        elif number in asking and data.startswith(b"HTTP/1.1 200") and not is_ready.is_set():
+            held_back.append(number)
             return b"HTTP/1.1 202 Accepted\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
         return data
 
-    with Line(Shape(1e9, 0.0), centre.http_port, tap=tap) as line:
-        forwarding.to_phim(station, "centre", centre, port=line.port)
-        made = imported(station, tmp_path / "in")
-        forwarding.send(station, made.uid, "centre")
-        forwarding.wait_for(station, made.uid, "committed")
-        posts = [word for word in asked if word != b"held back"]
-        assert len(posts) == 2 and asked[1] == b"held back"
-        receipts = forwarding.ledger(station, made.uid)["entries"][0]["receipts"]
-        assert len(receipts) == 1
-        assert given_up(station) == 1
+    line.tap = tap
+    station.run("import", tmp_path / "large")
+    forwarding.send(station, large.uid, "centre", priority="stat")
+    eventually(lambda: "reading it again" in forwarding.explain(station, large.uid), say=station.tail)
+    assert len(held_back) >= 6
+    station.run("import", tmp_path / "small")
+    forwarding.send(station, small.uid, "centre")
+    forwarding.wait_for(station, small.uid, "committed")
+    assert forwarding.shipment(station, large.uid)["state"] == "sent" and given_up(station, "--study", large.uid) == 0
+    is_ready.set()
+    forwarding.wait_for(station, large.uid, "committed")
+    assert [receipt["failed"] for receipt in forwarding.ledger(station, large.uid)["entries"][0]["receipts"]
+            if "answeredAt" in receipt] == [0]
+    assert given_up(station) == 2
 
 
 def test_what_was_promised_by_storage_commitment_stays_unless_to_a_device(make_archive, tmp_path):
