@@ -8,6 +8,7 @@ import pytest
 from support import dcmtk, synthetic
 from support.accounts import add_account
 from support.archive import BINARY, Archive
+from support.exchange import Station
 
 _number = itertools.count(1)
 
@@ -81,6 +82,18 @@ def two_studies(staffed, module_folder):
     for study in made:
         dcmtk.run("storescu", *dcmtk.peer(staffed), *study.files)
     return made
+
+
+@pytest.fixture(scope="module")
+def centre(shared_archive):
+    """An archive to which others hand studies over."""
+    return shared_archive
+
+
+@pytest.fixture(scope="module")
+def station(centre):
+    """One of these, in Python."""
+    return Station(centre)
 
 
 @pytest.fixture(scope="module")

@@ -1,38 +1,14 @@
-"""Between two archives: what is there is not sent, what was cut is resumed, what has arrived is proven."""
+"""Between two archives: what is there is not sent, what was cut is resumed, what is wrong is thrown away."""
 
 import concurrent.futures
-import contextlib
 import gzip
 import os
 import socket
-import sqlite3
 import struct
 import time
 
-import pytest
 from support import synthetic
-from support.exchange import Station, claims, coded, manifest, sha256
-
-
-@pytest.fixture(scope="module")
-def centre(shared_archive):
-    return shared_archive
-
-
-@pytest.fixture(scope="module")
-def station(centre):
-    return Station(centre)
-
-
-def study(folder, instances=3, rows=64, **values):
-    """(study UID, {UID: file}) of a study on disk."""
-    made = synthetic.study(folder, instances=instances, rows=rows, **values)
-    files = {str(dataset.SOPInstanceUID): path for dataset, path in zip(made.datasets, made.files)}
-    return made.uid, {uid: open(path, "rb").read() for uid, path in files.items()}
-
-
-def digests(objects):
-    return {uid: sha256(data) for uid, data in objects.items()}
+from support.exchange import Station, claims, coded, digests, manifest, sha256, study
 
 
 def test_a_study_is_offered_sent_proven_and_costs_nothing_the_second_time(centre, station, tmp_path):
@@ -238,60 +214,6 @@ def test_only_a_station_may_and_no_more_than_that(centre, tmp_path):
     assert station.progress(uid, name, data, form).headers["Upload-Offset"] == "1000"
 
 
-def test_the_same_data_set_under_another_file_header_is_held_and_proven(centre, station, tmp_path):
-    uid, objects = study(tmp_path, instances=1)
-    [(name, data)] = objects.items()
-    assert station.send(uid, name, data).json()["outcome"] == "stored"
-    # As another archive keeps it: its own name in the header.
-    other = bytearray(data)
-    other[:8] = b"SOMEBODY"
-    wanted = {name: sha256(bytes(other))}
-    assert station.held(uid, wanted) == set()
-    assert station.send(uid, name, bytes(other)).json()["outcome"] == "duplicate"
-    assert station.held(uid, wanted) == {name}
-    said = claims(station.receipt(uid, wanted, synthetic.uid(), listed=True).json()["receipt"], station.key())
-    assert (said["missing"], said["equivalent"]) == ([], [name])
-    # With the object goes what was known of it.
-    with contextlib.closing(sqlite3.connect(centre.data / "records.sqlite", timeout=20)) as records:
-        held = "SELECT count(*) FROM heldAs WHERE sopInstanceUID = ?"
-        assert records.execute(held, (name,)).fetchone() == (1,)
-        centre.run("delete", "--instance", name, "--yes")
-        assert records.execute(held, (name,)).fetchone() == (0,)
-    assert station.held(uid, wanted) == set()
-
-
-def test_a_receipt_is_of_what_is_read_again(make_archive, tmp_path):
-    centre = make_archive().start()
-    station = Station(centre)
-    uid, objects = study(tmp_path / "in", instances=3)
-    for name, data in objects.items():
-        station.send(uid, name, data)
-    lost = sorted(objects)[1]
-    centre.stop()
-    for volume in centre.volumes():
-        content = volume.read_bytes()
-        at = content.find(objects[lost])
-        if at >= 0:
-            with open(volume, "r+b") as file:
-                file.seek(at + len(objects[lost]) - 10)
-                file.write(b"rotten")
-    centre.start()
-    station = Station(centre)
-    said = claims(station.receipt(uid, digests(objects), synthetic.uid()).json()["receipt"], station.key())
-    assert said["missing"] == [lost]
-    # From then on it counts as absent: it is asked for, and the good one takes the place of the bad one.
-    wanted = digests(objects)
-    assert station.offer(uid, wanted).json()["isComplete"] is False
-    assert station.held(uid, wanted) == set(objects) - {lost}
-    form = coded(objects[lost])
-    assert station.progress(uid, lost, objects[lost], form).headers["Upload-Complete"] == "?0"
-    assert station.send(uid, lost, objects[lost]).json()["outcome"] == "stored"
-    assert station.offer(uid, wanted).json()["isComplete"] is True
-    said = claims(station.receipt(uid, wanted, synthetic.uid()).json()["receipt"], station.key())
-    assert said["missing"] == []
-    centre.assert_healthy()
-
-
 def test_what_arrived_in_part_is_let_go_once_the_object_is_there(centre, station, tmp_path):
     uid, objects = study(tmp_path, instances=1, rows=128)
     [(name, data)] = objects.items()
@@ -308,64 +230,6 @@ def test_what_arrived_in_part_is_let_go_once_the_object_is_there(centre, station
             station.path(uid, form), headers=station.fields(name, b"other", form) | {"Upload-Length": str(length)},
             timeout=20)
         assert answer.status_code == 413
-
-
-def test_a_correction_comes_with_the_study(centre, station, tmp_path):
-    uid, objects = study(tmp_path, instances=2, PatientName="Sai^Ten", PatientID="OLD")
-    wanted = digests(objects)
-    correction = {"00100010": "Đúng^Tên", "00100020": "NEW", "00080018": "1.2.3", "00104000": "", "00080020": "x", "y": ""}
-    assert station.offer(uid, wanted, correction=correction).json()["correctionTaken"] is False, "nothing is here yet"
-    for name, data in objects.items():
-        assert station.send(uid, name, data).json()["outcome"] == "stored"
-
-    def shown():
-        rows = centre.http().get(
-            f"{centre.url}/dicom-web/studies?StudyInstanceUID={uid}&includefield=00100010", timeout=20).json()
-        return rows[0]["00100020"]["Value"][0], rows[0]["00100010"]["Value"][0]["Alphabetic"]
-
-    assert shown() == ("OLD", "Sai^Ten")
-    answer = station.offer(uid, wanted, correction=correction).json()
-    assert answer["correctionTaken"] is True and {"00080018", "00080020", "y"} <= set(answer["rejected"])
-    assert shown() == ("NEW", "Đúng^Tên")
-    # The octets stay those of the station.
-    assert station.offer(uid, wanted, correction=correction).json()["isComplete"]
-    # Said again it changes nothing; said otherwise it is otherwise; taken back it is gone.
-    station.offer(uid, wanted, correction={"00100020": "NEWER"})
-    assert shown() == ("NEWER", "Sai^Ten")
-    station.offer(uid, wanted, correction={})
-    assert shown() == ("OLD", "Sai^Ten")
-    # Another station has no say, nor has anybody in a thousand attributes.
-    other = Station(centre, account="other station")
-    assert other.offer(uid, wanted, correction={"00100020": "EVIL"}).json()["correctionTaken"] is False
-    many = {f"0010{number:04X}": "" for number in range(1_000)}
-    assert station.offer(uid, wanted, correction=many).json()["correctionTaken"] is False
-    assert shown() == ("OLD", "Sai^Ten")
-    # What somebody wrote at the centre stays, and nothing is put beside it, even when it was taken back.
-    station.offer(uid, wanted, correction={"00100010": "Before^That"})
-    centre.run("study", "correct", uid, "--set", "PatientID=MINE", "--reason", "known here")
-    for said in ({"00100020": "THEIRS", "00100010": "Their^Name"}, {}):
-        assert station.offer(uid, wanted, correction=said).json()["correctionTaken"] is False
-        assert shown() == ("MINE", "Before^That")
-    answer = station.receipt(uid, wanted, synthetic.uid(), correction={"00100020": "THEIRS"}).json()
-    assert answer["correctionTaken"] is False and shown() == ("MINE", "Before^That")
-
-
-def test_a_study_that_others_brought_is_not_corrected_and_not_told_of(centre, station, tmp_path):
-    uid, objects = study(tmp_path, instances=2, PatientID="OTHERS")
-    other = Station(centre, account="other station")
-    (first, one), (second, two) = objects.items()
-    assert other.send(uid, first, one).json()["outcome"] == "stored"
-    # Who does not know the digests learns nothing.
-    guess = {name: bytes(32) for name in objects}
-    for listed in (False, True):
-        answer = station.offer(uid, guess, listed=listed, correction={"00100020": "EVIL"}).json()
-        assert (answer["instances"], answer["correctionTaken"]) == (0, False)
-    # One object of its own does not make the study its own.
-    assert station.send(uid, second, two).json()["outcome"] == "stored"
-    assert station.offer(uid, digests(objects), correction={"00100020": "EVIL"}).json()["correctionTaken"] is False
-    assert other.offer(uid, digests(objects), correction={"00100020": "EVIL"}).json()["correctionTaken"] is False
-    rows = centre.http().get(f"{centre.url}/dicom-web/studies?StudyInstanceUID={uid}", timeout=20).json()
-    assert rows[0]["00100020"]["Value"] == ["OTHERS"]
 
 
 def test_many_objects_at_once(centre, station, tmp_path):
@@ -385,41 +249,3 @@ def test_many_objects_at_once(centre, station, tmp_path):
     if progress["Upload-Complete"] == "?0":
         assert station.send(uid, name, changed, offset=int(progress["Upload-Offset"])).status_code == 200
     assert station.held(uid, digests(objects) | {name: sha256(changed)}) == set(objects)
-
-
-def test_contact_and_fleet(centre, station):
-    now = int(time.time() * 1e6)
-    report = {
-        "name": "Trạm xá Mường Lát", "version": "1", "time": now - 90_000_000, "diskFree": 5, "diskTotal": 10,
-        "backlog": [{"priority": "stat", "studies": 1, "instances": 2, "octets": 3, "oldest": now}], "newestAt": now,
-    }
-    answer = station.http.post(f"{station.root}/contact", json=report, timeout=20)
-    assert answer.status_code == 200, answer.text
-    assert abs(answer.json()["time"] - now) < 60_000_000
-    fleet = centre.http("technician").get(f"{centre.url}/api/v1/fleet", timeout=20)
-    [shown] = [each for each in fleet.json() if each["name"] == report["name"]]
-    assert shown["account"] == "station" and not shown["isSilent"]
-    assert shown["backlog"][0]["octets"] == 3 and shown["diskFree"] == 5
-    assert -100 < shown["clockSkew"] < -80
-    # Another account of this name is another station.
-    other = Station(centre, account="impostor")
-    assert other.http.post(f"{other.root}/contact", json=report | {"diskFree": 7}, timeout=20).status_code == 200
-    fleet = centre.http("technician").get(f"{centre.url}/api/v1/fleet", timeout=20).json()
-    assert {each["account"]: each["diskFree"] for each in fleet} == {"station": 5, "impostor": 7}
-    for change in ({"name": ""}, {"name": "x" * 65}, {"time": 1 << 63}, {"backlog": [report["backlog"][0]] * 101}):
-        assert station.http.post(f"{station.root}/contact", json=report | change, timeout=20).status_code == 400
-    # Numbers whose sum no number holds, and the same urgency twice.
-    [waiting] = report["backlog"]
-    most = 10 ** 15
-    for change in (
-        {"diskFree": -1}, {"diskTotal": most + 1}, {"newestAt": -1}, {"newestAt": (1 << 63) - 1}, {"backlog": [waiting] * 2},
-        *({"backlog": [waiting | {field: wrong}]} for wrong in (-1, most + 1, (1 << 63) - 1)
-          for field in ("studies", "instances", "octets")), {"backlog": [waiting | {"oldest": -(1 << 63)}]},
-    ):
-        assert station.http.post(f"{station.root}/contact", json=report | change, timeout=20).status_code == 400, change
-    largest = [{"priority": word, "studies": most, "instances": most, "octets": most, "oldest": 253_402_300_799_000_000}
-               for word in ("stat", "normal", "bulk")]
-    extreme = report | {"time": -(1 << 63), "backlog": largest, "diskFree": most, "diskTotal": most}
-    assert station.http.post(f"{station.root}/contact", json=extreme, timeout=20).status_code == 200
-    assert centre.http().get(f"{centre.url}/api/v1/fleet", timeout=20).status_code == 200
-    assert f"{3 * most} studies" in centre.run("fleet").stdout

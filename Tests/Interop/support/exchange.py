@@ -10,6 +10,8 @@ import zlib
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from . import synthetic
+
 
 def sha256(data):
     return hashlib.sha256(data).digest()
@@ -33,6 +35,18 @@ def manifest(objects):
     """Digest of {UID: octets of the digest}."""
     lines = "".join(f"{uid} {objects[uid].hex()}\n" for uid in sorted(objects, key=str.encode))
     return sha256(lines.encode())
+
+
+def study(folder, instances=3, rows=64, **values):
+    """(study UID, {UID: file}) of a study on disk."""
+    made = synthetic.study(folder, instances=instances, rows=rows, **values)
+    files = {str(dataset.SOPInstanceUID): path for dataset, path in zip(made.datasets, made.files)}
+    return made.uid, {uid: path.read_bytes() for uid, path in files.items()}
+
+
+def digests(objects):
+    """{UID: octets of the digest} of {UID: file}."""
+    return {uid: sha256(data) for uid, data in objects.items()}
 
 
 class Station:
