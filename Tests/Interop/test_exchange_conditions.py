@@ -1,8 +1,10 @@
 """Between two archives: what comes first, how wide the line is, what a full centre does, whom a station calls."""
 
 import concurrent.futures
+import contextlib
 import os
 import random
+import sqlite3
 import statistics
 import time
 
@@ -254,3 +256,33 @@ def test_a_station_with_backlog_for_several_destinations_is_in_the_fleet(make_ar
     found = eventually(seen, say=seen)
     [backlog] = found[0]["backlog"]
     assert (backlog["priority"], backlog["studies"], backlog["instances"]) == ("normal", 2, 2)
+
+
+def test_what_was_left_makes_way_for_what_comes(make_archive, tmp_path):
+    """Of a station's share (8 GiB) its own oldest; of all (32 GiB) the oldest of the station that has left the most."""
+    station, centre = make_archive(name="station").start(), make_archive(name="centre").start()
+    (station.data / "centre.token").write_text(forwarding.enrol(centre, "commune") + "\n")
+    with contextlib.closing(sqlite3.connect(centre.data / "records.sqlite", timeout=20)) as base:
+        own, = base.execute("SELECT id FROM account WHERE name = 'commune'").fetchone()
+    share, some = 8 << 30, 50_000
+
+    def leave(account, number, octets, days):
+        """What arrived in part so long ago: a file that takes no place on the disk."""
+        path = centre.data / "exchange" / "uploads" / str(account) / f"{number:064x}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.truncate(path, octets)
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+        return path
+
+    for account, octets, days in ((own, share - some, 3), (own + 1, 5 << 30, 5)):
+        leave(account, 1, octets, days)
+    staying = {leave(own, 2, some, days=1), leave(own + 1, 2, 3 << 30, days=4)}
+    staying |= {leave(own + number, 1, share - some, days=6) for number in (2, 3, 4)}
+    centre.restart()
+    forwarding.to_phim(station, "centre", centre, lanes=1)
+    made = noise(station, tmp_path / "in", instances=3, rows=300)
+    forwarding.send(station, made.uid, "centre")
+    forwarding.wait_for(station, made.uid, "committed")
+    assert forwarding.files(station) == forwarding.files(centre)
+    assert {path for path in (centre.data / "exchange" / "uploads").rglob("*") if path.is_file()} == staying
