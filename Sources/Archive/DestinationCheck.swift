@@ -12,11 +12,13 @@ extension OpenArchive {
             let (known, dialing) = (try peer(of: settings), try dialing(to: settings))
             return try await ArchiveServer.offThePool { dialing.echo(known) }
         }
-        do throws(WebDestinationFailure) {
-            let destination = try WebDestination(settings, folder: folder.path)
+        do {
+            let destination = try await ArchiveServer.offThePool { [folder] in
+                try WebDestination(settings, folder: folder.path)
+            }
             let answer = await destination.check(isPhim: settings.way == .phim)
             await destination.close()
             return answer
-        } catch { return error.sentence }
+        } catch let failure as WebDestinationFailure { return failure.sentence }
     }
 }

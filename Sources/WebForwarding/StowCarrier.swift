@@ -104,11 +104,12 @@ package final class StowCarrier: Carrier {
         func line() -> Int64 { body.sent.value + Int64(received) + 512 }
         do {
             // An object may be slow, but not for ever: half an hour, and a second for each two kilobytes.
-            let response = try await destination.execute(request, within: 1_800 + body.length >> 11)
-            let answer = try await response.body.collect(upTo: WebDestination.longestAnswer)
+            let (head, answer) = try await destination.ask(request, within: 1_800 + body.length >> 11) { response in
+                (response, try await response.body.collect(upTo: WebDestination.longestAnswer))
+            }
             received = answer.readableBytes
             let verdict = StoreAnswer.verdict(
-                status: Int(response.status.code), contentType: response.headers.first(name: "Content-Type"),
+                status: Int(head.status.code), contentType: head.headers.first(name: "Content-Type"),
                 body: Array(answer.readableBytesView), of: object.sopInstanceUID)
             return (verdict, line())
         } catch {

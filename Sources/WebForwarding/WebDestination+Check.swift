@@ -18,9 +18,10 @@ extension WebDestination {
         // Who we are stands beside the services, not below them.
         if isPhim { asked.url = root.replacing(/\/dicom-web$/, with: "") + "/api/v1/session" }
         do {
-            let answer = try await execute(asked, within: 20)
-            let body = try await answer.body.collect(upTo: Self.longestAnswer)
-            switch answer.status.code {
+            let (status, body) = try await ask(asked, within: 20) { answer in
+                (answer.status.code, try await answer.body.collect(upTo: Self.longestAnswer))
+            }
+            switch status {
             case 200:
                 guard isPhim else { return nil }
                 guard let session = try? JSONDecoder().decode(Session.self, from: Data(body.readableBytesView)) else {
@@ -31,7 +32,7 @@ extension WebDestination {
             case 204 where !isPhim: return nil
             case 401: return "it does not know us: HTTP status 401 (--token-file)"
             case 403: return "it knows us and lets us do nothing: HTTP status 403"
-            default: return "it answers with HTTP status \(answer.status.code)"
+            default: return "it answers with HTTP status \(status)"
             }
         } catch { return "it cannot be reached: \(Self.words(error))" }
     }

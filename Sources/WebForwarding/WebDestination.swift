@@ -23,6 +23,8 @@ package struct WebDestination: Sendable {
         package var connect = TimeAmount.seconds(10)
         /// Between pieces of a request or of an answer.
         package var silence = TimeAmount.seconds(120)
+        /// So long the files of our credential and of certificates are believed.
+        package var trust = Duration.seconds(10)
 
         package init() {}
     }
@@ -31,6 +33,7 @@ package struct WebDestination: Sendable {
     let root: String
     private let access: WebAccess
 
+    /// Reads the files that are named: blocks.
     /// - Parameters:
     ///   - folder: where relative file names begin.
     package init(
@@ -50,19 +53,24 @@ package struct WebDestination: Sendable {
     /// Ends what is under way; without it, connections go with the last who holds the value.
     package func close() async { await access.close() }
 
-    /// A request to one of its services, with our credential.
+    /// A request to one of its services.
     func request(_ path: String, _ method: HTTPMethod = .GET, accept: String) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: root + path)
         request.method = method
         request.headers.add(name: "Accept", value: accept)
         request.headers.add(name: "User-Agent", value: "Phim")
-        if let authorization = access.authorization { request.headers.add(name: "Authorization", value: authorization) }
         return request
     }
 
-    /// The head of the answer; its body is still to be read.
-    func execute(_ request: HTTPClientRequest, within seconds: Int64) async throws -> HTTPClientResponse {
-        try await access.client.execute(request, deadline: .now() + .seconds(seconds))
+    /// Asks with our credential. The connection is the answer's until `read`, which reads its body, is done.
+    func ask<Value>(
+        _ request: HTTPClientRequest, within seconds: Int64, read: (HTTPClientResponse) async throws -> Value
+    ) async throws -> Value {
+        try await access.using { client, authorization in
+            var request = request
+            if let authorization { request.headers.add(name: "Authorization", value: authorization) }
+            return try await read(try await client.execute(request, deadline: .now() + .seconds(seconds)))
+        }
     }
 
     /// Whether a call failed before anything of it was on the line.

@@ -79,7 +79,14 @@ package struct WebImageSource: ImageSource {
         let path = "/studies/\(study)/series/\(wanted.seriesInstanceUID)/instances/\(wanted.sopInstanceUID)"
         let request = destination.request(
             path, accept: "multipart/related; type=\"application/dicom\"; transfer-syntax=*")
-        let response = try await destination.execute(request, within: 6 * 3_600)
+        return try await destination.ask(request, within: 6 * 3_600) { response in
+            try await take(response, wanted, ofStudy: study, into: ingest)
+        }
+    }
+
+    private func take(
+        _ response: HTTPClientResponse, _ wanted: RemoteInstance, ofStudy study: String, into ingest: IngestPipeline
+    ) async throws -> String? {
         guard response.status == .ok else {
             return try await refusal(response, "it answers with \(response.status.code)")
         }

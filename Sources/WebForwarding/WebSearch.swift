@@ -89,15 +89,15 @@ struct WebSearch: Sendable {
 
     /// One answer, as data sets.
     func page(_ path: String) async throws -> [TextDataSet] {
-        let response: HTTPClientResponse
-        let body: ByteBuffer
+        let (status, body): (UInt, ByteBuffer)
         do {
-            response = try await destination.execute(
-                destination.request(path, accept: "application/dicom+json"), within: 300)
-            // A page of 500 objects with every attribute that a server may add.
-            body = try await response.body.collect(upTo: WebDestination.longestAnswer)
+            let request = destination.request(path, accept: "application/dicom+json")
+            (status, body) = try await destination.ask(request, within: 300) { response in
+                // A page of 500 objects with every attribute that a server may add.
+                (response.status.code, try await response.body.collect(upTo: WebDestination.longestAnswer))
+            }
         } catch { throw WebFailure(sentence: WebDestination.words(error)) }
-        switch response.status.code {
+        switch status {
         case 204: return []
         case 200:
             guard let page = try? TextDataSet.read(Data(body.readableBytesView)) else {
@@ -105,7 +105,7 @@ struct WebSearch: Sendable {
             }
             return page
         case 404: return []
-        case let status:
+        default:
             throw WebFailure(sentence: "it answers a search with \(status)", isRefusal: (400..<500).contains(status))
         }
     }
