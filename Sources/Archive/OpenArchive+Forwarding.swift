@@ -6,6 +6,7 @@ package import Forwarding
 import Foundation
 import Ingest
 import Portal
+import Records
 import Volumes
 import Web
 
@@ -30,6 +31,15 @@ extension OpenArchive {
             try routeBook.declare(section.destinations.map(\.declared), section.routes.map(\.declared))
         } catch {
             throw ArchiveError.unusable("forwarding: \(error.sentence)")
+        }
+        // One that the file has elsewhere than before is another archive: what was proven by the former does not count.
+        let peers = try allPeers().map(\.peer)
+        try records.transaction { records in
+            try records.meet(
+                Dictionary(peers.map { ($0.name.lowercased(), $0) }, uniquingKeysWith: { first, _ in first }).values.map
+                {
+                    PeerAddress(name: $0.name, aeTitle: $0.aeTitle, host: $0.host, port: $0.port)
+                })
         }
     }
 

@@ -95,7 +95,10 @@ extension RecordStore {
                     peer.priority?.rawValue, peer.isSecure, at,
                 ])
             // Under a name that was free another archive may be reached than before.
-            try RecordTransaction(db: db, now: at).doubtProofs(ofPeer: peer.name)
+            let records = RecordTransaction(db: db, now: at)
+            try records.doubtProofs(ofPeer: peer.name)
+            try records.note(
+                PeerAddress(name: peer.name, aeTitle: peer.aeTitle, host: peer.host, port: peer.port))
         }
     }
 

@@ -8,6 +8,21 @@ package enum ProofTrust {
     package static let lasting: Int64 = 86_400_000_000
 }
 
+/// Which archive is called by the name of a peer.
+package struct PeerAddress: Hashable, Sendable {
+    package let name: String
+    package let aeTitle: String
+    package let host: String
+    package let port: Int
+
+    package init(name: String, aeTitle: String, host: String, port: Int) {
+        self.name = name
+        self.aeTitle = aeTitle
+        self.host = host
+        self.port = port
+    }
+}
+
 /// Somebody was told that objects of a study are kept here.
 package struct PromiseRecord: Hashable, Sendable {
     package let kind: ReceiptRecord.Kind
@@ -54,6 +69,27 @@ extension RecordTransaction {
             guard destination.settings.peer.lowercased() == name.lowercased() else { continue }
             try doubtProofs(ofDestination: destination.name)
         }
+    }
+
+    /// Writes down where peers are. One that was elsewhere, or had another title, when it was last written down is another
+    /// archive: as of `doubtProofs(ofPeer:)`.
+    package func meet(_ peers: [PeerAddress]) throws {
+        for peer in peers {
+            let known = try row("SELECT * FROM peerAddress WHERE name = ?", [peer.name]).map { row in
+                PeerAddress(name: peer.name, aeTitle: row["aeTitle"], host: row["host"], port: row["port"])
+            }
+            if known == peer { continue }
+            if known != nil { try doubtProofs(ofPeer: peer.name) }
+            try note(peer)
+        }
+    }
+
+    func note(_ peer: PeerAddress) throws {
+        try run(
+            """
+            INSERT INTO peerAddress (name, aeTitle, host, port) VALUES (?, ?, ?, ?)
+            ON CONFLICT (name) DO UPDATE SET aeTitle = excluded.aeTitle, host = excluded.host, port = excluded.port
+            """, [peer.name, peer.aeTitle, peer.host, peer.port])
     }
 
     /// A proof that is too old is asked for anew: until it comes, the study is sent and no more.

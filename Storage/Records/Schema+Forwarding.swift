@@ -214,4 +214,13 @@ extension RecordStore {
             PRIMARY KEY (sopInstanceUID, digest)
         ) WITHOUT ROWID;
         """
+
+    static let v0012PeerAddress = """
+        -- Since v0012: under which title and where a peer of this name was reached last, also one of the configuration file:
+        -- elsewhere it is another archive.
+        CREATE TABLE peerAddress (
+            name TEXT PRIMARY KEY COLLATE NOCASE,
+            aeTitle TEXT NOT NULL, host TEXT NOT NULL COLLATE NOCASE, port INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """
 }

@@ -149,6 +149,36 @@ struct PurgeProofTests {
         #expect(try station.purge().plan(wish).candidates.count == 1)
     }
 
+    @Test("A peer of the configuration file that is elsewhere at the next start is another archive", arguments: 0..<3)
+    func movedInFile(what: Int) async throws {
+        let (station, _, _) = try await proven()
+        func begin(_ title: String = "CENTRE", _ host: String = "10.0.0.1", _ port: Int = 104) throws {
+            try station.encounters.change(by: "t") {
+                try $0.records.meet([
+                    PeerAddress(name: "Centre", aeTitle: title, host: host, port: port),
+                    PeerAddress(name: "other", aeTitle: "X", host: "10.0.0.\($0.records.now % 200)", port: 104),
+                ])
+            }
+        }
+        for _ in 0..<2 {
+            try begin()
+            #expect(try station.purge().plan(wish).candidates.count == 1)
+        }
+        func beginElsewhere() throws {
+            switch what {
+            case 0: try begin("CENTRE2")
+            case 1: try begin("CENTRE", "10.0.0.2")
+            default: try begin("CENTRE", "10.0.0.1", 11_112)
+            }
+        }
+        try beginElsewhere()
+        #expect(try station.shipment("1.1")?.state == .sent)
+        #expect(try station.purge().plan(wish).candidates.isEmpty)
+        try station.commit("1.1", instances: objects)
+        try beginElsewhere()
+        #expect(try station.purge().plan(wish).candidates.count == 1)
+    }
+
     @Test("Another rate, or the key at first contact, is the same archive; another key is not")
     func same() async throws {
         let (station, _, _) = try await proven()

@@ -231,3 +231,30 @@ def test_what_was_promised_by_storage_commitment_stays_unless_to_a_device(make_a
     assert purge(station)["plan"]["kept"] == {"others were told that it is kept here": 1}
     (station.data / "phim.yaml").write_text(json.dumps({"forwarding": {"purge": {"devices": ["MOD1"]}}}))
     assert given_up(station) == 1 and forwarding.files(station) == {}
+
+
+def test_a_peer_of_the_file_that_is_elsewhere_is_another_archive(make_archive, tmp_path):
+    """What the former has proven does not count, and what the one in its place lacks goes there."""
+    former, other = make_archive(name="former").start(), make_archive(name="other").start()
+
+    def peer(archive):
+        return {"peers": [{"name": "centre", "aeTitle": "PHIM", "host": "127.0.0.1", "port": archive.dicom_port}]}
+
+    station = make_archive(peer(former), name="station").start()
+    station.run("destination", "add", "centre", "--peer", "centre", "--commit")
+    made = imported(station, tmp_path / "in")
+    forwarding.send(station, made.uid, "centre")
+    proof = forwarding.wait_for(station, made.uid, "committed")["proof"]
+    # Where it was it is the same archive.
+    station.restart()
+    assert forwarding.shipment(station, made.uid)["proof"] == proof
+    station.run("outbox", "pause", "centre")
+    station.stop()
+    (station.data / "phim.yaml").write_text(json.dumps(peer(other)))
+    station.start()
+    assert forwarding.shipment(station, made.uid)["state"] == "sent"
+    assert given_up(station) == 0
+    station.run("outbox", "resume", "centre")
+    assert forwarding.wait_for(station, made.uid, "committed")["proof"] != proof
+    assert forwarding.files(other) == forwarding.files(former)
+    assert given_up(station) == 1
