@@ -109,6 +109,13 @@ struct Callers: Sendable {
     /// The destination of a move (PS3.4 Section C.4.2.1.4).
     func destination(aeTitle: String) -> KnownPeer? { (try? peers(aeTitle: aeTitle))?.first }
 
+    /// Who asked for a report of storage commitment: several peers may share one title.
+    /// - Parameter name: of the peer; empty, or of one that is not there any more: the first of the title.
+    func asker(aeTitle: String, name: String) -> KnownPeer? {
+        let known = (try? peers(aeTitle: aeTitle)) ?? []
+        return known.first { $0.name.lowercased() == name.lowercased() } ?? known.first
+    }
+
     private func peers(aeTitle: String) throws(RecordsError) -> [KnownPeer] {
         let added = try records.peers(aeTitle: aeTitle).map { KnownPeer($0) }
         return (added + policy.configuredPeers).filter { $0.aeTitle == aeTitle }

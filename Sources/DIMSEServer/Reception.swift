@@ -193,7 +193,8 @@ final class Reception: AssociationServer {
         case (.nActionRequest, .commitment):
             let commitment = CommitmentSCP(
                 desk: CommitmentDesk(services, aeTitle: policy.aeTitle),
-                callingAETitle: association.request.callingAETitle.trimmingSpaces, trail: trail, logger: logger)
+                callingAETitle: association.request.callingAETitle.trimmingSpaces, peer: peer?.name ?? "", trail: trail,
+                logger: logger)
             try commitment.serve(message, on: association)
         case (.nEventReportRequest, .commitment):
             let reports = CommitmentReportSCP(

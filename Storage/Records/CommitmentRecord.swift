@@ -8,6 +8,8 @@ package struct CommitmentRecord: Hashable, Sendable {
     package let id: Int64
     /// AE title of who asked.
     package let aeTitle: String
+    /// Name of the peer that asked; empty where it was none, or is not known.
+    package let peer: String
     package let transactionUID: String
     /// The request's data set, Explicit VR Little Endian.
     package let request: [UInt8]
@@ -25,6 +27,7 @@ package struct CommitmentRecord: Hashable, Sendable {
     init(_ row: Row) {
         id = row["id"]
         aeTitle = row["aeTitle"]
+        peer = row["peer"]
         transactionUID = row["transactionUID"]
         request = [UInt8](row["request"] as Data)
         report = (row["report"] as Data?).map { [UInt8]($0) }
@@ -50,19 +53,25 @@ extension RecordStore {
         CREATE INDEX commitment_due ON commitment (nextAt) WHERE acknowledgedAt IS NULL;
         """
 
+    static let v0013CommitmentPeer = """
+        -- Since v0013: the peer that asked: several may have one title. Empty: it was none.
+        ALTER TABLE commitment ADD COLUMN peer TEXT NOT NULL DEFAULT '';
+        """
+
     /// Keeps a request, due at `nextAt`. The same transaction asked for again begins anew.
     package func addCommitment(
-        aeTitle: String, transactionUID: String, request: [UInt8], nextAt: Int64
+        aeTitle: String, peer: String, transactionUID: String, request: [UInt8], nextAt: Int64
     ) throws(RecordsError) -> CommitmentRecord {
         try write { db in
             let insert = """
-                INSERT INTO commitment (aeTitle, transactionUID, request, requestedAt, nextAt) VALUES (?, ?, ?, ?, ?)
-                ON CONFLICT DO UPDATE SET request = excluded.request, report = NULL, attempts = 0, failure = '',
-                    requestedAt = excluded.requestedAt, nextAt = excluded.nextAt, acknowledgedAt = NULL
+                INSERT INTO commitment (aeTitle, peer, transactionUID, request, requestedAt, nextAt)
+                VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET peer = excluded.peer, request = excluded.request, report = NULL, attempts = 0,
+                    failure = '', requestedAt = excluded.requestedAt, nextAt = excluded.nextAt, acknowledgedAt = NULL
                 RETURNING *
                 """
             let row = try Row.fetchOne(
-                db, sql: insert, arguments: [aeTitle, transactionUID, Data(request), now(), nextAt])
+                db, sql: insert, arguments: [aeTitle, peer, transactionUID, Data(request), now(), nextAt])
             guard let row else { throw RecordsError.notFound }
             return CommitmentRecord(row)
         }
@@ -92,19 +101,19 @@ extension RecordStore {
         }
     }
 
-    /// No report reached who calls itself so: whatever is due there waits, the longer the more often that was, each for
+    /// No report reached this peer, or who calls itself so: whatever is due there waits, the longer the more often that was, each for
     /// itself between the two, doubling, in microseconds.
     package func setUnreported(
-        commitmentsOf aeTitle: String, failure: String, delays: ClosedRange<Int64>
+        commitmentsOf aeTitle: String, peer: String, failure: String, delays: ClosedRange<Int64>
     ) throws(RecordsError) {
         try write { db in
             let update = """
                 UPDATE commitment SET attempts = attempts + 1, failure = ?2,
                     nextAt = ?3 + CAST(min(?5, ?4 << min(attempts, 20)) * (1 + abs(random() % 1000) / 5000.0) AS INTEGER)
-                WHERE aeTitle = ?1 AND acknowledgedAt IS NULL AND nextAt <= ?3
+                WHERE aeTitle = ?1 AND peer = ?6 AND acknowledgedAt IS NULL AND nextAt <= ?3
                 """
             try db.execute(
-                sql: update, arguments: [aeTitle, failure, now(), delays.lowerBound, delays.upperBound])
+                sql: update, arguments: [aeTitle, failure, now(), delays.lowerBound, delays.upperBound, peer])
         }
     }
 

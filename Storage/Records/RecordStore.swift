@@ -65,7 +65,7 @@ package final class RecordStore: Sendable {
         ("v0004_encounters", v0004Encounters), ("v0005_search", v0005Search), ("v0006_commitment", v0006Commitment),
         ("v0007_reception", v0007Reception), ("v0008_corrections", v0008Corrections), ("v0009_notices", v0009Notices),
         ("v0010_history", v0010History), ("v0011_forwarding", v0011Forwarding),
-        ("v0012_peerAddress", v0012PeerAddress),
+        ("v0012_peerAddress", v0012PeerAddress), ("v0013_commitmentPeer", v0013CommitmentPeer),
     ]
 
     private static let v0001Peers = """

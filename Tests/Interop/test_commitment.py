@@ -34,11 +34,11 @@ class Reports:
 
 
 @contextlib.contextmanager
-def listening(reports, title="MOD1", port=0):
+def listening(reports, title="MOD1", port=0, host="127.0.0.1"):
     """The modality's own port."""
     ae = peers.entity(title)
     ae.add_supported_context(COMMITMENT, [EXPLICIT, IMPLICIT], scu_role=True, scp_role=True)
-    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, reports.take)])
+    server = ae.start_server((host, port), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, reports.take)])
     try:
         yield server.server_address[1]
     finally:
@@ -165,6 +165,24 @@ def test_told_on_an_association_of_ours_until_it_is_acknowledged(archive, tmp_pa
             assert ask(association, wanted) == 0x0000
         assert reports.wait()[0] == 1
     assert len(reports.all) == told + 1
+
+
+def test_of_two_with_one_title_the_one_that_asked_is_told(archive, tmp_path):
+    (tmp_path / "in").mkdir()
+    images = stored(archive, tmp_path / "in", 1)
+    first, second = Reports(), Reports()
+    with listening(first) as port, listening(second, host="127.0.0.2") as other:
+        for name, host, at in (("first", "127.0.0.1", port), ("second", "127.0.0.2", other)):
+            archive.run("peer", "add", name, "--ae-title", "MOD1", "--host", host, "--port", str(at))
+        for reports, host in ((second, "127.0.0.2"), (first, "127.0.0.1")):
+            ae = peers.entity("MOD1")
+            ae.add_requested_context(COMMITMENT, [EXPLICIT])
+            association = ae.associate("127.0.0.1", archive.dicom_port, ae_title="PHIM", bind_address=(host, 0))
+            wanted = request(images)
+            assert ask(association, wanted) == 0x0000
+            association.release()
+            assert reports.wait()[1].TransactionUID == wanted.TransactionUID
+    assert len(first.all) == len(second.all) == 1
 
 
 def test_killed_while_it_verifies(archive, tmp_path):

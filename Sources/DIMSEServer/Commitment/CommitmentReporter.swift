@@ -46,17 +46,25 @@ package final class CommitmentReporter: Sendable {
     /// Sends every report that is due, all of one peer over one association.
     func reportDue() {
         guard let due = try? desk.records.dueCommitments(limit: Self.batch), !due.isEmpty else { return }
-        for (aeTitle, records) in Dictionary(grouping: due, by: \.aeTitle) { report(records, to: aeTitle) }
+        for (asker, records) in Dictionary(grouping: due, by: Asker.init) { report(records, to: asker) }
         try? desk.records.pruneCommitments(before: desk.records.now() - Self.kept)
     }
 
-    private func report(_ due: [CommitmentRecord], to aeTitle: String) {
+    /// Who is told: a peer of this title.
+    private struct Asker: Hashable {
+        let aeTitle: String
+        let peer: String
+
+        init(_ record: CommitmentRecord) { (aeTitle, peer) = (record.aeTitle, record.peer) }
+    }
+
+    private func report(_ due: [CommitmentRecord], to asker: Asker) {
         let (association, context): (Association, NegotiatedContext)
-        do throws(NetworkError) { (association, context) = try called(aeTitle) } catch {
+        do throws(NetworkError) { (association, context) = try called(asker) } catch {
             // Nobody is there: all that is due waits, also what this round had no room for.
             noteFirst(due, error.words)
             try? desk.records.setUnreported(
-                commitmentsOf: aeTitle, failure: error.words, delays: Self.delays)
+                commitmentsOf: asker.aeTitle, peer: asker.peer, failure: error.words, delays: Self.delays)
             return
         }
         defer { association.abort() }
@@ -69,8 +77,8 @@ package final class CommitmentReporter: Sendable {
     }
 
     /// We are the SCP on an association that we request (PS3.4 Section J.2).
-    private func called(_ aeTitle: String) throws(NetworkError) -> (Association, NegotiatedContext) {
-        guard let peer = callers.destination(aeTitle: aeTitle) else {
+    private func called(_ asker: Asker) throws(NetworkError) -> (Association, NegotiatedContext) {
+        guard let peer = callers.asker(aeTitle: asker.aeTitle, name: asker.peer) else {
             throw .unreachable("no peer with this AE title has an address")
         }
         let context = ProposedContext(

@@ -10,6 +10,8 @@ import Records
 struct CommitmentSCP {
     let desk: CommitmentDesk
     let callingAETitle: String
+    /// Name of the peer that calls; empty where it is none.
+    let peer: String
     let trail: AssociationTrail
     let logger: Logger
 
@@ -71,7 +73,7 @@ struct CommitmentSCP {
                     Outcome(status: .invalidArgumentValue, comment: "Transaction UID is of this archive's own request"))
             }
             let record = try desk.records.addCommitment(
-                aeTitle: callingAETitle, transactionUID: request.transactionUID, request: request.encoded(),
+                aeTitle: callingAETitle, peer: peer, transactionUID: request.transactionUID, request: request.encoded(),
                 nextAt: desk.records.now() + Self.hold)
             trail.note(.read, detail: "storage commitment of \(request.references.count) instances")
             return .kept(record)
