@@ -63,9 +63,15 @@ struct PurgeDuty: Service {
         let excess = used - total / 100 * Int64(section.whenFullerThan)
         guard excess > 0 else { return finished }
         let wish = PurgeWish(olderThan: days, toFree: excess)
-        return try archive.purge(
-            try archive.purge.plan(wish), wish, by: Self.account, after: finished
-        ) { _, _ in }
+        let plan = try archive.purge.plan(wish)
+        if plan.bytes < excess, !plan.kept.isEmpty {
+            // A technician who wonders why the disk is full finds it here.
+            let kept = plan.kept.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            logger.notice(
+                "the disk is too full, and images that another archive holds stay",
+                metadata: ["studies": "\(kept.map { "\($0.value): \($0.key)" }.joined(separator: "; "))"])
+        }
+        return try archive.purge(plan, wish, by: Self.account, after: finished) { _, _ in }
     }
 }
 

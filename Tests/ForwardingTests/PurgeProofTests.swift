@@ -94,6 +94,10 @@ struct PurgeProofTests {
             try station.encounters.change(by: "t") { try $0.records.promise(studies: ["1.1"], to: "CT1", .commitment) })
         #expect(try station.purge().plan(wish).kept == ["others were told that it is kept here": 1])
         #expect(throws: EncounterFailure.self) { try insert(station, shipment) }
+        // The records say so, whatever the catalogue holds.
+        let empty = try CatalogStore(path: station.folder + "/empty.sqlite")
+        let survey = try Purge(catalog: empty, encounters: station.encounters) { _ in 0 }.plan(wish)
+        #expect(survey.kept == ["others were told that it is kept here": 1])
         // A device that keeps nothing for others.
         #expect(try station.purge(devices: ["CT1"]).plan(wish).candidates.count == 1)
         #expect(

@@ -71,6 +71,8 @@ def test_by_itself_when_the_disk_is_too_full(make_archive, tmp_path):
     detail, = filter(given_up, station.trail("--study", old.uid, has=given_up))
     assert detail["account"] == "purge" and "at centre" in detail["detail"]
     assert "given up here" in forwarding.explain(station, old.uid)
+    # A technician reads in the log why the disk is full all the same.
+    assert "1: its retention is not over" in station.log.read_text()
     forwarding.wait_for(station, stale.uid, "committed")
     receipts = forwarding.ledger(station, stale.uid)["entries"][0]["receipts"]
     assert len(receipts) == 2 and all(receipt["answeredAt"] for receipt in receipts)

@@ -130,12 +130,19 @@ package struct Purge: Sendable {
         var position: (committedAt: Int64, id: Int64) = (first, -1)
         while true {
             let (from, page) = (position, Self.page)
+            // The records say of most that stay why: an archive that keeps everything for others reads no catalogue for it.
             let proven = try look { records in
-                try records.provenShipments(before: end, study: wish.study, after: from, limit: page)
+                try records.provenShipments(before: end, study: wish.study, after: from, limit: page).map { shipment in
+                    (shipment, try PurgeCheck.obstacle(shipment, wish, devices: devices, records))
+                }
             }
-            guard let last = proven.last, let lastAt = last.committedAt else { return }
+            guard let last = proven.last?.0, let lastAt = last.committedAt else { return }
             position = (lastAt, last.id)
-            for shipment in proven where !survey.hasFound(shipment.studyInstanceUID) {
+            for (shipment, obstacle) in proven where !survey.hasFound(shipment.studyInstanceUID) {
+                if let obstacle {
+                    survey.add(.stays(obstacle), of: shipment.studyInstanceUID)
+                    continue
+                }
                 guard let verdict = try verdict(shipment, wish) else { continue }
                 survey.add(verdict, of: shipment.studyInstanceUID)
                 if survey.isEnough { return }

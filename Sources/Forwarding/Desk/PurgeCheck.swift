@@ -64,10 +64,12 @@ struct PurgeCheck {
 
     func verdict(_ shipment: ShipmentRecord, _ records: RecordTransaction) throws -> Verdict {
         guard let committedAt = shipment.committedAt, shipment.state == .committed else { return .stays(.changed) }
-        guard let destination = try records.destination(shipment.destination), destination.settings.givesProof else {
+        guard let destination = try records.destination(shipment.destination) else {
             return .stays(.unaskable(shipment.destination))
         }
-        if let obstacle = try obstacle(shipment, records) { return .stays(obstacle) }
+        if retainedUntil > records.now { return .stays(.young) }
+        if let obstacle = try Self.obstacle(shipment, wish, devices: devices, records) { return .stays(obstacle) }
+        if hasSeveralContents { return .stays(.conflict) }
         let shipped = Dictionary(
             try records.shipped(shipment.id).map { ($0.sopInstanceUID, $0) }, uniquingKeysWith: { first, _ in first })
         let candidate = PurgeCandidate(
@@ -95,13 +97,16 @@ struct PurgeCheck {
         return isReached ? .stale(candidate) : .stays(.unreached(shipment.destination))
     }
 
-    /// What stands against it beside the proof.
-    private func obstacle(_ shipment: ShipmentRecord, _ records: RecordTransaction) throws -> Obstacle? {
-        let uid = contents.studyInstanceUID
-        if retainedUntil > records.now { return .young }
+    /// What of the records alone stands against it, beside the proof: known without a look at the catalogue.
+    static func obstacle(
+        _ shipment: ShipmentRecord, _ wish: PurgeWish, devices: Set<String>, _ records: RecordTransaction
+    ) throws -> Obstacle? {
+        let uid = shipment.studyInstanceUID
+        guard try records.destination(shipment.destination)?.settings.givesProof == true else {
+            return .unaskable(shipment.destination)
+        }
         let transform = shipment.transform
         guard transform.deidentification.isEmpty, transform.characterSet.isEmpty else { return .rewritten }
-        if hasSeveralContents { return .conflict }
         for other in try records.shipments(study: uid) {
             if other.isHeld { return .held }
             if other.state == .waiting { return .waiting(other.destination) }
