@@ -6,8 +6,11 @@
 #include "dcmtk/dcmnet/cond.h"
 #include "dcmtk/ofstd/ofstd.h"
 
+#include <algorithm>
 #include <netdb.h>
+#include <string>
 #include <sys/socket.h>
+#include <vector>
 
 using namespace phim;
 
@@ -246,7 +249,15 @@ int32_t phim_requestor_add_extended(phim_association *a, const char *uid, const 
     });
 }
 
-static int32_t resolve(const char *host, uint16_t port, std::string &address, phim_error *error) {
+namespace {
+
+/// Of one name so many are tried.
+constexpr size_t most_addresses = 8;
+/// So long one is waited for at least where there are others, in seconds.
+constexpr int32_t least_wait = 5;
+
+/// The addresses of a name, in the order in which the system would have them tried. IPv4: DCMTK calls no other.
+int32_t resolve(const char *host, uint16_t port, std::vector<std::string> &addresses, phim_error *error) {
     addrinfo hints{};
     hints.ai_family = AF_INET;
     hints.ai_socktype = SOCK_STREAM;
@@ -254,30 +265,61 @@ static int32_t resolve(const char *host, uint16_t port, std::string &address, ph
     if (const int rc = ::getaddrinfo(host, nullptr, &hints, &list)) {
         return fail(error, PHIM_UNREACHABLE, ::gai_strerror(rc));
     }
-    char numeric[NI_MAXHOST] = "";
-    (void)::getnameinfo(list->ai_addr, list->ai_addrlen, numeric, sizeof(numeric), nullptr, 0, NI_NUMERICHOST);
+    for (const addrinfo *a = list; a && addresses.size() < most_addresses; a = a->ai_next) {
+        char numeric[NI_MAXHOST] = "";
+        (void)::getnameinfo(a->ai_addr, a->ai_addrlen, numeric, sizeof(numeric), nullptr, 0, NI_NUMERICHOST);
+        std::string address = std::string(numeric) + ":" + std::to_string(port);
+        if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) {
+            addresses.push_back(std::move(address));
+        }
+    }
     ::freeaddrinfo(list);
-    address = std::string(numeric) + ":" + std::to_string(port);
-    return PHIM_OK;
+    return addresses.empty() ? fail(error, PHIM_UNREACHABLE, "the name has no address") : PHIM_OK;
 }
+
+/// Connects to one address and negotiates.
+/// - connect_seconds: for the connection; `options.negotiation_ms` for all of it.
+OFCondition request_association(
+    phim_association &a, T_ASC_Network *network, const std::string &address, int32_t connect_seconds) {
+    // Left by an attempt that reached nobody; the parameters are used again.
+    if (a.dcmtk) {
+        a.dcmtk->params = nullptr;
+        (void)ASC_destroyAssociation(&a.dcmtk);
+    }
+    (void)ASC_setPresentationAddresses(a.params, "localhost", address.c_str());
+    dcmConnectionTimeout.set(connect_seconds);
+    a.link->set_deadline(a.options.negotiation_ms);
+    Layer::pending.link = a.link;
+    const OFCondition condition = ASC_requestAssociation(
+        network, a.params, &a.dcmtk, nullptr, nullptr, DUL_NOBLOCK, (a.options.negotiation_ms + 999) / 1000);
+    Layer::pending = Layer::Pending();
+    a.link->clear_deadline();
+    return condition;
+}
+
+/// Whether nobody was there to speak with.
+bool unreached(const phim_association &a, const OFCondition &condition) {
+    return condition.bad() && condition != DUL_ASSOCIATIONREJECTED && condition != DUL_PEERABORTEDASSOCIATION
+           && a.link->failure() == PHIM_OK && a.link->fd() < 0;
+}
+
+}  // namespace
 
 int32_t phim_requestor_connect(phim_association *a, const char *host, uint16_t port, phim_error *error) {
     return guarded(error, [&]() -> int32_t {
         T_ASC_Network *network = requestor_network(error);
         if (!network) return PHIM_FAILED;
-        std::string address;
-        if (const int32_t code = resolve(host, port, address, error)) return code;
-        (void)ASC_setPresentationAddresses(a->params, "localhost", address.c_str());
+        std::vector<std::string> addresses;
+        if (const int32_t code = resolve(host, port, addresses, error)) return code;
         const int32_t seconds = (a->options.negotiation_ms + 999) / 1000;
-        dcmConnectionTimeout.set(seconds);
-        a->link->set_deadline(a->options.negotiation_ms);
+        const int32_t share = std::max(seconds / static_cast<int32_t>(addresses.size()), std::min(least_wait, seconds));
         a->link->inspect_first(inspect_answer);
         if (a->options.tls) a->link->secure(*a->options.tls, host);
-        Layer::pending.link = a->link;
-        const OFCondition condition =
-            ASC_requestAssociation(network, a->params, &a->dcmtk, nullptr, nullptr, DUL_NOBLOCK, seconds);
-        Layer::pending = Layer::Pending();
-        a->link->clear_deadline();
+        OFCondition condition = EC_Normal;
+        for (const std::string &address : addresses) {
+            condition = request_association(*a, network, address, share);
+            if (!unreached(*a, condition) || a->link->interrupted()) break;
+        }
         if (condition.good()) {
             a->index_contexts();
             return PHIM_OK;
@@ -289,8 +331,11 @@ int32_t phim_requestor_connect(phim_association *a, const char *host, uint16_t p
             error->reason = static_cast<uint8_t>(a->service().diagnostic);
             return PHIM_REJECTED;
         }
-        if (a->link->failure() == PHIM_OK && a->link->fd() < 0 && condition != DUL_PEERABORTEDASSOCIATION) {
-            return fail(error, PHIM_UNREACHABLE, "cannot connect to " + address);
+        if (unreached(*a, condition)) {
+            const size_t others = addresses.size() - 1;
+            return fail(
+                error, PHIM_UNREACHABLE,
+                "cannot connect to " + addresses[0] + (others ? " and " + std::to_string(others) + " more" : ""));
         }
         return outcome(*a, condition, error);
     });

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support import dcmtk, synthetic, wire
+from support import dcmtk, peers, synthetic, wire
 from support.archive import BINARY
 
 ECHO = [(1, wire.VERIFICATION, [wire.IMPLICIT])]
@@ -225,3 +225,23 @@ def test_help_teaches():
                        ["rebuild-index"], ["delete"], ["peer"], ["peer", "add"]):
         done = subprocess.run([BINARY, *subcommand, "--help"], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0 and len(done.stdout) > 200, subcommand
+
+
+def test_every_address_of_a_name_is_tried(make_archive, need_root, tmp_path):
+    """Each of two listens at one of the two addresses of a name: whichever comes first, one of them is at the second."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n127.0.0.8 twin.example\n127.0.0.9 twin.example\n")
+    mounted = ["unshare", "-m", "--", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts)]
+    archive = make_archive(prefix=mounted).start()
+    for address in ("127.0.0.8", "127.0.0.9"):
+        ae = peers.entity()
+        ae.add_supported_context(peers.VERIFICATION)
+        server = ae.start_server((address, 0), block=False)
+        try:
+            port = str(server.server_address[1])
+            archive.run("peer", "add", address, "--ae-title", "TWIN", "--host", "twin.example", "--port", port)
+            archive.run("peer", "echo", address)
+        finally:
+            server.shutdown()
+        # Nobody is there any more, at none of both.
+        assert "and 1 more" in archive.run("peer", "echo", address, expect=1).stderr
