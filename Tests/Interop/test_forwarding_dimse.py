@@ -72,7 +72,7 @@ def test_to_dcmqrscp_and_found_there(archive, tmp_path):
         assert sorted(map(digest, held)) == sorted(forwarding.data_sets(archive).values())
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def test_to_orthanc_which_commits(tmp_path):
@@ -135,21 +135,20 @@ def test_a_peer_that_moves_is_followed_and_one_that_is_removed_gets_nothing(arch
 def test_one_object_that_is_refused_holds_up_no_other(archive, tmp_path):
     made = synthetic.study(tmp_path / "study", instances=6)
     refused = made.instances[2]
-    answers = []
+    refusing = [True]
 
     def on_store(event, _):
-        answers.append(str(event.request.AffectedSOPInstanceUID))
-        return 0xA900 if answers[-1] == refused and len(answers) < 12 else None
+        return 0xA900 if refusing[0] and str(event.request.AffectedSOPInstanceUID) == refused else None
 
     with peers.destination("FUSSY", on_store=on_store) as (port, got):
         forwarding.to_peer(archive, "fussy", port, "FUSSY")
         forwarding.route(archive, "all", "fussy")
         archive.run("import", tmp_path / "study")
         eventually(lambda: len(got.data) == 5)
-        eventually(lambda: "not taken" in forwarding.explain(archive, made.uid),
+        # While it is tried again, it is next in line.
+        eventually(lambda: "1 not taken" in forwarding.explain(archive, made.uid),
                    say=lambda: forwarding.explain(archive, made.uid))
-        assert "1 not taken" in forwarding.explain(archive, made.uid)
-        answers += [""] * 12  # from now on it is taken
+        refusing[0] = False
         archive.run("outbox", "retry", forwarding.shipment(archive, made.uid, "fussy")["number"])
         forwarding.wait_for(archive, made.uid, "sent", "fussy")
         assert set(got.data) == set(made.instances)
@@ -166,17 +165,15 @@ def test_stat_overtakes_a_backlog_within_one_object(archive, tmp_path):
         forwarding.to_peer(archive, "slow", line.port, "SLOW", lanes=1)
         forwarding.send(archive, bulk.uid, "slow", priority="bulk")
         eventually(lambda: len(got.order) >= 3)
+        # The line stands still while it is asked for.
+        line.darken()
         forwarding.send(archive, urgent.uid, "slow", priority="stat")
         arrived = len(got.order)
+        line.lighten()
         forwarding.wait_for(archive, urgent.uid, "sent", "slow")
-        places = [got.order.index(uid) for uid in urgent.instances]
-        # One is on its way, and one more may have been taken up while the command ended.
-        assert max(places) <= arrived + 1 + len(urgent.instances), (places, arrived)
-        assert sorted(places) == list(range(min(places), min(places) + 3))
-        assert backlog_left(got, bulk) > 20
+        places = sorted(got.order.index(uid) for uid in urgent.instances)
+        # One is on its way, and one more may have arrived without its answer.
+        assert places[0] <= arrived + 2 and places[2] == places[0] + 2, (places, arrived)
+        assert places[0] < 20, "no backlog was left to overtake"
         forwarding.wait_for(archive, bulk.uid, "sent", "slow")
         assert len(got.order) == 43
-
-
-def backlog_left(got, study):
-    return len(set(study.instances) - set(got.data))

@@ -42,7 +42,7 @@ def test_everything_arrives(pair, tmp_path, shape, instances, cut_every):
         forwarding.to_phim(station, "centre", centre, port=line.port)
         forwarding.route(station, "all", "centre")
         made = imported(station, tmp_path / "study", instances=instances, rows=160)
-        forwarding.wait_for(station, made.uid, "committed", seconds=150)
+        forwarding.wait_for(station, made.uid, "committed", seconds=300)
         weight = sum(path.stat().st_size for path in made.files)
         print(f"{shape}: {weight} octets of files, {line.octets} over the line, {line.cuts} cuts")
         assert forwarding.files(station) == forwarding.files(centre)
@@ -58,14 +58,17 @@ def test_stat_overtakes_a_backlog_within_one_object(pair, tmp_path):
         urgent = imported(station, tmp_path / "urgent", instances=3, rows=200)
         forwarding.send(station, bulk.uid, "centre", priority="bulk")
         eventually(lambda: len(forwarding.order(centre)) >= 2)
+        # The line stands still while it is asked for.
+        line.darken()
         forwarding.send(station, urgent.uid, "centre", priority="stat")
         arrived = len(forwarding.order(centre))
+        line.lighten()
         forwarding.wait_for(station, urgent.uid, "committed")
         order = forwarding.order(centre)
         places = sorted(order.index(uid) for uid in urgent.instances)
-        # One is on its way, and one more may have been taken up while the command ended.
+        # One is on its way, and one more may have arrived without its answer.
         assert places[0] <= arrived + 2 and places[2] == places[0] + 2, (places, arrived)
-        assert len(order) < 33, "no backlog was left to overtake"
+        assert places[0] < 20, "no backlog was left to overtake"
         forwarding.wait_for(station, bulk.uid, "committed")
         assert len(forwarding.order(centre)) == 33
 
@@ -75,7 +78,7 @@ def test_a_line_that_falls_silent_is_noticed(pair, tmp_path):
     station, centre = pair
     with Line(Shape(2e6, 0.02), centre.http_port) as line:
         forwarding.to_phim(station, "centre", centre, port=line.port, lanes=1)
-        made = imported(station, tmp_path / "study", instances=12, rows=200)
+        made = imported(station, tmp_path / "study", instances=60, rows=200)
         forwarding.send(station, made.uid, "centre")
         eventually(lambda: forwarding.counter(station, "phim_forwarded_objects_total") >= 2)
         line.darken()
@@ -83,6 +86,7 @@ def test_a_line_that_falls_silent_is_noticed(pair, tmp_path):
                    lambda: forwarding.explain(station, made.uid))
         line.cut()
         line.lighten()
+        line.shape = Shape(100e6, 0.02)
         forwarding.retry(station)
         forwarding.wait_for(station, made.uid, "committed")
         assert forwarding.files(station) == forwarding.files(centre)
@@ -95,12 +99,12 @@ def test_a_rate_of_the_hour_holds(pair, tmp_path):
     with Line(Shape(100e6, 0.01), centre.http_port) as line:
         forwarding.to_phim(station, "centre", centre, port=line.port, rate=["daily 00:00-24:00 512k"])
         made = imported(station, tmp_path / "study", instances=8, rows=200)
-        forwarding.send(station, made.uid, "centre")
-        eventually(lambda: line.octets > 20_000)
         began, before = time.monotonic(), line.octets
+        forwarding.send(station, made.uid, "centre")
         while (passed := line.octets - before) < 4 * burst and forwarding.backlog(station):
-            assert passed <= rate * (time.monotonic() - began) * 1.1 + burst
-        assert passed > burst, "too little to tell"
+            # What an archive tells and asks beside its objects is not counted.
+            assert passed <= rate * (time.monotonic() - began) * 1.1 + burst + 10_000
+        assert passed > 2 * burst, "too little to tell"
         station.run("destination", "change", "centre", "--rate", "daily 00:00-24:00 all")
         forwarding.wait_for(station, made.uid, "committed")
 
@@ -133,7 +137,7 @@ def test_seven_days_without_a_line(pair, tmp_path):
         assert forwarding.files(centre) == {}
         line.refuse(False)
         forwarding.retry(station)
-        forwarding.drained(station, seconds=180)
+        forwarding.drained(station, seconds=600)
         ours, theirs = forwarding.files(station), forwarding.files(centre)
         assert len(ours) == expected and ours == theirs
         # Lanes take one object each: as many as there are lanes may have begun before all urgent ones were there.
@@ -152,7 +156,7 @@ def test_the_kernel_shapes_the_line(tmp_path, arguments):
             forwarding.to_phim(station, "centre", centre)
             forwarding.route(station, "all", "centre")
             made = imported(station, tmp_path / "study", instances=4, rows=100)
-            forwarding.wait_for(station, made.uid, "committed", seconds=150)
+            forwarding.wait_for(station, made.uid, "committed", seconds=300)
             assert forwarding.files(station) == forwarding.files(centre)
         finally:
             for archive in (station, centre):
