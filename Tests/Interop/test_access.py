@@ -31,7 +31,7 @@ def test_the_first_start_makes_an_administrator_and_tells_its_password_once(make
 
 def test_the_cookie_is_kept_from_scripts_and_from_other_sites(staffed):
     answer = requests.post(
-        staffed.url + API + "/session", json={"name": "radiologist", "password": PASSWORD}, timeout=10)
+        staffed.url + API + "/session", json={"name": "radiologist", "password": PASSWORD}, timeout=60)
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie
     assert "Secure" not in cookie, "plain HTTP on loopback"
@@ -42,7 +42,7 @@ def test_the_cookie_is_kept_from_scripts_and_from_other_sites(staffed):
 def test_behind_an_encrypting_proxy_the_cookie_is_secure(make_archive):
     archive = make_archive({"access": {"secureCookies": True}}).start()
     add_account(archive, "lan", "radiologist")
-    answer = requests.post(archive.url + API + "/session", json={"name": "lan", "password": PASSWORD}, timeout=10)
+    answer = requests.post(archive.url + API + "/session", json={"name": "lan", "password": PASSWORD}, timeout=60)
     assert answer.headers["Set-Cookie"].startswith("__Host-phim=") and "Secure" in answer.headers["Set-Cookie"]
 
 
@@ -51,7 +51,7 @@ def test_signing_out_ends_the_session_on_the_server(staffed):
     cookies = dict(session.cookies)
     assert session.get(staffed.url + API + "/session").status_code == 200
     assert session.delete(staffed.url + API + "/session").status_code == 204
-    assert requests.get(staffed.url + API + "/session", cookies=cookies, timeout=10).status_code == 401
+    assert requests.get(staffed.url + API + "/session", cookies=cookies, timeout=60).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_bad_sign_ins_are_refused_in_words(staffed, body, kind, status):
 
 def test_wrong_names_and_wrong_passwords_read_alike(staffed):
     answers = [
-        requests.post(staffed.url + API + "/session", json={"name": name, "password": "wrong"}, timeout=10)
+        requests.post(staffed.url + API + "/session", json={"name": name, "password": "wrong"}, timeout=60)
         for name in ("technician", "nobody at all")]
     assert answers[0].content == answers[1].content
     browser(staffed, "technician")
@@ -93,24 +93,24 @@ def test_a_session_is_never_the_one_that_was_there_before(staffed):
     answer = planted.post(staffed.url + API + "/session", json={"name": "radiologist", "password": PASSWORD})
     assert answer.status_code == 200
     assert "A" * 43 not in answer.headers["Set-Cookie"]
-    assert requests.get(staffed.url + API + "/session", cookies={"phim": "A" * 43}, timeout=10).status_code == 401
+    assert requests.get(staffed.url + API + "/session", cookies={"phim": "A" * 43}, timeout=60).status_code == 401
     session = browser(staffed, "radiologist")
     old = session.cookies["phim"]
     session.post(staffed.url + API + "/session", json={"name": "technician", "password": PASSWORD})
     assert session.cookies["phim"] != old
-    assert requests.get(staffed.url + API + "/session", cookies={"phim": old}, timeout=10).status_code == 401
+    assert requests.get(staffed.url + API + "/session", cookies={"phim": old}, timeout=60).status_code == 401
 
 
 def test_sessions_end_without_use_and_after_their_life(make_archive):
-    archive = make_archive({"access": {"idleTimeout": 2, "sessionLifetime": 6}}).start()
+    archive = make_archive({"access": {"idleTimeout": 5, "sessionLifetime": 10}}).start()
     add_account(archive, "lan", "radiologist")
     idle, busy = browser(archive, "lan"), browser(archive, "lan")
     began = time.monotonic()
-    while time.monotonic() - began < 4:
+    while time.monotonic() - began < 6:
         assert busy.get(archive.url + API + "/session").status_code == 200
         time.sleep(0.2)
-    assert idle.get(archive.url + API + "/session").status_code == 401, "not used for twice its time"
-    while time.monotonic() - began < 7:
+    assert idle.get(archive.url + API + "/session").status_code == 401, "not used for longer than may be"
+    while time.monotonic() - began < 11:
         busy.get(archive.url + API + "/session")
         time.sleep(0.2)
     assert busy.get(archive.url + API + "/session").status_code == 401, "used, but older than a session may be"
@@ -152,7 +152,7 @@ def test_another_site_that_is_trusted_may_act(make_archive):
 def test_signing_in_from_a_page_of_another_site_is_refused(staffed):
     answer = requests.post(
         staffed.url + API + "/session", json={"name": "radiologist", "password": PASSWORD},
-        headers={"Origin": "https://evil.example"}, timeout=10)
+        headers={"Origin": "https://evil.example"}, timeout=60)
     assert answer.status_code == 403 and "Set-Cookie" not in answer.headers
 
 
@@ -259,9 +259,9 @@ def test_people_handle_their_own_tokens_and_no_others(staffed):
     assert mine.post(url, json={"expiresAt": "2001-01-01T00:00:00Z"}).status_code == 400
     # A token that got lost does not beget others.
     bearer = {"Authorization": f"Bearer {token}"}
-    assert requests.post(url, json={}, headers=bearer, timeout=10).status_code == 403
+    assert requests.post(url, json={}, headers=bearer, timeout=60).status_code == 403
     assert mine.delete(f"{url}/{number}").status_code == 204
-    assert requests.get(staffed.url + API + "/session", headers=bearer, timeout=10).status_code == 401, "at once"
+    assert requests.get(staffed.url + API + "/session", headers=bearer, timeout=60).status_code == 401, "at once"
 
 
 # Accounts.
@@ -297,7 +297,7 @@ def test_only_administrators_administer(staffed, role):
     ):
         answer = session.request(method, staffed.url + API + path, json={})
         assert answer.status_code == 403, (method, path)
-        assert requests.request(method, staffed.url + API + path, json={}, timeout=10).status_code == 401
+        assert requests.request(method, staffed.url + API + path, json={}, timeout=60).status_code == 401
 
 
 def test_accounts_on_the_command_line(make_archive):
@@ -328,12 +328,12 @@ def test_accounts_on_the_command_line(make_archive):
 
 def test_health_and_the_first_page_need_no_credential(staffed):
     for path in ("/", "/health/live", "/health/ready"):
-        assert requests.get(staffed.url + path, timeout=10).status_code == 200
+        assert requests.get(staffed.url + path, timeout=60).status_code == 200
 
 
 def test_metrics_are_for_this_machine_and_for_programs(staffed):
     assert staffed.get("/metrics")[0] == 200
     url = staffed.url + "/metrics"
-    assert requests.get(url, headers={"X-Forwarded-For": "192.0.2.1"}, timeout=10).status_code == 401
+    assert requests.get(url, headers={"X-Forwarded-For": "192.0.2.1"}, timeout=60).status_code == 401
     assert staffed.http("integration").get(url).status_code == 200
     assert staffed.http("radiologist").get(url).status_code == 401

@@ -186,12 +186,12 @@ def test_lanes_follow_the_line(make_archive, tmp_path):
             Line(Shape(768e3, 0.02), centre.http_port, tap=thin) as narrow:
         forwarding.to_phim(station, "far", centre, port=long.port, lanes=12, station="one")
         forwarding.to_phim(station, "thin", centre, port=narrow.port, lanes=12, station="two")
-        small = noise(station, tmp_path / "small", 600, rows=16)
-        large = noise(station, tmp_path / "large", 60, rows=200)
+        small = noise(station, tmp_path / "small", 1200, rows=16)
+        large = noise(station, tmp_path / "large", 150, rows=200)
         forwarding.send(station, small.uid, "far")
         forwarding.send(station, large.uid, "thin")
         # A width is tried for five seconds: what matters is where it comes to, not when.
-        eventually(lambda: max(far.last(3)) >= 6, seconds=60, say=lambda: (far.last(60), thin.last(60)))
+        eventually(lambda: max(far.last(3)) >= 6, seconds=120, say=lambda: (far.last(60), thin.last(60)))
         assert forwarding.backlog(station, "thin") == 1, "the line was not kept full"
         widths = [width for width in thin.last(20) if width]
         assert statistics.median(widths) <= 4 and max(widths) < 8, widths
@@ -212,21 +212,22 @@ def test_an_emergency_does_not_wait_for_those_that_are_taken_in(make_archive):
         data = synthetic.part10(synthetic.bare(uid, study, f"{study}.1", number=number, pixels=pixels), synthetic.CT, uid)
         objects.append((uid, data, coded(data)))
     *large, (urgent, data, form) = objects
+    lasts = []
     for uid, body, shape in large:
         # All but the last octet: it sets them off.
-        answer = station.http.patch(station.path(study, shape), data=shape[:-1], timeout=20,
-                                    headers=station.fields(uid, body, shape, 0, **{"Phim-Priority": "bulk"}))
+        path, fields = station.path(study, shape), station.fields(uid, body, shape, 0, **{"Phim-Priority": "bulk"})
+        answer = station.http.patch(path, data=shape[:-1], timeout=60, headers=fields)
         assert answer.status_code == 204, answer.text
+        lasts.append((path, shape[-1:], fields | {"Upload-Offset": str(len(shape) - 1)}))
+    lengths = {sha256(shape).hex(): len(shape) for _, _, shape in large}
 
     def finish(one):
-        uid, body, shape = one
+        path, last, fields = one
         with centre.http(account="station") as line:
-            return line.patch(station.path(study, shape), data=shape[-1:], timeout=120, headers=station.fields(
-                uid, body, shape, len(shape) - 1, **{"Phim-Priority": "bulk"})).status_code
+            return line.patch(path, data=last, timeout=120, headers=fields).status_code
 
     with concurrent.futures.ThreadPoolExecutor(MANY) as others:
-        sets_off = [others.submit(finish, one) for one in large]
-        lengths = {sha256(shape).hex(): len(shape) for _, _, shape in large}
+        sets_off = [others.submit(finish, one) for one in lasts]
 
         def come():
             partial = station.offer(study, {urgent: sha256(data)}, listed=True).json()["partial"]

@@ -37,7 +37,7 @@ def trail(archive, **options):
     return archive.json("audit", "find", *arguments)
 
 
-def eventually(ask, seconds=10):
+def eventually(ask, seconds=60):
     """What another process does is seen by the server within two seconds; the time itself is not tested here."""
     deadline = time.monotonic() + seconds
     while not ask() and time.monotonic() < deadline:
