@@ -4,6 +4,7 @@ import random
 import socket
 import struct
 import subprocess
+import time
 import zlib
 
 import pytest
@@ -117,7 +118,8 @@ def test_mutated_stores(guarded):
     """Seeded mutations over a whole exchange: association, command and data set."""
     dice = random.Random(20240316)
     for _ in range(60):
-        with wire.Wire(guarded.dicom_port, CONTEXTS, timeout=5) as line:
+        with wire.Wire(guarded.dicom_port, CONTEXTS) as line:
+            line.socket.settimeout(5)
             instance = synthetic.uid()
             raw = bytearray(line.store_bytes(3, CT, instance, bare(instance, "1.2.3.4", "1.2.3.5", pixels=b"ab" * 50)))
             for _ in range(dice.randint(1, 4)):
@@ -331,6 +333,10 @@ def test_a_flood_of_connections(guarded):
     plain = [socket.create_connection(("127.0.0.1", guarded.dicom_port)) for _ in range(300)]
     for each in plain:
         each.close()
+    deadline = time.monotonic() + 60
+    while not peers.accepts(guarded.dicom_port):
+        assert time.monotonic() < deadline, "there is no room any more"
+        time.sleep(0.1)
 
 
 def test_no_patient_name_reaches_the_log(guarded):

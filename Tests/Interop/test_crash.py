@@ -10,7 +10,7 @@ ROUNDS = 36
 SEED = 20240315
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1800)
 def test_forty_kills_under_load(make_archive, tmp_path):
     """The short form of soak_kills.py."""
     run = kills.KillRun(make_archive(kills.CONFIGURATION).start(), tmp_path, SEED)
@@ -32,7 +32,7 @@ def test_sigterm_under_load_loses_nothing(make_archive, tmp_path):
         studies = [f"{synthetic.ROOT}.78.{number}.{half}" for half in range(kills.STUDIES)]
         threads = run.start_senders(studies)
         run.pause.wait(0.4)
-        archive.stop()  # asserts exit status 0 within ten seconds
+        archive.stop()  # asserts exit status 0
         for thread in threads:
             thread.join(30)
             assert not thread.is_alive()
@@ -40,3 +40,5 @@ def test_sigterm_under_load_loses_nothing(make_archive, tmp_path):
         run.check_round(studies)
     idle.close()
     run.compare()
+    # With nothing to do, well before who manages services loses patience.
+    archive.stop(seconds=10)

@@ -143,12 +143,14 @@ class KillRun:
         if self.dice.random() < 0.5:
             self.pause.wait(self.dice.uniform(0.02, 0.5))
         else:
-            self.ledger.wait(before + self.dice.randrange(1, 200), 1)
+            count = self.dice.randrange(1, 200)
+            self.ledger.wait(before + count, 1)
+            self.ledger.wait(before + min(count, 20), 20)  # some load on a slow machine, too
         self.archive.kill()
         if command and command.poll() is None:
             command.kill()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
             assert not thread.is_alive()
         self.kills += 1
         if kills_recovery:
