@@ -185,12 +185,12 @@ def test_import_takes_what_store_takes(make_archive, samples, kept):
     """The same files by `phim import`: nothing that C-STORE kept is refused, and every refusal has a reason."""
     archive = make_archive().start()
     folder = corpus.collection_folder() or corpus.wheel_folder()
-    report = archive.json("import", folder, expect=(0, 1), timeout=240)
+    report = archive.json("import", folder, expect=(0, 1), timeout=900)
     assert all(entry["reason"] for entry in report["refused"])
     refused = {entry["path"].rsplit("/", 1)[-1] for entry in report["refused"]}
     lost = [str(sample.path) for sample in samples if not sample.may_be_refused and sample.path.name in refused]
     assert lost == []
     present = {row["SOPInstanceUID"] for row in archive.find(level="image")}
     assert [str(sample.path) for uid, sample in kept.items() if uid not in present and not sample.may_be_refused] == []
-    again = archive.json("import", folder, expect=(0, 1), timeout=240)
+    again = archive.json("import", folder, expect=(0, 1), timeout=900)
     assert again["imported"] == 0 and again["conflicts"] == 0

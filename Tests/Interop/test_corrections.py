@@ -21,7 +21,7 @@ def archive(make_archive):
     return make_archive({"hospital": {"facility": "24001", "accessionPrefix": "BG"}}).start("--hl7-port", 0)
 
 
-def eventually(what, seconds=20):
+def eventually(what, seconds=60):
     deadline = time.monotonic() + seconds
     while not (value := what()):
         assert time.monotonic() < deadline, "did not happen"

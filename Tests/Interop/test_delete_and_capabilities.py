@@ -77,8 +77,8 @@ def test_only_an_administrator_deletes_and_the_trail_knows(archive, tmp_path):
     assert archive.json("status")["instances"] == 1
     assert archive.http().delete(path).status_code == 204
     archive.run("audit", "verify")
-    rows = archive.trail(has=lambda row: row["kind"] == "delete" and row["study"] == study.uid)
-    assert any(row["kind"] == "refused" for row in rows)
+    archive.trail(has=lambda row: row["kind"] == "delete" and row["study"] == study.uid)
+    archive.trail(has=lambda row: row["kind"] == "refused")
 
 
 def test_hidden_copies_go_with_their_study(archive, tmp_path):

@@ -60,7 +60,7 @@ def state(archive, uid):
     return archive.json("order", "show", uid)["order"]["state"]
 
 
-def eventually(what, seconds=20):
+def eventually(what, seconds=60):
     deadline = time.monotonic() + seconds
     while not (value := what()):
         assert time.monotonic() < deadline, "did not happen"
