@@ -43,8 +43,8 @@ class Browser:
         options.add_experimental_option("prefs", {"intl.accept_languages": language})
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(driver))
-        self.driver.set_page_load_timeout(60)
-        self.driver.set_script_timeout(30)
+        self.driver.set_page_load_timeout(240)
+        self.driver.set_script_timeout(120)
         if size[0] < 500:  # narrower than a window can be
             self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
                 "width": size[0], "height": size[1], "deviceScaleFactor": 2, "mobile": True})
@@ -62,7 +62,7 @@ class Browser:
     def path(self):
         return self.driver.current_url.removeprefix(self.base)
 
-    def wait(self, what, seconds=20, why=""):
+    def wait(self, what, seconds=120, why=""):
         """Waits until `what()` is something; the assertion says what was there instead."""
         def ask(_):
             try:
@@ -82,7 +82,7 @@ class Browser:
     def all(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
-    def one(self, selector, seconds=20):
+    def one(self, selector, seconds=120):
         """The first element that is shown."""
         return self.wait(
             lambda: next((found for found in self.all(selector) if found.is_displayed()), None), seconds, selector)

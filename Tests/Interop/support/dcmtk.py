@@ -1,5 +1,7 @@
 """The installed DCMTK tools, always by full path: a Python environment has tools of the same names."""
 
+import contextlib
+import itertools
 import os
 import re
 import socket
@@ -8,6 +10,10 @@ import time
 from pathlib import Path
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/tmp")}
+# Below the ports that the kernel gives to outgoing connections, and of each worker of the suite its own: what is free now
+# stays so until its server listens.
+_FIRST_PORT = 12_000 + 4_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4)
+_ports = itertools.count(os.getpid())
 
 
 def run(tool, *arguments, expect=0, timeout=120, prefix=()):
@@ -46,9 +52,11 @@ def final_status(text):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for number in _ports:
+        port = _FIRST_PORT + number % 4_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class StoreSCP:
@@ -74,10 +82,10 @@ class StoreSCP:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
-def wait_listening(port, process, seconds=20):
+def wait_listening(port, process, seconds=60):
     """Returns when something accepts on the port; a refused connection is retried until the deadline."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

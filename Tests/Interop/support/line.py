@@ -58,13 +58,13 @@ class Line:
 
     def __enter__(self):
         self._thread.start()
-        if not self._ready.wait(10):
+        if not self._ready.wait(60):
             raise RuntimeError("the line did not start")
         return self
 
     def __exit__(self, *_):
         self._loop.call_soon_threadsafe(self._stop)
-        self._thread.join(10)
+        self._thread.join(60)
 
     @property
     def octets(self):
@@ -92,7 +92,7 @@ class Line:
     def _call(self, action):
         done = threading.Event()
         self._loop.call_soon_threadsafe(lambda: (action(), done.set()))
-        if not done.wait(10):
+        if not done.wait(60):
             raise RuntimeError("the line does not answer")
 
     def _reset(self):

@@ -68,7 +68,7 @@ class Orthanc:
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.wait_ready()
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=120):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "Orthanc exited; see orthanc.log"

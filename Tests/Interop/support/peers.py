@@ -41,7 +41,7 @@ VERIFICATION = "1.2.840.10008.1.1"
 PENDING = (0xFF00, 0xFF01)
 
 
-def entity(title="PYNETDICOM", timeout=60):
+def entity(title="PYNETDICOM", timeout=300):
     ae = AE(ae_title=title)
     ae.maximum_pdu_size = 131072
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = timeout
@@ -50,7 +50,7 @@ def entity(title="PYNETDICOM", timeout=60):
 
 @contextlib.contextmanager
 def association(port, contexts, title="PYNETDICOM", called="PHIM", host="127.0.0.1", roles=(), negotiation=(),
-                handlers=(), timeout=60):
+                handlers=(), timeout=300):
     """`contexts`: (abstract syntax, [transfer syntaxes]); `roles`: SOP classes that this side serves."""
     ae = entity(title, timeout)
     requested = [build_context(abstract, syntaxes) for abstract, syntaxes in contexts]

@@ -98,7 +98,7 @@ class Message:
 class Wire:
     """One association over a plain socket. Not thread-safe."""
 
-    def __init__(self, port, contexts, host="127.0.0.1", timeout=30, **options):
+    def __init__(self, port, contexts, host="127.0.0.1", timeout=120, **options):
         self.socket = socket.create_connection((host, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
