@@ -68,11 +68,14 @@ def test_a_cut_object_goes_on_where_it_was_cut(station, tmp_path):
     arrived = 0
     for until in (1, 100, 65_535, 65_536, 200_001, 300_000, len(form) - 1):
         station.send_and_cut(uid, name, data, form, until, offset=arrived)
+        deadline = time.monotonic() + 60
+        while station.offer(uid, digests(objects)).json()["partial"] != {sha256(form).hex(): until}:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         answer = station.progress(uid, name, data, form)
         assert answer.status_code == 204 and answer.headers["Upload-Complete"] == "?0"
         arrived = int(answer.headers["Upload-Offset"])
         assert arrived == until
-        assert station.offer(uid, digests(objects)).json()["partial"] == {sha256(form).hex(): until}
     # From elsewhere it is not taken, and the centre says from where.
     wrong = station.send(uid, name, data, form, offset=5)
     assert (wrong.status_code, wrong.headers["Upload-Offset"]) == (409, str(arrived))
@@ -119,7 +122,7 @@ def test_a_line_that_hangs_is_overtaken(station, tmp_path):
     head = f"PATCH {path} HTTP/1.1\r\n" + "".join(f"{key}: {value}\r\n" for key, value in fields.items()) + "\r\n"
     with socket.create_connection(("127.0.0.1", station.archive.http_port)) as hanging:
         hanging.sendall(head.encode() + form[:70_000])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while station.offer(uid, digests(objects)).json()["partial"].get(sha256(form).hex()) != 70_000:
             assert time.monotonic() < deadline
             time.sleep(0.02)

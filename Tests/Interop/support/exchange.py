@@ -106,7 +106,7 @@ class Station:
         with socket.create_connection(("127.0.0.1", self.archive.http_port), timeout=20) as line:
             line.sendall(head.encode() + form[offset:until])
             line.shutdown(socket.SHUT_WR)
-            line.settimeout(5)
+            line.settimeout(60)
             try:
                 while line.recv(4096):
                     pass
