@@ -10,12 +10,12 @@ from support import corpus
 LONG = 180
 
 
-def eventually(what, seconds=LONG, say=""):
+def eventually(what, seconds=LONG, say="", pause=0.1):
     """The value of `what` once it is true."""
     deadline = time.monotonic() + seconds
     while not (value := what()):
         assert time.monotonic() < deadline, f"did not happen {say() if callable(say) else say}"
-        time.sleep(0.1)
+        time.sleep(pause)
     return value
 
 
@@ -154,10 +154,12 @@ class Stores:
     """Counts how often each object sets out over a line of associations, and is answered: a tap for it.
 
     What is counted is the Affected SOP Instance UID (0000,1000) of C-STORE requests and responses (PS3.7 Section 9.3.1),
-    which stands in the command sets, Implicit VR Little Endian.
+    which stands in the command sets, Implicit VR Little Endian. It has a length: a message of the number 16 ends in the same
+    octets as its tag.
     """
 
-    _COMMAND = re.compile(rb"\x00\x00\x00\x01\x02\x00\x00\x00(..).{0,64}?\x00\x00\x00\x10(..)\x00\x00", re.DOTALL)
+    _COMMAND = re.compile(
+        rb"\x00\x00\x00\x01\x02\x00\x00\x00(..).{0,64}?\x00\x00\x00\x10([\x01-\x40]\x00)\x00\x00", re.DOTALL)
     _FIELDS = {"up": b"\x01\x00", "down": b"\x01\x80"}
 
     def __init__(self):
@@ -168,7 +170,7 @@ class Stores:
         done = 0
         for found in self._COMMAND.finditer(held):
             length = int.from_bytes(found[2], "little")
-            if found[1] != self._FIELDS[way] or length > 64:
+            if found[1] != self._FIELDS[way]:
                 continue
             if found.end() + length > len(held):
                 break

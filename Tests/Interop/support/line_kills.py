@@ -9,10 +9,13 @@ import numpy
 from support import forwarding, synthetic
 from support.line import Line, Shape
 
-SHAPE = Shape(24e6, 0.010)
+SHAPE = Shape(48e6, 0.005)
 LANES = 2
 EVENTS = ("station", "centre", "line")
-ROUND_OCTETS = 2_000_000
+# What is sent for each thing that happens: what a cut costs is what lies on the line, whatever the study weighs.
+EVENT_OCTETS = 4_000_000
+# After a kill the tail of a volume is looked for in the zeros that were written ahead of it: small ones are read at once.
+CONFIGURATION = {"storage": {"volumeSize": "16MiB", "streamThreshold": "4MiB"}}
 
 
 class LineKills:
@@ -20,9 +23,9 @@ class LineKills:
 
     def __init__(self, make_archive, folder, way, seed, lanes=LANES, kinds=EVENTS):
         self.folder, self.way, self.dice = folder, way, random.Random(seed)
-        self.lanes, self.kinds = lanes, kinds
+        self.lanes, self.kinds, self.deck = lanes, kinds, []
         self.noise = numpy.random.default_rng(seed)
-        self.station, self.centre = make_archive(name="station").start(), make_archive(name="centre").start()
+        self.station, self.centre = (make_archive(CONFIGURATION, name).start() for name in ("station", "centre"))
         self.stores = forwarding.Stores()
         self.line = Line(SHAPE, self.far_port, seed, tap=self.stores if way == "dimse" else None)
         self.events = {event: 0 for event in EVENTS}
@@ -48,18 +51,28 @@ class LineKills:
     def disturbed(self):
         return sum(self.events.values())
 
-    def round(self):
-        """A study sets out; something happens while it is under way; it arrives all the same."""
+    @property
+    def killed(self):
+        return self.disturbed - self.events["line"]
+
+    def round(self, times=1):
+        """A study sets out; something happens so many times while it is under way; it arrives all the same."""
         self.rounds += 1
-        study, weight = self.make()
-        before, moment = self.line.octets, self.dice.random() * weight
+        study, weight = self.make(times * EVENT_OCTETS)
+        before, moments = self.line.octets, sorted(self.dice.random() * 0.9 * weight for _ in range(times))
         self.station.run("import", self.folder / str(self.rounds))
-        deadline = time.monotonic() + 30
-        while self.line.octets - before < moment and time.monotonic() < deadline:
-            time.sleep(0.001)
-        self.disturb(self.dice.choice(self.kinds))
-        forwarding.retry(self.station)
+        for moment in moments:
+            forwarding.eventually(lambda: self.line.octets - before >= moment, say=self.station.tail, pause=0.002)
+            self.disturb(self.deal())
+            forwarding.retry(self.station)
         forwarding.wait_for(self.station, study, "committed" if self.way == "phim" else "sent", seconds=90)
+
+    def deal(self):
+        """Each of the kinds as often as it stands there, in any order."""
+        if not self.deck:
+            self.deck = list(self.kinds)
+            self.dice.shuffle(self.deck)
+        return self.deck.pop()
 
     def disturb(self, event):
         self.events[event] += 1
@@ -71,10 +84,10 @@ class LineKills:
         archive.start()
         self.line.server_port = self.far_port
 
-    def make(self):
+    def make(self, least):
         """Pixels that nothing makes smaller, so that what an object weighs is known. (study, octets)"""
         study, series, weight, number = synthetic.uid(), synthetic.uid(), 0, 0
-        while weight < ROUND_OCTETS:
+        while weight < least:
             number += 1
             side = self.dice.randrange(64, 220) if self.dice.random() < 0.7 else self.dice.randrange(400, 800)
             dataset = synthetic.ct(study, series, number=number, rows=8, BitsStored=16, HighBit=15)
@@ -99,13 +112,12 @@ class LineKills:
         if self.way == "phim":
             assert self.line.octets <= 1.1 * self.payload, self.text()
         else:
-            # Of a lane, what was on its way set out again; what was answered and not yet written down was sent twice.
-            # A cut kills nobody who writes down.
-            killed = self.disturbed - self.events["line"]
-            assert self.stores.again("down") <= killed * self.lanes, self.text()
-            assert self.stores.again("up") <= (self.disturbed + killed) * self.lanes, self.text()
+            # Of a lane, what was on its way set out again; what was answered, and the answer lost with the line or not yet
+            # written down, was sent twice. A cut kills nobody who writes down.
+            assert self.stores.again("down") <= self.disturbed * self.lanes, self.text()
+            assert self.stores.again("up") <= (self.disturbed + self.killed) * self.lanes, self.text()
             # Beyond that, what stands around objects, and what lay in the line's two buffers when it was cut.
-            again = (self.disturbed + killed) * self.lanes * self.largest
+            again = (self.disturbed + self.killed) * self.lanes * self.largest
             assert self.line.octets <= 1.1 * self.payload + again, self.text()
 
     def text(self):
