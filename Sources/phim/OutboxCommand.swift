@@ -28,8 +28,6 @@ extension ShipmentRecord.Priority: ExpressibleByArgument {
     public init?(argument: String) { self.init(word: argument) }
     /// For help texts.
     public static var allValueStrings: [String] { allCases.map(\.word) }
-    /// For help texts.
-    public var defaultValueDescription: String { word }
 }
 
 /// A study, and whereto where that is not clear.
@@ -163,7 +161,7 @@ extension OutboxCommand {
         @OptionGroup var output: OutputOptions
         @Argument(help: "Study Instance UID.") var study: String
         @Option(help: "A destination, or a peer: then a destination of its name is made.") var to: String
-        @Option(help: "stat, normal or bulk.") var priority = ShipmentRecord.Priority.normal
+        @Option(help: "stat, normal or bulk; normal when it is not given.") var priority: ShipmentRecord.Priority?
         @Option(help: ArgumentHelp("On which ground it is shared.", valueName: "words")) var legalBasis = ""
         @Flag(help: "Compress without loss for the line, where the destination takes it.") var compress = false
         @Option(help: ArgumentHelp("De-identify (PS3.15 Annex E), such as basic.", valueName: "profile"))
@@ -180,7 +178,8 @@ extension OutboxCommand {
                 transform.compresses = compress
                 (transform.deidentification, transform.characterSet) = (deidentify, characterSet)
                 let shipment = try archive.outbox.send(
-                    study: study, to: to, priority: priority, legalBasis: legalBasis, transform: transform, by: actor)
+                    study: study, to: to, priority: priority ?? .normal, legalBasis: legalBasis, transform: transform,
+                    by: actor)
                 archive.noteOperator(.export, studies: [study], detail: "to destination \(shipment.destination)")
                 return try archive.outbox.shipment(shipment.id)
             }
