@@ -175,5 +175,6 @@ def test_stat_overtakes_a_backlog_within_one_object(archive, tmp_path):
         # One is on its way, and one more may have arrived without its answer.
         assert places[0] <= arrived + 2 and places[2] == places[0] + 2, (places, arrived)
         assert places[0] < 20, "no backlog was left to overtake"
+        line.shape = Shape(100e6, 0.05)
         forwarding.wait_for(archive, bulk.uid, "sent", "slow")
         assert len(got.order) == 43
