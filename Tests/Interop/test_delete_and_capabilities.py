@@ -111,7 +111,7 @@ def test_options(shared_archive, path, allowed):
 
 
 def test_options_of_the_server(shared_archive):
-    line = http.client.HTTPConnection("127.0.0.1", shared_archive.http_port, timeout=10)
+    line = http.client.HTTPConnection("127.0.0.1", shared_archive.http_port, timeout=60)
     line.request("OPTIONS", "*")
     answer = line.getresponse()
     assert answer.status == 204 and "GET" in answer.headers["Allow"]
