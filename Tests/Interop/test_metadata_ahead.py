@@ -8,11 +8,11 @@ JSON = {"Accept": "application/dicom+json"}
 
 
 def kept(archive):
-    return [path for path in (archive.data / "metadata").rglob("*") if path.is_file()]
+    return [path for path in (archive.data / "metadata").rglob("[!.]*") if path.is_file()]
 
 
 def until(condition):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -6,8 +6,8 @@ import time
 
 import pytest
 from support import dcmtk, forwarding, synthetic
-from support.accounts import eventually
 from support.archive import Archive
+from support.forwarding import eventually
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -182,7 +182,7 @@ def test_the_file_declares_and_takes_back(make_archive):
     wrong = {"forwarding": {"routes": [{"name": "all", "to": "nobody"}]}}
     (archive.data / "phim.yaml").write_text(json.dumps(wrong))
     archive.start(wait=False)
-    assert archive.process.wait(20) == 2
+    assert archive.process.wait(90) == 2
     archive.kill()
     assert "no destination and no peer nobody" in archive.tail()
 
@@ -220,7 +220,8 @@ def test_what_the_centre_has_proven_may_go_and_is_still_found(make_archive, tmp_
     held = forwarding.files(station)
     forwarding.send(station, made.uid, "centre")
     forwarding.wait_for(station, made.uid, "committed")
-    listener.join(30)
+    listener.join(90)
+    assert "committed" in heard
     assert heard.index("sent") < heard.index("committed")
     [receipt] = forwarding.ledger(station, made.uid)["entries"][0]["receipts"]
     assert receipt["kind"] == "signature" and station.run("outbox", "receipt", receipt["number"]).stdout.count(".") == 2

@@ -67,7 +67,7 @@ def test_by_itself_when_the_disk_is_too_full(make_archive, tmp_path):
     # The old one goes at once; of the other the proof is too old, and is asked for anew.
     here = [*stale.instances, *young.instances, *unsent.instances]
     eventually(lambda: set(forwarding.files(station)) == set(here), say=station.tail)
-    assert forwarding.counter(station, "phim_purged_studies_total") == 1
+    eventually(lambda: forwarding.counter(station, "phim_purged_studies_total") == 1)  # counted once they are gone
     detail, = filter(given_up, station.trail("--study", old.uid, has=given_up))
     assert detail["account"] == "purge" and "at centre" in detail["detail"]
     assert "given up here" in forwarding.explain(station, old.uid)

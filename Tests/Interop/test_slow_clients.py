@@ -1,5 +1,6 @@
 """Clients that are slow on purpose, and too many of them: they are ended, others are served."""
 
+import contextlib
 import re
 import socket
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 
 from support import stow, synthetic
+from support.forwarding import eventually
 
 FILE = synthetic.part10(synthetic.bare("1.2.3.4", "1.2.3.5", "1.2.3.6", pixels=b"\1\2" * 200_000), synthetic.CT, "1.2.3.4")
 
@@ -41,15 +43,15 @@ def test_a_header_that_never_ends(make_archive):
     for _ in range(3):
         time.sleep(0.3)
         for line in lines:
-            line.sendall(b"a")
+            with contextlib.suppress(OSError):  # it may be ended already
+                line.sendall(b"a")
         archive.assert_healthy()
     for line in lines:
-        ended(line, 20)
+        ended(line, 60)
     archive.assert_healthy()
     assert metric(archive, "phim_http_connections_ended_total") >= 300
 
 
-@pytest.mark.timeout(120)
 def test_a_body_that_trickles(make_archive):
     """Ten bytes a second: 408, while another upload on another connection goes through."""
     archive = make_archive().start()
@@ -58,7 +60,7 @@ def test_a_body_that_trickles(make_archive):
         line.sendall(stow.head(archive, len(body)) + body[:1000])
         line.settimeout(1)
         said = b""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         for at in range(1000, 2000, 10):
             assert time.monotonic() < deadline
             try:
@@ -86,19 +88,25 @@ def test_one_address_does_not_take_all_connections(make_archive):
     archive = make_archive({"http": {"maxConnectionsPerAddress": 20, "maxConnections": 40}}).start()
     lines = [stow.raw(archive) for _ in range(20)]
     try:
+        for line in lines:  # one that is answered has been counted
+            line.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
         with stow.raw(archive) as one_more:
-            said = ended(one_more, 10)
+            said = ended(one_more, 60)
             assert said == b"" or said.startswith(b"HTTP/1.1 503 ") and b"Retry-After" in said
         # Another address of this machine is another caller.
-        with socket.create_connection(("127.0.0.1", archive.http_port), 10, source_address=("127.0.0.2", 0)) as other:
+        with socket.create_connection(("127.0.0.1", archive.http_port), 60, source_address=("127.0.0.2", 0)) as other:
             other.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            assert ended(other, 10).startswith(b"HTTP/1.1 200 ")
+            assert ended(other, 60).startswith(b"HTTP/1.1 200 ")
     finally:
         for line in lines:
             line.close()
-    deadline = time.monotonic() + 10
-    while archive.get("/health/live")[0] != 200:
-        assert time.monotonic() < deadline
+
+    def is_served():
+        with contextlib.suppress(OSError):
+            return archive.get("/health/live")[0] == 200
+
+    eventually(is_served)
 
 
 @pytest.mark.parametrize(("request_bytes", "status"), [
@@ -118,7 +126,7 @@ def test_what_is_no_request(shared_archive, request_bytes, status):
             line.shutdown(socket.SHUT_WR)
         except OSError:
             pass
-        said = ended(line, 15)
+        said = ended(line, 60)
         assert said.startswith(b"HTTP/1.1 " + status) or said == b"", said[:100]
     shared_archive.assert_healthy()
 
@@ -166,8 +174,9 @@ def test_shutting_down_with_an_upload_in_hand(make_archive):
     body = stow.multipart([FILE])
     with stow.raw(archive) as soon, stow.raw(archive) as never:
         for line in (soon, never):
-            line.sendall(stow.head(archive, len(body)) + body[:100_000])
-        time.sleep(0.3)
+            line.sendall(stow.head(archive, len(body)).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+            assert line.recv(100).startswith(b"HTTP/1.1 100 ")  # it is in hand
+            line.sendall(body[:100_000])
         archive.process.terminate()
         time.sleep(1)
         soon.sendall(body[100_000:])
@@ -177,7 +186,6 @@ def test_shutting_down_with_an_upload_in_hand(make_archive):
     assert archive.json("status")["instances"] == 1
 
 
-@pytest.mark.timeout(120)
 def test_whole_studies_that_nobody_takes(archive, tmp_path):
     """Callers that ask for a study and take little of it cost neither memory nor anybody else's time."""
     study = synthetic.study(tmp_path, instances=24, rows=1400)
@@ -186,7 +194,7 @@ def test_whole_studies_that_nobody_takes(archive, tmp_path):
     session = archive.http()
     address = f"{archive.url}/dicom-web/studies/{study.uid}"
     whole = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-    assert len(session.get(address, headers={"Accept": whole}, timeout=60).content) > size
+    assert len(session.get(address, headers={"Accept": whole}, timeout=300).content) > size
     before = archive.peak_memory()
     lines = []
     for number in range(32):
@@ -197,12 +205,12 @@ def test_whole_studies_that_nobody_takes(archive, tmp_path):
             [f"GET /dicom-web/studies/{study.uid} HTTP/1.1", *(f"{k}: {v}" for k, v in fields.items()), "", ""]).encode())
         lines.append(line)
     for line in lines:
-        line.settimeout(20)
+        line.settimeout(120)
         assert line.recv(4096).startswith(b"HTTP/1.1 200")
     assert 32 * size > 1 << 30 and archive.peak_memory() - before < 256 << 20
     # Others are served meanwhile, with the same study too.
-    assert session.get(f"{archive.url}/dicom-web/studies", timeout=10).status_code == 200
-    assert len(session.get(address, headers={"Accept": whole}, timeout=30).content) > size
+    assert session.get(f"{archive.url}/dicom-web/studies", timeout=60).status_code == 200
+    assert len(session.get(address, headers={"Accept": whole}, timeout=300).content) > size
     for line in lines:
         line.close()
     archive.assert_healthy()

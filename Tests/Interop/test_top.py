@@ -16,6 +16,7 @@ import pytest
 
 from support import dcmtk, synthetic, wire
 from support.archive import BINARY
+from support.forwarding import eventually
 from support.synthetic import CT, EXPLICIT, bare
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
@@ -38,7 +39,7 @@ class Watched:
     def resize(self, columns, rows):
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def read(self, until, seconds=20):
+    def read(self, until, seconds=90):
         """Everything written so far, once `until` says that it is enough."""
         deadline = time.monotonic() + seconds
         while not until(self.text):
@@ -60,6 +61,8 @@ class Watched:
         """Waits for the end; the terminal must be as it was."""
         try:
             self.read(lambda text: LEAVE in text and self.process.poll() is not None)
+            while select.select([self.master], [], [], 0)[0]:  # its last words
+                self.text += os.read(self.master, 65536).decode(errors="replace")
             assert self.process.returncode == expect
             assert termios.tcgetattr(self.slave) == self.mode
             assert "\x1b[?25h" in self.text and "\x1b[?7h" in self.text
@@ -99,12 +102,13 @@ def sent(archive, folder, instances, calling="DCMTK"):
 def test_one_report_as_json(archive, tmp_path):
     made = sent(archive, tmp_path / "in", 3, calling="CT1")
     dcmtk.run("storescu", *dcmtk.peer(archive, "MR1"), made.files[0])
-    report = archive.json("top", "--interval", "0.2")
+    # An association ends a moment after its release.
+    report = eventually(lambda: (now := archive.json("top", "--interval", "0.2"))["associations"] == 0 and now)
     assert report["instances"] == 4 and report["catalogInstances"] == 3
     assert report["bytes"] > 3 * 100 and report["freeBytes"] > 0
     assert report["pid"] == archive.pid and report["data"] == str(archive.data)
     assert report["waiting"] == {"stat": 0, "routine": 0, "bulk": 0}
-    assert report["associations"] == 0 and report["refused"] == 0 and report["refusals"] == {}
+    assert report["refused"] == 0 and report["refusals"] == {}
     assert report["instancesPerSecond"] == 0 and report["memoryBytes"] == 0
     assert {peer["name"]: peer["instances"] for peer in report["peers"]} == {"CT1": 3, "MR1": 1}
     assert set(report["latencies"]) == {"append", "sync", "enroll", "acknowledge"}
@@ -116,7 +120,7 @@ def test_a_token_proves_who_watches(archive, tmp_path):
     def top(*more, **environment):
         return subprocess.run(
             [str(BINARY), "top", "--data", str(archive.data), "--json", "--interval", "0.2", *map(str, more)],
-            capture_output=True, text=True, timeout=30, env={**os.environ, **environment})
+            capture_output=True, text=True, timeout=120, env={**os.environ, **environment})
 
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.write_text(archive.token("integration") + "\n")
@@ -147,7 +151,7 @@ def test_a_report_tells_rates_and_percentiles_of_its_interval(archive, tmp_path)
     # The first reading falls into this loop at some time: enough comes after it to be seen.
     while top.poll() is None:
         dcmtk.run("storescu", *dcmtk.peer(archive), *made.files)
-    report = json.loads(top.communicate(timeout=30)[0])
+    report = json.loads(top.communicate(timeout=120)[0])
     assert top.returncode == 0
     assert 0 < report["instancesPerSecond"] * report["intervalSeconds"] <= report["instances"] + 0.5
     assert report["bytesPerSecond"] > 0
@@ -224,9 +228,12 @@ def test_another_size_is_followed(watch):
     top = watch(columns=80, rows=24)
     top.resize(30, 8)
     top.process.send_signal(signal.SIGWINCH)
-    seen = len(top.frames())
-    top.read(lambda text: len(top.frames()) > seen + 2)
-    assert len(top.frames()[-1]) == 8 and all(len(line) <= 30 for line in top.frames()[-1])
+
+    def follows(_):
+        frame = top.frames()[-1:]
+        return frame and len(frame[0]) == 8 and all(len(line) <= 30 for line in frame[0])
+
+    top.read(follows)
     top.type(b"q")
     top.end()
 
