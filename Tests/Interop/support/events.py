@@ -18,7 +18,7 @@ class Listener:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(15)
+        self.socket.settimeout(60)
         self.socket.connect(("127.0.0.1", archive.http_port))
         lines = [f"GET /api/v1/events{query} HTTP/1.1", "Host: localhost", "Accept: text/event-stream", *headers]
         if token:
@@ -51,7 +51,7 @@ class Listener:
         self.raw = rest[length + 2:]
         self.ended = length == 0
 
-    def next(self, seconds=15):
+    def next(self, seconds=60):
         """The next event, None at the end of the stream."""
         self.socket.settimeout(seconds)
         while True:
@@ -66,7 +66,7 @@ class Listener:
                 return None
             self._chunk()
 
-    def until(self, name, seconds=15):
+    def until(self, name, seconds=60):
         """The next event of a name; what comes before it is passed over."""
         deadline = time.monotonic() + seconds
         while (event := self.next(max(deadline - time.monotonic(), 0.1))) is not None:

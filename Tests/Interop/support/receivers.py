@@ -28,12 +28,6 @@ def certificate(folder, stem="receiver"):
     return pair
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class _Receiver:
     """`answer` is one answer for all, or a list of which the last one stays."""
 
@@ -51,7 +45,7 @@ class _Receiver:
         self.answers = [ACCEPT]
         self._released.set()
 
-    def wait(self, count=1, seconds=30):
+    def wait(self, count=1, seconds=120):
         """The first `count` things that came, once they have."""
         deadline = time.monotonic() + seconds
         while len(self.got) < count:
@@ -119,7 +113,7 @@ class HL7Receiver(_Receiver):
         if answer == HANG_UP:
             return False
         if answer == HOLD:
-            self._released.wait(120)
+            self._released.wait(600)
         code, text = ("AA", "") if answer in (ACCEPT, HOLD) else answer
         control = str(message.segment("MSH")[10])
         reply = f"MSH|^~\\&|HIS|24001|PHIM|24001|20261121||ACK|R{control}|P|2.5.1\rMSA|{code}|{control}|{text}\r"
@@ -151,7 +145,7 @@ class WebhookReceiver(_Receiver):
                     self.close_connection = True
                     return
                 if answer == HOLD:
-                    receiver._released.wait(120)
+                    receiver._released.wait(600)
                 status, headers = (204, {}) if answer in (ACCEPT, HOLD) else answer
                 self.send_response(status)
                 for name, value in headers.items():

@@ -7,7 +7,7 @@ from support import dcmtk, hospital, synthetic
 VISIT = "24001.2026.11.21.000077/KCB-NGOAI-TRU/K01"
 
 
-def start(make_archive, *destinations, settle=1, **files):
+def start(make_archive, *destinations, settle=2, **files):
     """A running archive with these destinations."""
     archive = make_archive({
         "hospital": {"facility": "24001", "settleSeconds": settle},
@@ -22,7 +22,7 @@ def his(port, **more):
     return {"name": "his", "address": f"mllp://127.0.0.1:{port}", "receiver": "HIS^24001", **more}
 
 
-def eventually(what, seconds=30):
+def eventually(what, seconds=120):
     deadline = time.monotonic() + seconds
     while not (value := what()):
         assert time.monotonic() < deadline, "did not happen"
