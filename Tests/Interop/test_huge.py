@@ -1,7 +1,6 @@
 """A multi-frame object of 2 GiB goes in and comes out while the server's memory stays flat."""
 
 import hashlib
-import os
 import shutil
 import struct
 
@@ -11,16 +10,6 @@ from support import dcmtk, synthetic, wire
 
 FRAMES, SIDE = 2048, 1024  # 2 GiB of 8 bit samples: one more byte than a signed 32 bit length can say
 MEMORY = 300 << 20
-NEED = 7 << 30
-
-
-@pytest.fixture
-def roomy(tmp_path):
-    free = shutil.disk_usage(tmp_path).free
-    if free < NEED:
-        message = f"needs {NEED >> 30} GiB of free disk, has {free / (1 << 30):.1f}"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    return tmp_path
 
 
 def write_huge(path):
@@ -59,14 +48,14 @@ def data_set_offset(path):
     return 144 + struct.unpack_from("<I", head, 140)[0]
 
 
-@pytest.mark.timeout(420)
-def test_in_and_out(make_archive, roomy):
+@pytest.mark.timeout(1200)
+def test_in_and_out(roomy, make_archive):
     archive = make_archive().start()
     source = roomy / "huge.dcm"
     study, offset = write_huge(source)
     expected = digest(source, offset)
 
-    dcmtk.run("storescu", "-pdu", 131072, *dcmtk.peer(archive), source, timeout=180)
+    dcmtk.run("storescu", "-pdu", 131072, *dcmtk.peer(archive), source, timeout=600)
     assert archive.peak_memory() < MEMORY, f"{archive.peak_memory() >> 20} MiB after C-STORE"
     source.unlink()
     row, = archive.find("--study", study)
@@ -74,13 +63,13 @@ def test_in_and_out(make_archive, roomy):
 
     (roomy / "got").mkdir()
     dcmtk.run("getscu", "-S", "+B", "-pdu", 131072, "-od", roomy / "got", "-k", "QueryRetrieveLevel=STUDY",
-              "-k", f"StudyInstanceUID={study}", *dcmtk.peer(archive), timeout=180)
+              "-k", f"StudyInstanceUID={study}", *dcmtk.peer(archive), timeout=600)
     file, = (roomy / "got").iterdir()
     assert digest(file, data_set_offset(file)) == expected
     assert archive.peak_memory() < MEMORY, f"{archive.peak_memory() >> 20} MiB after C-GET"
     file.unlink()
 
-    archive.run("export", "--study", study, "--to", roomy / "out", "--format", "folder", timeout=180)
+    archive.run("export", "--study", study, "--to", roomy / "out", "--format", "folder", timeout=600)
     file, = [path for path in (roomy / "out").rglob("*") if path.is_file() and path.stat().st_size > 1 << 30]
     assert digest(file, data_set_offset(file)) == expected
     shutil.rmtree(roomy / "out")
