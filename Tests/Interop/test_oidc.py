@@ -36,10 +36,10 @@ def browser():
 def depart(archive, person, path="/"):
     """The way to the provider and its answer: the address at the archive that the browser is sent back to."""
     away = person.get(
-        f"{archive.url}/api/v1/oidc/sign-in", params={"return": path}, allow_redirects=False, timeout=20
+        f"{archive.url}/api/v1/oidc/sign-in", params={"return": path}, allow_redirects=False, timeout=60
     )
     assert away.status_code == 303, away.text
-    back = requests.get(away.headers["Location"], allow_redirects=False, timeout=20)
+    back = requests.get(away.headers["Location"], allow_redirects=False, timeout=60)
     assert back.status_code == 302
     return back.headers["Location"]
 
@@ -47,12 +47,12 @@ def depart(archive, person, path="/"):
 def sign_in(archive, person=None, path="/", change=lambda url: url):
     """The whole way; gives the browser and the archive's last answer."""
     person = person or browser()
-    answer = person.get(change(depart(archive, person, path)), allow_redirects=False, timeout=20)
+    answer = person.get(change(depart(archive, person, path)), allow_redirects=False, timeout=60)
     return person, answer
 
 
 def who(archive, person):
-    answer = person.get(f"{archive.url}/api/v1/session", timeout=10)
+    answer = person.get(f"{archive.url}/api/v1/session", timeout=60)
     return answer.json() if answer.status_code == 200 else answer.status_code
 
 
@@ -78,7 +78,7 @@ def test_signs_in_and_returns_to_where_it_was(start, alg):
     provider = IdentityProvider(alg)
     try:
         archive = start(provider)
-        offer = requests.get(f"{archive.url}/api/v1/oidc", timeout=10).json()
+        offer = requests.get(f"{archive.url}/api/v1/oidc", timeout=60).json()
         assert offer == {"isAvailable": True, "name": "Single sign-on", "signIn": "/api/v1/oidc/sign-in"}
         person, answer = sign_in(archive, path="/ohif/viewer?StudyInstanceUIDs=1.2.3")
         assert answer.status_code == 303, answer.text
@@ -95,9 +95,9 @@ def test_signs_in_and_returns_to_where_it_was(start, alg):
 
 
 def test_without_a_provider_there_is_nothing(archive):
-    assert requests.get(f"{archive.url}/api/v1/oidc", timeout=10).json() == {"isAvailable": False}
+    assert requests.get(f"{archive.url}/api/v1/oidc", timeout=60).json() == {"isAvailable": False}
     for path in ("sign-in", "callback?code=a&state=b"):
-        assert requests.get(f"{archive.url}/api/v1/oidc/{path}", timeout=10).status_code == 404
+        assert requests.get(f"{archive.url}/api/v1/oidc/{path}", timeout=60).status_code == 404
 
 
 def test_what_the_identity_token_leaves_out_comes_from_userinfo(start, provider):
@@ -162,7 +162,7 @@ def test_the_old_session_of_the_browser_ends(start, provider):
     old = dict(person.cookies)
     sign_in(archive, person)
     assert dict(person.cookies) != old
-    assert requests.get(f"{archive.url}/api/v1/session", cookies=old, timeout=10).status_code == 401
+    assert requests.get(f"{archive.url}/api/v1/session", cookies=old, timeout=60).status_code == 401
     assert who(archive, person)["account"] == "hoa"
 
 
@@ -187,20 +187,20 @@ def test_state_belongs_to_one_browser_and_one_sign_in(start, provider):
     archive = start(provider, access={"failuresPerAddress": 1000})
     person = browser()
     back = depart(archive, person)
-    assert_refused(archive, browser(), browser().get(back, allow_redirects=False, timeout=10), 400)
+    assert_refused(archive, browser(), browser().get(back, allow_redirects=False, timeout=60), 400)
     for change in ({"state": "x"}, {"state": None}, {"state": ""}, {"code": None}):
         person, answer = sign_in(archive, change=lambda url: with_query(url, **change))
         assert_refused(archive, person, answer, 400)
     # Somebody else's answer in this browser: forged sign-in.
     mine, theirs = browser(), browser()
     depart(archive, mine)
-    answer = mine.get(depart(archive, theirs), allow_redirects=False, timeout=10)
+    answer = mine.get(depart(archive, theirs), allow_redirects=False, timeout=60)
     assert_refused(archive, mine, answer, 400)
     # Cookies that this archive has not sealed.
     for cookie in ("", "AAAA", "x" * 9000, b64(bytes(200))):
         person = browser()
         back = depart(archive, person)
-        answer = requests.get(back, cookies={"phim-oidc": cookie}, allow_redirects=False, timeout=10)
+        answer = requests.get(back, cookies={"phim-oidc": cookie}, allow_redirects=False, timeout=60)
         assert answer.status_code == 400
 
 
@@ -209,10 +209,10 @@ def test_an_answer_counts_once(start, provider):
     person = browser()
     back = depart(archive, person)
     kept = dict(person.cookies)
-    assert person.get(back, allow_redirects=False, timeout=10).status_code == 303
+    assert person.get(back, allow_redirects=False, timeout=60).status_code == 303
     assert "phim-oidc" not in person.cookies
     exchanges = provider.requests.count("/realms/hospital/token")
-    replayed = requests.get(back, cookies=kept, allow_redirects=False, timeout=10)
+    replayed = requests.get(back, cookies=kept, allow_redirects=False, timeout=60)
     assert replayed.status_code == 400
     assert provider.requests.count("/realms/hospital/token") == exchanges
     # A code that was used already, under a state of its own.
@@ -261,10 +261,10 @@ def test_identity_tokens_that_prove_nothing(start, provider):
 def test_failed_sign_ins_are_limited_by_address(start, provider):
     archive = start(provider, access={"failuresPerAddress": 3})
     for _ in range(3):
-        assert requests.get(f"{archive.url}/api/v1/oidc/callback?state=a&code=b", timeout=10).status_code == 400
-    turned_away = requests.get(f"{archive.url}/api/v1/oidc/callback?state=a&code=b", timeout=10)
+        assert requests.get(f"{archive.url}/api/v1/oidc/callback?state=a&code=b", timeout=60).status_code == 400
+    turned_away = requests.get(f"{archive.url}/api/v1/oidc/callback?state=a&code=b", timeout=60)
     assert turned_away.status_code == 429 and int(turned_away.headers["Retry-After"]) > 0
-    assert requests.get(f"{archive.url}/api/v1/oidc/sign-in", timeout=10).status_code == 429
+    assert requests.get(f"{archive.url}/api/v1/oidc/sign-in", timeout=60).status_code == 429
 
 
 # The provider itself.
@@ -278,7 +278,7 @@ def test_keys_that_rotate(start, provider):
     # Within a minute of the last fetch a key that is not there is not asked for again: bad tokens are no requests.
     for _ in range(5):
         answer = requests.get(
-            f"{archive.url}/api/v1/session", headers={"Authorization": f"Bearer {provider.access_token()}"}, timeout=10
+            f"{archive.url}/api/v1/session", headers={"Authorization": f"Bearer {provider.access_token()}"}, timeout=60
         )
         assert answer.status_code == 401
     assert provider.requests.count("/realms/hospital/keys") == fetched
@@ -289,11 +289,11 @@ def test_keys_that_rotate(start, provider):
 def test_the_provider_is_away(make_archive, provider):
     provider.close()
     archive = make_archive({"access": {"oidc": provider.configuration(**AUDIENCE)}}).start()
-    answer = requests.get(f"{archive.url}/api/v1/oidc/sign-in", allow_redirects=False, timeout=20)
+    answer = requests.get(f"{archive.url}/api/v1/oidc/sign-in", allow_redirects=False, timeout=60)
     assert answer.status_code == 503 and "Retry-After" in answer.headers
     assert archive.http().get(f"{archive.url}/api/v1/session").status_code == 200
     bearer = {"Authorization": f"Bearer {provider.access_token()}"}
-    assert requests.get(f"{archive.url}/api/v1/session", headers=bearer, timeout=20).status_code == 503
+    assert requests.get(f"{archive.url}/api/v1/session", headers=bearer, timeout=60).status_code == 503
     archive.assert_healthy()
 
 
@@ -305,7 +305,7 @@ def test_the_provider_is_away(make_archive, provider):
 def test_a_discovery_document_that_lies(start, provider, changes):
     provider.discovery_changes = changes
     archive = start(provider)
-    answer = requests.get(f"{archive.url}/api/v1/oidc/sign-in", allow_redirects=False, timeout=20)
+    answer = requests.get(f"{archive.url}/api/v1/oidc/sign-in", allow_redirects=False, timeout=60)
     assert answer.status_code == 503
 
 
@@ -340,7 +340,7 @@ def test_a_slow_provider_keeps_nobody_else_waiting(start, provider):
 
 
 def call(archive, text):
-    return requests.get(f"{archive.url}/api/v1/session", headers={"Authorization": f"Bearer {text}"}, timeout=20)
+    return requests.get(f"{archive.url}/api/v1/session", headers={"Authorization": f"Bearer {text}"}, timeout=60)
 
 
 def test_access_tokens_are_api_tokens_where_configured(start, provider):

@@ -29,7 +29,7 @@ def test_the_button_of_the_first_page(start, provider):
         button.click()
         page.one("#query")
         assert page.text("#account") == "hoa" and page.path == "/"
-        assert requests.get(f"{archive.url}/api/v1/server", timeout=10).json()["signsInElsewhere"] is True
+        assert requests.get(f"{archive.url}/api/v1/server", timeout=60).json()["signsInElsewhere"] is True
     with chromium(start(provider).url) as other:
         other.open("/?return=/api/v1/session")
         other.one("#sign-in-elsewhere").click()

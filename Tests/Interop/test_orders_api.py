@@ -28,7 +28,7 @@ def clinic(tmp_path_factory):
 
 def ask(archive, role, method, path, body=None, status=200, headers=None):
     answer = archive.callers[role].request(
-        method, archive.url + API + path, json=body, headers=headers, timeout=20, allow_redirects=False)
+        method, archive.url + API + path, json=body, headers=headers, timeout=60, allow_redirects=False)
     assert answer.status_code == status, (method, path, answer.status_code, answer.text)
     if answer.status_code >= 400:
         assert answer.headers["Content-Type"] == "application/problem+json" and answer.json()["detail"]
@@ -341,7 +341,7 @@ def test_facilities_and_what_a_station_finds(clinic):
 
 def test_every_change_is_in_the_trail_and_no_patient_is(clinic):
     order(clinic, "TRAIL1")
-    clinic.callers["clerk"].post(clinic.url + API + "/patients/search", json={"identifier": "TRAIL1"}, timeout=10)
+    clinic.callers["clerk"].post(clinic.url + API + "/patients/search", json={"identifier": "TRAIL1"}, timeout=60)
     rows = lambda: ask(clinic, "administrator", "GET", "/audit?account=a%20clerk&limit=1000")["events"]
     assert eventually(lambda: {"register", "readOrders"} <= {row["kind"] for row in rows()})
     text = str(rows()) + clinic.log.read_text() + clinic.get("/metrics")[1]

@@ -30,7 +30,7 @@ def desk(tmp_path_factory):
 
 
 def ask(archive, method, path, body=None, session=None):
-    answer = (session or archive.api).request(method, archive.url + "/api/v1" + path, json=body, timeout=20)
+    answer = (session or archive.api).request(method, archive.url + "/api/v1" + path, json=body, timeout=60)
     return answer.status_code, answer.json() if answer.content else None
 
 

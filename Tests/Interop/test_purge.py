@@ -29,7 +29,7 @@ def imported(archive, folder, instances=3):
 def opened(archive, name):
     """A database of an archive that is stopped."""
     assert archive.process is None
-    with contextlib.closing(sqlite3.connect(archive.data / name, timeout=20)) as base, base:
+    with contextlib.closing(sqlite3.connect(archive.data / name, timeout=60)) as base, base:
         yield base
 
 

@@ -56,7 +56,7 @@ def test_a_scope_hides_other_studies_and_their_number(filled):
 def follow(base, link):
     """A browser that has opened a link."""
     visitor = requests.Session()
-    visitor.get(base + link["path"], timeout=10)
+    visitor.get(base + link["path"], timeout=60)
     return visitor
 
 
@@ -88,7 +88,7 @@ def test_hostile_queries(filled, session, query, status):
 
 
 def test_a_url_of_a_mebibyte(filled, session):
-    line = http.client.HTTPConnection("127.0.0.1", filled.http_port, timeout=20)
+    line = http.client.HTTPConnection("127.0.0.1", filled.http_port, timeout=60)
     try:
         line.request("GET", "/dicom-web/studies?PatientName=" + "a" * (1 << 20), headers=dict(session.headers))
         assert line.getresponse().status in (400, 414, 431)

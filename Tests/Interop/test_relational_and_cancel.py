@@ -93,7 +93,7 @@ def test_move_is_cancelled(shared_archive, study):
 
     def wait_after_three(event, received):
         if len(received.order) == 3:
-            assert cancelled.wait(30)
+            assert cancelled.wait(120)
 
     with peers.destination("CANCELLER", on_store=wait_after_three) as (port, received):
         shared_archive.run("peer", "add", "canceller", "--ae-title", "CANCELLER", "--host", "127.0.0.1",

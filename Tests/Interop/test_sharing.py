@@ -54,8 +54,8 @@ def test_a_link_opens_one_study_and_is_counted_and_revoked(staffed, two_studies)
     assert guest.post(links, json={}).status_code == 403, "a link does not beget links"
     assert guest.get(staffed.url + API + "/tokens").status_code == 403
 
-    assert requests.get(staffed.url + path, allow_redirects=False, timeout=10).status_code == 303
-    assert requests.get(staffed.url + path, allow_redirects=False, timeout=10).status_code == 404, "used up"
+    assert requests.get(staffed.url + path, allow_redirects=False, timeout=60).status_code == 303
+    assert requests.get(staffed.url + path, allow_redirects=False, timeout=60).status_code == 404, "used up"
     row, = [row for row in sharer.get(links).json() if row["id"] == made.json()["id"]]
     assert row["useCount"] == 2 and row["sharedBy"] == "radiologist"
 
@@ -79,10 +79,10 @@ def test_a_link_ends_with_its_time(make_archive, tmp_path):
     guest = browser(archive)
     assert guest.get(archive.url + path, allow_redirects=False).status_code == 303
     # An hour later, as far as the records can tell.
-    with sqlite3.connect(archive.data / "records.sqlite", timeout=10) as records:
+    with sqlite3.connect(archive.data / "records.sqlite", timeout=60) as records:
         records.execute("UPDATE link SET expiresAt = expiresAt - 3600000000")
     assert eventually(lambda: guest.get(archive.url + API + "/session").status_code == 401)
-    assert requests.get(archive.url + path, allow_redirects=False, timeout=10).status_code == 404
+    assert requests.get(archive.url + path, allow_redirects=False, timeout=60).status_code == 404
 
 
 @pytest.mark.parametrize("uid", ["1.2.3.4.5", "../../etc/passwd", "1.2%00", "x" * 100])

@@ -293,5 +293,5 @@ def test_the_page_brings_everything_itself(hospital):
         words = path.read_text()
         allowed = words.replace("http://www.w3.org/2000/svg", "").replace("http://127.0.0.1", "")
         assert "http://" not in allowed and "https://" not in allowed, path.name
-    policy = requests.get(hospital.url + "/", timeout=10).headers["Content-Security-Policy"]
+    policy = requests.get(hospital.url + "/", timeout=60).headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy

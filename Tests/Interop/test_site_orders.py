@@ -29,7 +29,7 @@ def ward(tmp_path_factory):
     archive.today = time.strftime("%Y%m%d", time.gmtime(time.time() + 7 * 3600))
     archive.made = {}
     for code, name, modality in (("BN1", "Nguyễn Văn Đức", "CT"), ("BN2", "Trần Thị Ngọc Ánh", "MR")):
-        answer = archive.api.post(archive.url + "/api/v1/orders", timeout=10, json={
+        answer = archive.api.post(archive.url + "/api/v1/orders", timeout=60, json={
             "patient": {"identifiers": [{"value": code}], "name": name, "birthDate": "19800215", "sex": "M"},
             "modality": modality, "scheduledAt": f"{archive.today}0930", "visit": {"number": f"V-{code}"},
             "code": {"value": "18.0219", "meaning": "Chụp cắt lớp vi tính sọ não không tiêm thuốc cản quang"}})
@@ -39,12 +39,12 @@ def ward(tmp_path_factory):
     archive.stranger = showcase.stack(folder / "in2", "Cấp cứu", slices=2, PatientName="KHONG^TEN", PatientID="CC1",
                                       StudyDate=archive.today, StudyTime="100000", AccessionNumber="")
     # Two open orders of one kind: only a person can tell.
-    archive.api.post(archive.url + "/api/v1/orders", timeout=10, json={
+    archive.api.post(archive.url + "/api/v1/orders", timeout=60, json={
         "patient": {"identifiers": [{"value": "BN1"}]}, "modality": "CT", "scheduledAt": f"{archive.today}1030",
         "code": {"value": "18.0300", "meaning": "CT ngực"}})
     for place in ("in", "in2"):
         archive.run("import", folder / place)
-    assert eventually(lambda: archive.api.get(archive.url + "/api/v1/inbox", timeout=10).json()["total"] == 2)
+    assert eventually(lambda: archive.api.get(archive.url + "/api/v1/inbox", timeout=60).json()["total"] == 2)
     yield archive
     archive.stop()
 
@@ -96,7 +96,7 @@ def test_the_inbox_says_why_and_a_decision_can_be_taken_back(ward):
         assert page.one("#reason")
         page.one("#reason").send_keys("the other one" + Keys.ENTER)
         page.wait(lambda: page.text("#inbox-total") == "2", why="it waits again")
-        story = ward.api.get(f"{ward.url}/api/v1/studies/{ward.walk_in}/order", timeout=10).json()
+        story = ward.api.get(f"{ward.url}/api/v1/studies/{ward.walk_in}/order", timeout=60).json()
         assert [link.get("undoneReason") for link in story["links"]] == ["the other one"]
         assert ward.walk_in not in page.path and "BN1" not in page.path
         assert page.refusals()[1:] == [], page.refusals()
@@ -115,7 +115,7 @@ def test_a_study_that_nothing_fits_is_linked_to_an_order_that_is_looked_for(ward
         page.one("#reason")
         page.press(Keys.ENTER)
         page.wait(lambda: not page.all(card), why="the decision")
-        held = ward.api.get(f"{ward.url}/api/v1/studies/{ward.stranger}/order", timeout=10).json()["links"][0]
+        held = ward.api.get(f"{ward.url}/api/v1/studies/{ward.stranger}/order", timeout=60).json()["links"][0]
         assert held["order"] == ward.made["BN2"]["id"] and held["by"] == NAME
 
 
@@ -142,9 +142,9 @@ def test_a_clerk_enters_and_cancels_an_order(ward):
         click(page, "Siêu âm bụng", ".does button.text")
         page.one("#reason").send_keys("về nhà" + Keys.ENTER)
         page.wait(lambda: "Cancelled" in page.text("#orders"), why="the cancelled order")
-        found = ward.api.post(ward.url + "/api/v1/orders/search", json={"patientID": "BN2"}, timeout=10).json()["orders"]
+        found = ward.api.post(ward.url + "/api/v1/orders/search", json={"patientID": "BN2"}, timeout=60).json()["orders"]
         order = next(row for row in found if row["meaning"] == "Siêu âm bụng")
-        steps = ward.api.get(f"{ward.url}/api/v1/orders/{order['id']}", timeout=10).json()["steps"]
+        steps = ward.api.get(f"{ward.url}/api/v1/orders/{order['id']}", timeout=60).json()["steps"]
         assert [(step["to"], step["by"]) for step in steps] == [("arrived", "tiep.don"), ("cancelled", "tiep.don")]
         assert steps[-1]["reason"] == "về nhà"
         assert page.refusals()[1:] == [], page.refusals()

@@ -180,7 +180,7 @@ def test_frames_under_another_study_are_not_there(web, single, multi):
 
 def requests_without_credential(web, dataset):
     import requests
-    return requests.get(f"{web.root}{path(dataset)}/frames/1", timeout=10).status_code
+    return requests.get(f"{web.root}{path(dataset)}/frames/1", timeout=60).status_code
 
 
 def test_what_has_no_frames_says_so(shared_archive, web, module_folder):
