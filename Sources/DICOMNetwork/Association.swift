@@ -72,9 +72,10 @@ package final class Association {
             }
             guard control.becomeIdle() else { throw fail(.stopped) }
             let incoming = try readMessage(wait: timeouts.idle)
-            control.becomeBusy()
+            let goesOn = control.becomeBusy()
             switch incoming {
             case .releaseRequest: return try acknowledgeRelease()
+            case .message where !goesOn: throw fail(.stopped)
             case .message(let message) where message.command.field == .cCancelRequest: continue
             case .message(let message): return announce(message)
             }

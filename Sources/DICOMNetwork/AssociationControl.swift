@@ -25,11 +25,11 @@ package final class AssociationControl: Sendable {
 
     /// Ends it when it waits for its next request: now, or once the current message is answered.
     package func drain() {
-        let idle = phase.withLock { phase in
+        phase.withLock { phase in
             phase.draining = true
-            return phase.idle
+            // Under the lock: whoever has taken a message is busy before this, or knows that it is stopped.
+            if phase.idle { layer.interrupt() }
         }
-        if idle { layer.interrupt() }
     }
 
     /// False when it must not wait for another request.
@@ -40,8 +40,12 @@ package final class AssociationControl: Sendable {
         }
     }
 
-    func becomeBusy() {
-        phase.withLock { $0.idle = false }
+    /// False when it was ended before: what has just come is not begun.
+    func becomeBusy() -> Bool {
+        phase.withLock { phase in
+            phase.idle = false
+            return !phase.draining
+        }
     }
 }
 

@@ -20,7 +20,8 @@ extension AssociationServer {
 
 /// What happens to connections and associations, for logs and metrics.
 package enum AssociationEvent: Sendable {
-    /// Rejected for want of a free place; with `hungUp`, without a word, because even the rejections were too many.
+    /// Rejected for want of a free place; with `hungUp`, without a word: it had asked for nothing when a later caller
+    /// needed its place among those that have not, or came faster than such are sent away.
     case overLimit(address: String, rejection: AssociationRejection, hungUp: Bool)
     /// Failed before there was an association: silence, garbage, a malformed request.
     case failed(address: String, error: NetworkError)
@@ -36,13 +37,13 @@ package enum AssociationEvent: Sendable {
 package struct ListenerOptions: Sendable {
     package var maxPDU: UInt32
     package var maxAssociations: Int
-    /// Places above `maxAssociations` for urgent callers. Who is one is known from the A-ASSOCIATE-RQ, which a caller
-    /// over the limit hands in at a place for rejection.
+    /// Places above `maxAssociations` for urgent callers. Who is one is known from the A-ASSOCIATE-RQ.
     package var reservedAssociations: Int
     /// Nil means only the total counts.
     package var maxAssociationsPerAddress: Int?
-    /// How many callers over the limit are rejected politely at a time.
-    package var rejectionPlaces: Int
+    /// How many connections may be without an association, beside those that have one: silent so far, or being rejected.
+    /// When there are more, the oldest one of the address that has the most of them is closed.
+    package var callers: Int
     package var timeouts: AssociationTimeouts
     package var identity: ImplementationIdentity
     /// Nil: as plain text.
@@ -50,7 +51,7 @@ package struct ListenerOptions: Sendable {
 
     package init(
         maxPDU: UInt32 = 131_072, maxAssociations: Int = 64, reservedAssociations: Int = 0,
-        maxAssociationsPerAddress: Int? = nil, rejectionPlaces: Int = 8,
+        maxAssociationsPerAddress: Int? = nil, callers: Int = 128,
         timeouts: AssociationTimeouts = AssociationTimeouts(),
         identity: ImplementationIdentity = ImplementationIdentity()
     ) {
@@ -58,7 +59,7 @@ package struct ListenerOptions: Sendable {
         self.maxAssociations = maxAssociations
         self.reservedAssociations = reservedAssociations
         self.maxAssociationsPerAddress = maxAssociationsPerAddress
-        self.rejectionPlaces = rejectionPlaces
+        self.callers = callers
         self.timeouts = timeouts
         self.identity = identity
     }
@@ -91,13 +92,13 @@ package final class AssociationListener: Sendable {
         self.server = server
         register = AssociationRegister(
             limit: options.maxAssociations, reserved: options.reservedAssociations,
-            perAddress: options.maxAssociationsPerAddress, rejections: options.rejectionPlaces)
+            perAddress: options.maxAssociationsPerAddress, callers: options.callers)
     }
 
     /// The port bound to.
     package var port: Int { socket.port }
 
-    /// Associations and negotiations under way.
+    /// Associations under way, those that are being answered included.
     package var activeCount: Int { register.activeCount }
 
     /// Starts accepting.
@@ -139,69 +140,46 @@ package final class AssociationListener: Sendable {
 
     private func admit(_ connection: AcceptedSocket) {
         switch register.admit(connection.address) {
-        case .admitted:
+        case .admitted(let ticket, let instead):
+            instead?.interrupt()
             BlockingThread.start("dicom-association") { [self] in
-                negotiateAndServe(connection)
-                register.leave(connection.address)
+                negotiateAndServe(connection, ticket)
+                register.leave(ticket)
             }
-        case .reject(let rejection):
-            BlockingThread.start("dicom-reject") { [self] in
-                if refuse(connection, rejection) {
-                    register.leave(connection.address)
-                } else {
-                    register.leaveRejection()
-                }
-            }
-        case .hangUp(let rejection):
+        case .hangUp:
             connection.close()
-            server.record(.overLimit(address: connection.address, rejection: rejection, hungUp: true))
+            server.record(.overLimit(address: connection.address, rejection: .temporaryCongestion, hungUp: true))
         }
     }
 
-    /// Takes the request of a caller over the limit and rejects it, so that it knows to come again later. An urgent one is
-    /// served while there is a reserved place.
-    /// - Returns: whether it had a place for associations.
-    private func refuse(_ connection: AcceptedSocket, _ rejection: AssociationRejection) -> Bool {
-        var upperLayer = options.upperLayer
-        upperLayer.negotiationTimeout = min(upperLayer.negotiationTimeout, .seconds(5))
-        var isPromoted = false
-        do throws(ToolkitError) {
-            let layer = try UpperLayer.accepting(connection, options: upperLayer)
-            let control = AssociationControl(layer: layer)
-            let ticket = register.add(control)
-            defer { register.remove(ticket) }
-            try layer.receive()
-            let request = AssociationRequest(layer, address: connection.address)
-            isPromoted = server.isUrgent(request) && register.promote(connection.address)
-            if isPromoted {
-                try answerAndServe(request, layer, control)
-            } else {
-                try layer.reject(result: rejection.result, source: rejection.source, reason: rejection.reason)
-                server.record(.overLimit(address: connection.address, rejection: rejection, hungUp: false))
-            }
-        } catch {
-            server.record(.failed(address: connection.address, error: NetworkError(error)))
-        }
-        return isPromoted
-    }
-
-    private func negotiateAndServe(_ connection: AcceptedSocket) {
+    /// Hears what a caller asks for, and serves it if there is a place. One for which there is none is told so, so that
+    /// it knows to come again later.
+    private func negotiateAndServe(_ connection: AcceptedSocket, _ ticket: Int) {
+        let address = connection.address
         do throws(ToolkitError) {
             let layer = try UpperLayer.accepting(connection, options: options.upperLayer)
             let control = AssociationControl(layer: layer)
-            let ticket = register.add(control)
-            defer { register.remove(ticket) }
+            register.attach(control, ticket)
+            defer { register.detach(ticket) }
             try layer.receive()
-            try answerAndServe(AssociationRequest(layer, address: connection.address), layer, control)
+            let request = AssociationRequest(layer, address: address)
+            var rejection = register.seat(ticket, isUrgent: false)
+            if rejection != nil, server.isUrgent(request) { rejection = register.seat(ticket, isUrgent: true) }
+            guard let rejection else { return try answerAndServe(request, layer, control) }
+            try layer.reject(result: rejection.result, source: rejection.source, reason: rejection.reason)
+            server.record(.overLimit(address: address, rejection: rejection, hungUp: false))
         } catch {
-            server.record(.failed(address: connection.address, error: NetworkError(error)))
+            server.record(
+                register.gaveWay(ticket)
+                    ? .overLimit(address: address, rejection: .temporaryCongestion, hungUp: true)
+                    : .failed(address: address, error: NetworkError(error)))
         }
     }
 
     private func answerAndServe(
         _ request: AssociationRequest, _ layer: UpperLayer, _ control: AssociationControl
     ) throws(ToolkitError) {
-        control.becomeBusy()
+        guard control.becomeBusy() else { throw .interrupted }
         let isDICOM = ["", "1.2.840.10008.3.1.1.1"].contains(layer.applicationContext)
         switch isDICOM ? server.negotiate(request) : .reject(.applicationContextNotSupported) {
         case .reject(let rejection):

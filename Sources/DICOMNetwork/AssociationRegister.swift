@@ -1,13 +1,14 @@
-// Who is being served: the counts that bound a listener, and the list that ends it.
+// Who is being served, and who has yet to ask: the counts that bound a listener, and the list that ends it.
 import Foundation
 
-/// Places for associations, counted in total and by address, and the associations that hold them.
+/// Places for associations, counted in total and by address, and a pool beside them for callers that hold none: a
+/// connection takes a place when its request has come, so that silence keeps nobody out.
 final class AssociationRegister: Sendable {
     /// What to do with a connection.
     enum Admission {
-        case admitted
-        case reject(AssociationRejection)
-        case hangUp(AssociationRejection)
+        /// Hear it out; `instead`, which was silent for longest, gives way.
+        case admitted(ticket: Int, instead: AssociationControl?)
+        case hangUp
     }
 
     enum Change {
@@ -17,29 +18,40 @@ final class AssociationRegister: Sendable {
     private struct State {
         var accepting = false
         var draining = false
-        var active = 0
-        var rejecting = 0
-        var byAddress: [String: Int] = [:]
+        /// By ticket, in the order in which they came: whence.
+        var served: [Int: String] = [:]
+        /// They have not asked for an association yet, or are being told that there is none.
+        var callers: [Int: String] = [:]
+        /// Gave way to later callers; their threads are about to end.
+        var leaving: Set<Int> = []
         var controls: [Int: AssociationControl] = [:]
         var lastTicket = 0
 
-        var isEmpty: Bool { !accepting && active == 0 && rejecting == 0 }
+        var isEmpty: Bool { !accepting && connections == 0 }
+        var connections: Int { served.count + callers.count + leaving.count }
+
+        /// The oldest caller of the address that has the most of them: one host that says nothing keeps out itself at most.
+        func longestSilent(before newcomer: String) -> Int? {
+            let counts = Dictionary((callers.values + [newcomer]).map { ($0, 1) }, uniquingKeysWith: +)
+            let most = counts.values.max()
+            return callers.filter { counts[$0.value] == most }.keys.min()
+        }
     }
 
     private let limit: Int
     private let reserved: Int
     private let perAddress: Int?
-    private let rejections: Int
+    private let callers: Int
     private let state = Guarded(State())
 
-    init(limit: Int, reserved: Int, perAddress: Int?, rejections: Int) {
+    init(limit: Int, reserved: Int, perAddress: Int?, callers: Int) {
         self.limit = limit
         self.reserved = reserved
         self.perAddress = perAddress
-        self.rejections = rejections
+        self.callers = callers
     }
 
-    var activeCount: Int { state.withLock { $0.active } }
+    var activeCount: Int { state.withLock { $0.served.count } }
 
     func acceptorStarted() { state.withLock { $0.accepting = true } }
 
@@ -47,55 +59,56 @@ final class AssociationRegister: Sendable {
 
     func admit(_ address: String) -> Admission {
         state.withLock { state in
-            let rejection: AssociationRejection
-            if state.draining || state.active >= limit {
-                rejection = .temporaryCongestion
-            } else if let perAddress, state.byAddress[address, default: 0] >= perAddress {
-                rejection = .localLimitExceeded
-            } else {
-                state.active += 1
-                state.byAddress[address, default: 0] += 1
-                return .admitted
+            // So many may be on their way out at once: connections that come faster than threads end are not heard.
+            guard !state.draining, state.leaving.count < callers else { return .hangUp }
+            var instead: AssociationControl?
+            if state.callers.count >= callers, let ticket = state.longestSilent(before: address) {
+                state.callers[ticket] = nil
+                state.leaving.insert(ticket)
+                instead = state.controls[ticket]
             }
-            guard state.rejecting < rejections else { return .hangUp(rejection) }
-            state.rejecting += 1
-            return .reject(rejection)
-        }
-    }
-
-    /// Turns a place for rejection into a reserved place for an association; false when all of those are taken.
-    func promote(_ address: String) -> Bool {
-        state.withLock { state in
-            guard !state.draining, state.active < limit + reserved else { return false }
-            if let perAddress, state.byAddress[address, default: 0] >= perAddress { return false }
-            state.rejecting -= 1
-            state.active += 1
-            state.byAddress[address, default: 0] += 1
-            return true
-        }
-    }
-
-    func leave(_ address: String) {
-        state.withLock { state in
-            state.active -= 1
-            let left = state.byAddress[address, default: 1] - 1
-            state.byAddress[address] = left > 0 ? left : nil
-        }
-    }
-
-    func leaveRejection() { state.withLock { $0.rejecting -= 1 } }
-
-    func add(_ control: AssociationControl) -> Int {
-        let (ticket, draining) = state.withLock { state in
             state.lastTicket += 1
-            state.controls[state.lastTicket] = control
-            return (state.lastTicket, state.draining)
+            state.callers[state.lastTicket] = address
+            return .admitted(ticket: state.lastTicket, instead: instead)
         }
-        if draining { control.drain() }
-        return ticket
     }
 
-    func remove(_ ticket: Int) { state.withLock { $0.controls[ticket] = nil } }
+    /// Gives a caller whose request has come a place; without one it stays a caller, to be told why.
+    /// - Parameter isUrgent: whether it may have a reserved place.
+    func seat(_ ticket: Int, isUrgent: Bool) -> AssociationRejection? {
+        state.withLock { state in
+            guard !state.draining, let address = state.callers[ticket] else { return .temporaryCongestion }
+            guard state.served.count < (isUrgent ? limit + reserved : limit) else { return .temporaryCongestion }
+            if let perAddress, state.served.values.count(where: { $0 == address }) >= perAddress {
+                return .localLimitExceeded
+            }
+            state.callers[ticket] = nil
+            state.served[ticket] = address
+            return nil
+        }
+    }
+
+    /// Whether this caller was sent away for a later one.
+    func gaveWay(_ ticket: Int) -> Bool { state.withLock { $0.leaving.contains(ticket) } }
+
+    /// Ends what a ticket stands for.
+    func leave(_ ticket: Int) {
+        state.withLock { state in
+            state.served[ticket] = nil
+            state.callers[ticket] = nil
+            state.leaving.remove(ticket)
+        }
+    }
+
+    func attach(_ control: AssociationControl, _ ticket: Int) {
+        let (draining, gaveWay) = state.withLock { state in
+            state.controls[ticket] = control
+            return (state.draining, state.leaving.contains(ticket))
+        }
+        if gaveWay { control.interrupt() } else if draining { control.drain() }
+    }
+
+    func detach(_ ticket: Int) { state.withLock { $0.controls[ticket] = nil } }
 
     func drain() {
         let controls = state.withLock { state in
@@ -114,10 +127,10 @@ final class AssociationRegister: Sendable {
         state.wait(timeout) { $0.isEmpty }
     }
 
-    /// Waits until a place is freed or the listener stops.
+    /// Waits until a connection ends or the listener stops.
     func waitForChange(_ timeout: Duration) -> Change {
-        let before = state.withLock { $0.active }
-        _ = state.wait(timeout) { $0.draining || $0.active < before }
+        let before = state.withLock { $0.connections }
+        _ = state.wait(timeout) { $0.draining || $0.connections < before }
         return state.withLock { $0.draining } ? .stopped : .running
     }
 }

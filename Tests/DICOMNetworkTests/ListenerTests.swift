@@ -235,24 +235,49 @@ struct ListenerTests {
             })
     }
 
-    @Test("callers over the total are rejected for now, beyond the places for rejection hung up on")
+    @Test("callers over the total are rejected for now")
     func totalLimit() throws {
         let server = RecordingServer()
-        let listener = try startListener(server, ListenerOptions(maxAssociations: 2, rejectionPlaces: 1))
+        let listener = try startListener(server, ListenerOptions(maxAssociations: 2))
         defer { listener.stop(grace: .zero) }
         let first = try connect(to: listener)
         let second = try connect(to: listener)
-        let waiting = try RawPeer(port: listener.port)
-        let hungUp = try RawPeer(port: listener.port)
-        #expect(hungUp.readToEnd() == [])
-        waiting.send(Self.associate)
-        #expect(waiting.readPDU() == PDU.make(3, [0, 2, 3, 1]))
+        let third = try RawPeer(port: listener.port)
+        third.send(Self.associate)
+        #expect(third.readPDU() == PDU.make(3, [0, 2, 3, 1]))
         #expect(try second.echo() == .success)
         try first.release()
         #expect(server.waits { $0.events.contains { if case .ended = $0 { true } else { false } } })
-        var third: Association?
-        while third == nil { third = try? connect(to: listener) }
-        #expect(try third?.echo() == .success)
+        var fourth: Association?
+        while fourth == nil { fourth = try? connect(to: listener) }
+        #expect(try fourth?.echo() == .success)
+    }
+
+    @Test("connections that ask for nothing take no place, and the oldest makes way for a later one")
+    func silentCallers() throws {
+        let server = RecordingServer()
+        let listener = try startListener(server, ListenerOptions(maxAssociations: 2, callers: 4))
+        defer { listener.stop(grace: .zero) }
+        func hungUp() -> Int {
+            server.snapshot.events.count {
+                if case .overLimit(_, .temporaryCongestion, true) = $0 { true } else { false }
+            }
+        }
+        var silent: [RawPeer] = []
+        for number in 1...7 {
+            silent.append(try RawPeer(port: listener.port))
+            #expect(server.waits { _ in hungUp() == max(0, number - 4) })
+        }
+        // The last four are still heard; a caller that asks at once takes the room of the oldest, and a place.
+        let first = try connect(to: listener)
+        #expect(server.waits { _ in hungUp() == 4 })
+        for peer in silent.prefix(4) { #expect(peer.readToEnd() != nil, "the connection stayed open") }
+        silent[5].send(Self.associate)
+        #expect(silent[5].readPDU().first == 2)
+        silent[4].send(Self.associate)
+        #expect(silent[4].readPDU() == PDU.make(3, [0, 2, 3, 1]), "both places are taken")
+        #expect(try first.echo() == .success)
+        #expect(listener.activeCount == 2)
     }
 
     @Test("callers over the limit of their address are told so")

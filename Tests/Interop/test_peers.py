@@ -1,6 +1,7 @@
 """Who may call: knocks, admission without restart, and the limits per peer and in total."""
 
 import contextlib
+import selectors
 import shlex
 import socket
 import struct
@@ -206,6 +207,28 @@ def test_silent_callers_do_not_take_every_slot(make_archive):
     eventually(gets_in, say="silent callers hold every slot")
     for each in silent:
         each.close()
+
+
+def test_a_host_that_connects_and_says_nothing_keeps_nobody_out(make_archive, tmp_path):
+    """128 connections may be silent at a time; the oldest of the host that has the most of them makes way."""
+    archive = make_archive({"dicom": {"negotiationTimeout": 600}}).start()
+    made = synthetic.study(tmp_path / "in", instances=1)
+    with contextlib.ExitStack() as opened, selectors.DefaultSelector() as told:
+        modest = opened.enter_context(
+            socket.create_connection(("127.0.0.1", archive.dicom_port), 60, source_address=("127.0.0.2", 0)))
+        for _ in range(300):
+            silent = opened.enter_context(socket.create_connection(("127.0.0.1", archive.dicom_port), 60))
+            told.register(silent, selectors.EVENT_READ)
+        for _ in range(300 + 1 - 128):
+            ready = told.select(60)
+            assert ready, "all those beyond the bound are closed"
+            told.unregister(ready[0][0].fileobj)
+        modest.sendall(wire.associate_request(ECHO))
+        assert modest.recv(1) == b"\x02", "whoever was there before, from another host, is still heard"
+        dcmtk.run("echoscu", *dcmtk.peer(archive))
+        dcmtk.run("storescu", *dcmtk.peer(archive), *made.files)
+        assert archive.json("status")["instances"] == 1
+        archive.assert_healthy()
 
 
 def test_help_teaches():
