@@ -82,12 +82,14 @@ package enum ArchiveError: Error, CustomStringConvertible, Sendable {
 package final class FolderLock: Sendable {
     private let descriptor: Int32
 
+    /// - Parameter shared: several may hold it so at once, while nobody holds it alone.
     /// - Returns: nil when another process holds it and `waits` is false.
-    package init?(_ path: String, waits: Bool = false) throws(ArchiveError) {
+    package init?(_ path: String, waits: Bool = false, shared: Bool = false) throws(ArchiveError) {
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .unusable("\(path): cannot be opened") }
         // Leaving here ends the value, which closes the descriptor.
-        guard flock(descriptor, waits ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 else { return nil }
+        let kind = shared ? LOCK_SH : LOCK_EX
+        guard flock(descriptor, waits ? kind : kind | LOCK_NB) == 0 else { return nil }
     }
 
     deinit { close(descriptor) }

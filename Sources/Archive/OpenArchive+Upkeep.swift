@@ -84,10 +84,18 @@ extension OpenArchive {
                 try? records.lightTransaction { try $0.forgetHeld(sopInstanceUIDs: instances) }
             }
         ) { body in
-            guard let lock = try? FolderLock(lockPath) else { return false }
+            guard let lock = try? FolderLock(lockPath, shared: true) else { return false }
             defer { withExtendedLifetime(lock) {} }
             body()
             return true
+        }
+    }
+
+    /// Waits until the volumes that deletions of this process changed are listed again: for commands, whose end would cut
+    /// that off. What fails is done by the next start of a server.
+    package func finishSealing() {
+        do throws(VolumeFailure) { try volumes.finishSealing() } catch {
+            logger.error("cannot write a manifest", metadata: ["failure": "\(error)"])
         }
     }
 

@@ -21,7 +21,8 @@ package struct Deleted: Sendable {
 
 /// The deletion of instances, restartable between its two steps.
 package struct Deletion: Sendable {
-    /// Runs a body while no index is being rebuilt; false, and nothing was run, while one is.
+    /// Runs a body while no index is being rebuilt; false, and nothing was run, while one is. Deletions do not exclude each
+    /// other: each takes its own rows out in one transaction, and erasing twice does no harm.
     package typealias Exclusion = @Sendable (_ body: () -> Void) -> Bool
 
     /// Is told of each series that lost instances, and of which, so that nothing made from them is kept.
@@ -88,7 +89,8 @@ package struct Deletion: Sendable {
             instances: erasures.count, bytes: erasures.reduce(0) { $0 + $1.place.length }, pending: pending)
     }
 
-    /// Erases from the volumes what has left the catalogue; a crash in between is made good here.
+    /// Erases from the volumes what has left the catalogue; a crash in between is made good here. Sealed volumes are listed
+    /// anew in background, since that reads them whole.
     package func finish() throws(DeletionFailure) {
         var failure: VolumeFailure?
         do throws(CatalogError) {
@@ -106,6 +108,5 @@ package struct Deletion: Sendable {
             }
         } catch { throw .catalog(error) }
         if let failure { throw .volume(failure) }
-        do throws(VolumeFailure) { try volumes.refreshSeals() } catch { throw .volume(error) }
     }
 }

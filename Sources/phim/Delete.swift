@@ -49,6 +49,7 @@ struct Delete: ParsableCommand {
             let studies = Set(instances.map(\.studyInstanceUID)).union(study.map { [$0] } ?? [])
             archive.noteOperator(.delete, studies: Array(studies), detail: "\(shown + hidden) objects")
             let erased = try archive.delete(scope)
+            archive.finishSealing()
             return Report(deleted: erased.count, bytes: erased.bytes)
         }
         if output.json { return try Terminal.printJSON(report) }

@@ -60,6 +60,7 @@ struct PurgeCommand: ParsableCommand {
             guard !dryRun, !isIdle else { return Report(plan: plan, outcome: nil) }
             if !plan.candidates.isEmpty { try confirm(plan) }
             let outcome = try archive.purge(plan, wish, by: actor, after: finished) { bar.show($0, of: $1) }
+            archive.finishSealing()
             return Report(plan: plan, outcome: outcome)
         }
         bar.finish()

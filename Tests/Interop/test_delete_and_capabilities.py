@@ -1,13 +1,17 @@
 """DELETE by role, what each resource says it takes, and what pages of other sites may read."""
 
+import fcntl
+import hashlib
 import http.client
+import json
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 import requests
 from dicomweb_client.api import DICOMwebClient
 
-from support import synthetic
+from support import dcmtk, synthetic
+from support.told import eventually
 
 JSON = {"Accept": "application/dicom+json"}
 
@@ -79,6 +83,42 @@ def test_only_an_administrator_deletes_and_the_trail_knows(archive, tmp_path):
     archive.run("audit", "verify")
     archive.trail(has=lambda row: row["kind"] == "delete" and row["study"] == study.uid)
     archive.trail(has=lambda row: row["kind"] == "refused")
+
+
+def test_a_deletion_waits_for_no_digest_and_for_no_other_deletion(make_archive, tmp_path):
+    """Sealed volumes are listed anew in background; only a rebuild of the index keeps what is to be deleted."""
+    archive = make_archive({"storage": {"volumeSize": "1MiB", "streamThreshold": "64KiB"}}).start()
+    studies = [synthetic.study(tmp_path / str(n), instances=1, rows=256) for n in range(4)]
+    # Each is larger than the threshold, and so a sealed volume by itself.
+    for study in studies:
+        dcmtk.run("storescu", *dcmtk.peer(archive), *study.files)
+
+    def volume(study):
+        return next(path for path in archive.volumes() if study.uid.encode() in path.read_bytes()[:4096])
+
+    def listed(path):
+        manifest = path.with_suffix(".json")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return manifest.exists() and json.loads(manifest.read_text())["sha256"] == digest
+
+    first, kept, third, last = (volume(study) for study in studies)
+    for path in (first, kept, third, last):
+        eventually(lambda path=path: listed(path))
+    archive.run("delete", "--study", studies[0].uid, "--yes")
+    assert listed(first), "a command lists what it changed before it ends"
+
+    session = archive.http()
+    with open(kept, "rb") as busy, open(archive.data / "maintenance.lock", "a") as lock:
+        fcntl.flock(busy, fcntl.LOCK_EX)
+        kept.with_suffix(".json").unlink()
+        fcntl.flock(lock, fcntl.LOCK_SH)  # as other deletions hold it
+        answer = session.delete(url(archive, f"/studies/{studies[2].uid}"), timeout=60)
+        assert answer.status_code == 204, "it does not wait for a volume that others digest"
+        eventually(lambda: listed(third))
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a rebuild holds it
+        answer = session.delete(url(archive, f"/studies/{studies[3].uid}"), timeout=60)
+        assert answer.status_code == 503 and "Retry-After" in answer.headers
+    assert session.delete(url(archive, f"/studies/{studies[3].uid}")).status_code == 204
 
 
 def test_hidden_copies_go_with_their_study(archive, tmp_path):
