@@ -15,6 +15,7 @@ package final class IngestPipeline: Sendable {
     let volumes: VolumeStore
     let catalog: CatalogStore
     let limits: IngestLimits
+    private let lookup: CopyLookup
     private let memory: BufferPool
     private let line: CommitLine
     private let logger: Logger
@@ -24,6 +25,7 @@ package final class IngestPipeline: Sendable {
         self.catalog = catalog
         self.limits = limits
         self.logger = logger
+        lookup = CopyLookup(catalog)
         memory = BufferPool(limit: limits.memoryBudget)
         line = CommitLine(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
     }
@@ -34,7 +36,7 @@ package final class IngestPipeline: Sendable {
     /// Opens the way in for one object.
     package func begin(_ origin: Origin) -> Arrival {
         // Looked up now, while the sender is busy sending: it waits for our answer when it has sent all.
-        let known = origin.announced.flatMap { try? catalog.copies(sopInstanceUID: $0.sopInstanceUID) }
+        let known = origin.announced.flatMap { try? lookup.copies(sopInstanceUID: $0.sopInstanceUID) }
         return Arrival(origin: origin, known: known, memory: memory, limits: limits) {
             [volumes] () throws(VolumeFailure) in try volumes.beginStream()
         }
@@ -80,7 +82,7 @@ package final class IngestPipeline: Sendable {
 
     /// Whether an object of this SOP Instance UID is here; false also while the catalogue cannot be read.
     package func holds(sopInstanceUID uid: String) -> Bool {
-        (try? catalog.copies(sopInstanceUID: uid))?.isEmpty == false
+        (try? lookup.copies(sopInstanceUID: uid))?.isEmpty == false
     }
 
     /// Finishes what waits, then ends both threads of the pipeline.
@@ -147,7 +149,7 @@ package final class IngestPipeline: Sendable {
         // What came in the meantime is met by the enrolment.
         if let known = arrival.known, known.isEmpty { return .none(rotten: []) }
         let copies: [StoredCopy]
-        do throws(CatalogError) { copies = try catalog.copies(sopInstanceUID: inspected.facts.sopInstanceUID) } catch {
+        do throws(CatalogError) { copies = try lookup.copies(sopInstanceUID: inspected.facts.sopInstanceUID) } catch {
             throw IngestFailure(error)
         }
         var rotten: [Place] = []

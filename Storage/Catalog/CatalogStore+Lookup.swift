@@ -73,14 +73,14 @@ extension CatalogStore {
     /// that is not known yet costs one look into an index.
     package func copies(sopInstanceUID uid: String) throws(CatalogError) -> [StoredCopy] {
         do {
-            // One statement is one consistent view; no transaction is needed to find nothing.
-            let isKnown = try pool.unsafeRead { db in
-                try HotStatement(db, "SELECT 1 FROM instance WHERE uid = ?").first(
-                    { $0.bind(uid) }, { _ in true })
-            }
-            if isKnown == nil { return [] }
+            guard try pool.unsafeRead({ db in try Self.isKnown(db, uid: uid) }) else { return [] }
         } catch { throw CatalogError(error) }
         return try read { db in try Self.copies(db, uid: uid) }
+    }
+
+    /// One statement is one consistent view; no transaction is needed to find nothing.
+    static func isKnown(_ db: Database, uid: String) throws -> Bool {
+        try HotStatement(db, "SELECT 1 FROM instance WHERE uid = ?").first({ $0.bind(uid) }, { _ in true }) ?? false
     }
 
     static func copies(_ db: Database, uid: String) throws -> [StoredCopy] {

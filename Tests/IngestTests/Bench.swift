@@ -8,7 +8,7 @@ import Logging
 import Volumes
 
 /// Ingest over real volumes and a real catalogue; the folder goes with the value.
-final class Bench {
+final class Bench: Sendable {
     let folder: URL
     let volumes: VolumeStore
     let catalog: CatalogStore

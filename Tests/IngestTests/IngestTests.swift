@@ -6,6 +6,7 @@ import DICOMCore
 import FaultInjection
 import Foundation
 import Ingest
+import Synchronization
 import Testing
 import Volumes
 
@@ -21,6 +22,45 @@ import Volumes
         let bytes = try bench.volumes.read(kept.place, count: Int(kept.place.length))
         #expect(Array(bytes[kept.dataSetOffset...]) == sample.dataSet)
         #expect(Array(SHA256.hash(data: bytes)) == kept.digest)
+    }
+
+    @Test("Readers that hold every connection of the catalogue keep no object out, a duplicate neither")
+    func busyReaders() throws {
+        let bench = try Bench()
+        let first = Sample()
+        try bench.send(first)
+        let (reading, goOn, done) = (
+            DispatchSemaphore(value: 0), DispatchSemaphore(value: 0), DispatchSemaphore(value: 0)
+        )
+        let readers = 8
+        for _ in 0..<readers {
+            Thread.detachNewThread { [catalog = bench.catalog] in
+                var isFirst = true
+                try? catalog.snapshot { _ in
+                    guard isFirst else { return }
+                    isFirst = false
+                    reading.signal()
+                    goOn.wait()
+                }
+                done.signal()
+            }
+        }
+        for _ in 0..<readers { reading.wait() }
+        let taken = DispatchSemaphore(value: 0)
+        let outcomes = Mutex<[Receipt.Outcome]>([])
+        Thread.detachNewThread {
+            for sample in [Sample(), first] {
+                guard let outcome = try? bench.send(sample).outcome else { continue }
+                outcomes.withLock { $0.append(outcome) }
+            }
+            taken.signal()
+        }
+        let isTaken = taken.wait(timeout: .now() + 60) == .success
+        for _ in 0..<readers { goOn.signal() }
+        for _ in 0..<readers { done.wait() }
+        if !isTaken { taken.wait() }
+        #expect(isTaken)
+        #expect(outcomes.withLock { $0 } == [.stored, .duplicate])
     }
 
     @Test("The same bytes again are a success and are not stored twice (invariant 4)")
