@@ -14,15 +14,22 @@ enum ArchiveGauges {
                 .set(archive.ingest.waiting(priority))
         }
         Meter(label: "phim_ingest_memory_bytes").set(archive.ingest.bytesInMemory)
-        if let free = try? archive.volumes.freeBytes() { Meter(label: "phim_storage_free_bytes").set(free) }
+        tell("phim_storage_free_bytes", try? archive.volumes.freeBytes())
         refreshNotices(archive)
         refreshOutbox(archive)
-        guard let counts = try? archive.catalog.statistics(perModality: false) else { return }
-        Meter(label: "phim_catalog_studies").set(counts.studies)
-        Meter(label: "phim_catalog_series").set(counts.series)
-        Meter(label: "phim_catalog_instances").set(counts.instances)
-        Meter(label: "phim_catalog_bytes").set(counts.bytes)
-        Meter(label: "phim_catalog_conflicts").set(counts.conflicts)
+        let counts = try? archive.catalog.statistics(perModality: false)
+        tell("phim_catalog_studies", counts?.studies)
+        tell("phim_catalog_series", counts?.series)
+        tell("phim_catalog_instances", counts?.instances)
+        tell("phim_catalog_bytes", counts?.bytes)
+        tell("phim_catalog_conflicts", counts?.conflicts)
+    }
+
+    /// What cannot be read now is left out, so that nobody takes an old number for the present one.
+    private static func tell(_ label: String, _ value: (some BinaryInteger)?) {
+        let meter = Meter(label: label)
+        guard let value else { return meter.destroy() }
+        meter.set(value)
     }
 
     /// What waits for which destination, since when, and whether it can be reached.

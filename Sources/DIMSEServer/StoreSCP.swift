@@ -29,26 +29,27 @@ struct StoreSCP {
         let command = message.command
         guard message.hasDataSet, let sopClassUID = command.affectedSOPClassUID
         else {
+            ingest.noteRefusal(.unreadable(reason: "no data set or no SOP class"), from: source(association))
             return Outcome(status: .cannotUnderstand, comment: "No data set or no SOP class")
         }
         guard let sopInstanceUID = command.affectedSOPInstanceUID, UID.isValid(sopInstanceUID),
             UID.isValid(sopClassUID)
         else {
             try association.discardDataSet()
-            return refuse(.invalidIdentifier(attribute: "AffectedSOPInstanceUID"), association)
+            return refuseUnread(.invalidIdentifier(attribute: "AffectedSOPInstanceUID"), association)
         }
         guard sopClassUID == message.context.abstractSyntax else {
             try association.discardDataSet()
-            return refuse(.identifierMismatch(attribute: "AffectedSOPClassUID"), association)
+            return refuseUnread(.identifierMismatch(attribute: "AffectedSOPClassUID"), association)
         }
         if let expected, !expected.sopInstanceUIDs.contains(sopInstanceUID) {
             try association.discardDataSet()
-            return refuse(.identifierMismatch(attribute: "AffectedSOPInstanceUID"), association)
+            return refuseUnread(.identifierMismatch(attribute: "AffectedSOPInstanceUID"), association)
         }
         let priority = callerPriority ?? IngestPriority(command.priority)
         DIMSEMetrics.toStore(priority)
         let origin = Origin(
-            source: expected?.source ?? association.request.callingAETitle.trimmingSpaces,
+            source: source(association),
             announced: AnnouncedIdentity(
                 sopClassUID: sopClassUID, sopInstanceUID: sopInstanceUID,
                 transferSyntaxUID: message.context.transferSyntax),
@@ -72,6 +73,16 @@ struct StoreSCP {
         } catch {
             return refuse(error, association)
         }
+    }
+
+    private func source(_ association: Association) -> String {
+        expected?.source ?? association.request.callingAETitle.trimmingSpaces
+    }
+
+    /// What the request alone says is wrong; the line does not see such an object, and so does not count it.
+    private func refuseUnread(_ failure: IngestFailure, _ association: Association) -> Outcome {
+        ingest.noteRefusal(failure, from: source(association))
+        return refuse(failure, association)
     }
 
     private func refuse(_ failure: IngestFailure, _ association: Association) -> Outcome {

@@ -55,6 +55,11 @@ package final class IngestPipeline: Sendable {
         }
     }
 
+    /// Counts an object that an edge refused before it began to arrive.
+    package func noteRefusal(_ failure: IngestFailure, from source: String) {
+        IngestMetrics.refused(failure, source: source)
+    }
+
     private func store(
         _ arrival: consuming Arrival, admitting admitted: (InstanceFacts) throws(IngestFailure) -> Void
     ) throws(IngestFailure) -> Receipt {

@@ -65,9 +65,16 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
         return histogram
     }
 
-    // Instruments live as long as the process: labels come from a bounded set (peers, kinds, outcomes).
+    /// A gauge whose value is not known any more is not printed until it is made again.
+    package func destroyMeter(_ handler: any MeterHandler) {
+        instruments.withLock { known in
+            let key = known.first { if case .gauge(let gauge) = $0.value { gauge === handler } else { false } }?.key
+            if let key { known[key] = nil }
+        }
+    }
+
+    // Other instruments live as long as the process: labels come from a bounded set (peers, kinds, outcomes).
     package func destroyCounter(_ handler: any CounterHandler) {}
-    package func destroyMeter(_ handler: any MeterHandler) {}
     package func destroyRecorder(_ handler: any RecorderHandler) {}
     package func destroyTimer(_ handler: any TimerHandler) {}
 

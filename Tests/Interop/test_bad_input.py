@@ -1,6 +1,7 @@
 """Hostile and broken input: refused or kept with a mark, never a crash, never a lost object, never a large buffer."""
 
 import random
+import re
 import socket
 import struct
 import subprocess
@@ -225,6 +226,19 @@ def test_command_and_data_set_disagree(guarded):
     answer = store(guarded, bare("1.2.3.4.60", "1.2.3.51", "1.2.3.52", sop_class=synthetic.SECONDARY),
                    sop_instance="1.2.3.4.60")
     assert answer.status == 0xA900 and answer.comment
+
+
+def test_what_is_refused_by_its_request_alone_is_counted(guarded):
+    def count(series):
+        found = re.search(rf"^{re.escape(series)} (\d+)$", guarded.get("/metrics")[1], re.M)
+        return int(found[1]) if found else 0
+
+    refusals = 'phim_ingest_refusals_total{reason="invalid_identifier"}'
+    source = 'phim_source_refusals_total{source="WIRE"}'
+    before = count(refusals), count(source)
+    answer = store(guarded, bare("1.2.3.4.70", "1.2.3.71", "1.2.3.72"), sop_instance="1..2")
+    assert is_refusal(answer.status)
+    assert (count(refusals), count(source)) == (before[0] + 1, before[1] + 1)
 
 
 HOSTILE = ["../../../etc/passwd", "1.2.3/../../4", "..", "/etc/passwd", "1.2." + "3" * 62, "1." * 60 + "1",

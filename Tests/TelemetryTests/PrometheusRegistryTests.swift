@@ -32,6 +32,18 @@ import Testing
         #expect(registry.exposition().hasPrefix("# TYPE c counter\nc{x=\"1\"} 5\nc{x=\"2\"} 1\n# TYPE process_"))
     }
 
+    @Test("A gauge that was taken back is not printed until it is set again")
+    func takenBack() {
+        let registry = PrometheusRegistry()
+        let gauge = registry.makeMeter(label: "level", dimensions: [])
+        gauge.set(7.0)
+        registry.makeMeter(label: "level", dimensions: [("of", "other")]).set(1.0)
+        registry.destroyMeter(gauge)
+        #expect(registry.exposition().hasPrefix("# TYPE level gauge\nlevel{of=\"other\"} 1\n# TYPE process_"))
+        registry.makeMeter(label: "level", dimensions: []).set(8.0)
+        #expect(registry.exposition().contains("\nlevel 8\n"))
+    }
+
     @Test("Two spellings that print alike are one series")
     func alike() {
         let registry = PrometheusRegistry()
