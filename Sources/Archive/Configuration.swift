@@ -244,10 +244,14 @@ package struct StorageSection: Decodable, Sendable, Equatable {
     package var volumeSize = ByteSize(1 << 30)
     package var streamThreshold = ByteSize(64 << 20)
     package var reserve = ByteSize(64 << 20)
+    /// For objects that are on their way in; nil: a share of the machine's memory.
+    package var arrivalMemory: ByteSize?
 
     package init() {}
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case volumeSize, streamThreshold, reserve }
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case volumeSize, streamThreshold, reserve, arrivalMemory
+    }
 
     package init(from decoder: any Decoder) throws {
         try decoder.refuseUnknownKeys(CodingKeys.self)
@@ -255,12 +259,16 @@ package struct StorageSection: Decodable, Sendable, Equatable {
         volumeSize = try values.decodeIfPresent(ByteSize.self, forKey: .volumeSize) ?? volumeSize
         streamThreshold = try values.decodeIfPresent(ByteSize.self, forKey: .streamThreshold) ?? streamThreshold
         reserve = try values.decodeIfPresent(ByteSize.self, forKey: .reserve) ?? reserve
+        arrivalMemory = try values.decodeIfPresent(ByteSize.self, forKey: .arrivalMemory)
         guard volumeSize.bytes >= 1 << 20 else { throw ConfigurationError("storage.volumeSize: at least 1MiB") }
         guard streamThreshold.bytes >= 64 << 10, streamThreshold.bytes <= volumeSize.bytes / 2 else {
             throw ConfigurationError("storage.streamThreshold: from 64KiB to half of storage.volumeSize")
         }
         guard streamThreshold.bytes <= 1 << 30 else {
             throw ConfigurationError("storage.streamThreshold: at most 1GiB, it is held in memory")
+        }
+        guard arrivalMemory.map({ (16 << 20...64 << 30).contains($0.bytes) }) ?? true else {
+            throw ConfigurationError("storage.arrivalMemory: from 16MiB to 64GiB")
         }
     }
 }

@@ -40,6 +40,8 @@ extension Configuration {
         storage:
           # volumeSize: 1GiB           # size of one tar volume
           # streamThreshold: 64MiB     # larger objects go to a volume of their own
+          # arrivalMemory: 512MiB      # no default: an eighth of the machine's memory, 128MiB to 1GiB; objects that
+          #   # are on their way in; above it those larger than 4MiB go to volumes of their own
           # reserve: 64MiB             # free space below which new objects are refused (A700H), reading goes on
 
         access:

@@ -55,7 +55,11 @@ package final class OpenArchive: Sendable {
         auditLimits.backlog = configuration.access.auditBacklog
         audit = AuditTrail(records: records, anchor: folder.auditHead, limits: auditLimits, logger: logger)
         access = AccessControl(records: records, audit: audit, policy: configuration.access.policy, logger: logger)
-        limits = IngestLimits(configuration)
+        var limits = IngestLimits(configuration)
+        limits.memoryBudget =
+            configuration.storage.arrivalMemory.map { Int($0.bytes) }
+            ?? IngestLimits.memoryBudget(ofMachine: ProcessInfo.processInfo.physicalMemory)
+        self.limits = limits
         ingest = IngestPipeline(volumes: volumes, catalog: catalog, limits: limits, logger: logger)
         retrieval = InstanceRetrieval(
             volumes: volumes,

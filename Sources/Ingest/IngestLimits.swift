@@ -8,8 +8,8 @@ package struct IngestLimits: Sendable {
     package var tightStreamThreshold = 4 << 20
     /// How much of a streamed object is kept in memory to read its header.
     package var inspectedPrefix = 8 << 20
-    /// Bytes of arriving objects in memory above which memory counts as tight.
-    package var memoryBudget = 128 << 20
+    /// Bytes of arriving objects in memory above which memory counts as tight. No memory is taken for it ahead.
+    package var memoryBudget = leastMemoryBudget
     /// Larger objects are refused.
     package var maximumObjectSize: Int64 = 64 << 30
     /// Objects of one priority that may wait for the writer; a sender waits for its place for at most `patience` seconds.
@@ -22,4 +22,12 @@ package struct IngestLimits: Sendable {
     package var acceptsUnknownSOPClasses = true
 
     package init() {}
+
+    private static let leastMemoryBudget = 128 << 20
+    private static let largestMemoryBudget = 1 << 30
+
+    /// What a machine of so much memory can spare for arriving objects: an eighth, within bounds.
+    package static func memoryBudget(ofMachine bytes: UInt64) -> Int {
+        min(max(Int(clamping: bytes / 8), leastMemoryBudget), largestMemoryBudget)
+    }
 }

@@ -29,7 +29,7 @@ import Testing
     func settings() throws {
         let text = """
             dicom: { aeTitle: CENTRAL, port: 104, trustLoopback: false, maxPDU: 16384, characterSet: latin1 }
-            storage: { volumeSize: 4GiB, streamThreshold: 33554432, reserve: 1 GiB }
+            storage: { volumeSize: 4GiB, streamThreshold: 33554432, reserve: 1 GiB, arrivalMemory: 2GiB }
             peers:
               - { name: ct1, aeTitle: CT1, host: 192.0.2.1, port: 104, charset: ascii }
               - { name: er, aeTitle: ER, host: 192.0.2.2, port: 104, priority: stat }
@@ -41,6 +41,7 @@ import Testing
         #expect(configuration.dicom.characterSet == .latin1)
         #expect(configuration.storage.volumeSize.bytes == 4 << 30)
         #expect(configuration.storage.reserve.bytes == 1 << 30)
+        #expect(configuration.storage.arrivalMemory?.bytes == 2 << 30)
         #expect(configuration.peers.first?.characterSet == .ascii)
         #expect(configuration.peers.map { $0.priority.map { "\($0)" } } == [nil, "stat"])
     }
@@ -199,6 +200,7 @@ import Testing
             ("access: { auditMonths: 0 }", "access.auditMonths"),
             ("storage: { volumeSize: huge }", "storage.volumeSize"),
             ("storage: { streamThreshold: 2GiB }", "storage.streamThreshold"),
+            ("storage: { arrivalMemory: 1MiB }", "storage.arrivalMemory"),
             ("forwarding: { statoin: x }", "forwarding.statoin"),
             ("forwarding: { station: \"a b\" }", "forwarding.station"),
             ("forwarding: { destinations: [ { name: a } ] }", "one of peer, dicomweb and phim"),
