@@ -45,6 +45,7 @@ package struct IndexRebuild {
         removeDatabase(fresh)
         defer { removeDatabase(fresh) }
         let rebuilt = try CatalogStore(path: fresh)
+        try rebuilt.adoptErasures(of: live)
         // No volume knows what was corrected. First, so that every study is shown right from its first instance on.
         try restoreCorrections(in: rebuilt)
         let limits = IngestLimits(configuration)

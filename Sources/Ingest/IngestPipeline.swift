@@ -177,14 +177,8 @@ package final class IngestPipeline: Sendable {
     }
 
     private func isSound(_ copy: StoredCopy) throws(IngestFailure) -> Bool {
-        do throws(VolumeFailure) {
-            return try volumes.verify(copy.place, digest: copy.digest)
-        } catch {
-            switch error {
-            case .erased, .corrupt, .notFound, .io(errno: EIO, _): return false
-            // A system that refuses says nothing of the bytes; a disk that cannot give them (EIO) does.
-            case .noSpace, .io, .invalidEntry, .closed: throw IngestFailure(error)
-            }
+        do throws(VolumeFailure) { return try volumes.isSound(copy.place, digest: copy.digest) } catch {
+            throw IngestFailure(error)
         }
     }
 

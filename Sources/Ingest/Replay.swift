@@ -155,11 +155,53 @@ package struct Replay: Sendable {
 
     private func enroll(_ reading: ReplayBatch.Reading, _ summary: inout Summary) throws {
         summary.unreadable += reading.unreadable
-        let surplus = try catalog.enroll(reading.enrollments, enrolledTo: [:]).compactMap { outcome -> Place? in
-            if case .duplicate(let place) = outcome { place } else { nil }
+        summary.enrolled += reading.enrollments.count
+        var spare: [Place] = []
+        for (enrollment, outcome) in zip(
+            reading.enrollments, try catalog.enroll(reading.enrollments, enrolledTo: [:]))
+        {
+            guard case .duplicate(let surplus) = outcome else { continue }
+            summary.enrolled -= 1
+            if try isSpare(surplus, of: enrollment, &summary) { spare.append(surplus) }
         }
-        if !surplus.isEmpty { try volumes.erase(surplus) }
-        summary.enrolled += reading.enrollments.count - surplus.count
+        if !spare.isEmpty { try volumes.erase(spare) }
+    }
+
+    // MARK: - What is there twice
+
+    /// Whether a surplus may be erased: the copy that is kept instead is read and whole. One that has rotted, or that has
+    /// been replaced and erased since it was enrolled, makes way for the surplus; where both have rotted, both stay.
+    private func isSpare(_ surplus: Place, of enrollment: Enrollment, _ summary: inout Summary) throws -> Bool {
+        let (uid, digest) = (enrollment.facts.sopInstanceUID, enrollment.digest)
+        let copies = try catalog.copies(sopInstanceUID: uid)
+        // Deleted by somebody just now, and then all of it.
+        guard let kept = copies.first(where: { $0.digest == digest })?.place else { return true }
+        if kept == surplus { return false }
+        if try volumes.isSound(kept, digest: digest) { return true }
+        guard try volumes.isSound(surplus, digest: digest), var heir = try self.enrollment(at: surplus) else {
+            let reason = "body has another digest"
+            summary.flaws.append(.corrupt(volume: kept.volume, offset: kept.entryOffset, reason: reason))
+            return false
+        }
+        heir.replaced = [kept]
+        _ = try catalog.enroll([heir], enrolledTo: [:])
+        do throws(VolumeFailure) { try volumes.erase([kept]) } catch {
+            // What cannot be erased now stays on the list for the next start; a volume that is gone took its bytes along.
+            guard error == .notFound(volume: kept.volume) else { return false }
+        }
+        try catalog.finishErasure(at: kept)
+        return false
+    }
+
+    /// What the entry at a place says; nil when there is none, or its header cannot be read.
+    private func enrollment(at place: Place) throws -> Enrollment? {
+        var found: VolumeEntry?
+        _ = try volumes.entries(volume: place.volume, from: place.entryOffset) {
+            found = $0
+            return false
+        }
+        guard let found, found.place == place, !found.isErased else { return nil }
+        return readings(of: [MetEntry(entry: found)]).enrollments.first
     }
 
     // MARK: - Reading headers, on several threads

@@ -11,6 +11,22 @@ extension CatalogStore {
         do { try other.pool.backup(to: pool) } catch { throw CatalogError(error) }
     }
 
+    /// Copies the erasures that wait in another catalogue, before anything is enrolled here: bytes that are going to be
+    /// erased must not be taken for the copy that is kept of an object that has come again since.
+    package func adoptErasures(of other: CatalogStore) throws(CatalogError) {
+        let waiting = try other.pendingErasures()
+        let at = now()
+        try write { db in
+            for one in waiting {
+                try db.run(
+                    """
+                    INSERT INTO erasure (id, uid, volume, entryOffset, bodyOffset, length, begunAt)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    """, [one.id.sql, one.sopInstanceUID.sql] + one.place.sql + [at.sql])
+            }
+        }
+    }
+
     /// Copies what a rebuild cannot bring back from the catalogue in another file.
     private func adoptHistory(of path: String) throws(CatalogError) {
         do {

@@ -15,7 +15,7 @@ package struct Enrollment: Sendable {
     /// Calling AE title, or how else it came.
     package let source: String
     /// Places of copies that have rotted; they leave the catalogue in the transaction in which this one enters it.
-    package let replaced: [Place]
+    package var replaced: [Place]
 
     package init(
         facts: InstanceFacts, place: Place, dataSetOffset: Int, digest: [UInt8], receivedAt: Int64, source: String,
