@@ -4,8 +4,13 @@ import Foundation
 import GRDB
 
 extension CatalogStore {
+    /// How far the numbers of the change feed jump when another catalogue takes over: further than anybody reads on
+    /// between the copying of the feed and the swap.
+    private static let gap: Int64 = 1_000_000
+
     /// Takes over the whole content of another catalogue in one step: readers see the old or the new one. The change
-    /// feed and the erasures that wait stay as they are here, for no volume knows them.
+    /// feed and the erasures that wait stay as they are here, for no volume knows them; only the numbers of the feed
+    /// jump, so that none that was given out meanwhile is ever given to another change.
     package func replace(with other: CatalogStore) throws(CatalogError) {
         try other.adoptHistory(of: path)
         do { try other.pool.backup(to: pool) } catch { throw CatalogError(error) }
@@ -38,6 +43,12 @@ extension CatalogStore {
                         try db.execute(sql: "DELETE FROM main.\(table)")
                         try db.execute(sql: "INSERT INTO main.\(table) SELECT * FROM live.\(table)")
                     }
+                    // Said of the newest study, which is the same: whoever follows looks at it once more.
+                    try db.execute(
+                        sql: """
+                            INSERT INTO main.change (seq, kind, studyUID, seriesUID, instances, at)
+                            SELECT seq + ?, ?, studyUID, seriesUID, 0, at FROM live.change ORDER BY seq DESC LIMIT 1
+                            """, arguments: [Self.gap, Change.Kind.updated.rawValue])
                     // What waits for its erasure was still in the volumes when they were read.
                     let waiting = "(volume, entryOffset) IN (SELECT volume, entryOffset FROM main.erasure)"
                     try Self.forget(db, SQLCondition(waiting))
