@@ -40,7 +40,7 @@ package struct IndexRebuild {
         defer { volumes.close() }
         try setDamagedAside()
         let live = try CatalogStore(path: folder.catalog)
-        let ends = try endsOfLivingVolumes(volumes, live)
+        let ends = try endsAtFirst(volumes, live)
         let fresh = folder.catalog + ".rebuilding"
         removeDatabase(fresh)
         defer { removeDatabase(fresh) }
@@ -58,7 +58,7 @@ package struct IndexRebuild {
         try rebuilt.close()
         // What was received while we read lies behind the positions read then. The live ones may have moved on already.
         let late = try Replay(volumes: volumes, catalog: live, limits: limits)
-            .everything(after: positions, upTo: try confirmedEnds(volumes, after: positions))
+            .everything(after: positions, upTo: try endsAtLast(volumes, after: positions))
         try restoreDecisions(in: live)
         let instances = try live.statistics().instances
         try live.close()
@@ -68,13 +68,19 @@ package struct IndexRebuild {
     }
 
     /// Clears the torn tail of every volume that nobody writes: a batch of a dead process must not be taken for one that
-    /// was acknowledged. Of the others only what their writers have enrolled is read.
-    private func endsOfLivingVolumes(_ volumes: VolumeStore, _ live: CatalogStore) throws -> [Int: Int64] {
+    /// was acknowledged. Of the others only what their writers have enrolled is read. Volumes that come into being after
+    /// this are left to the last look.
+    private func endsAtFirst(_ volumes: VolumeStore, _ live: CatalogStore) throws -> [Int: Int64] {
         let known = try live.enrolledPositions()
         var ends: [Int: Int64] = [:]
-        for info in try volumes.volumes() where !info.isSealed {
+        for info in try volumes.volumes() {
+            ends[info.number] = .max
             do throws(VolumeFailure) {
-                if try volumes.recover(volume: info.number, from: known[info.number] ?? 0) == nil {
+                if info.isSealed {
+                    // Nothing of it is enrolled: a streamed object that its owner may be about to remove.
+                    guard known[info.number] == nil else { continue }
+                    if try !volumes.isKept(volume: info.number) { ends[info.number] = nil }
+                } else if try volumes.recover(volume: info.number, from: known[info.number] ?? 0) == nil {
                     ends[info.number] = known[info.number] ?? 0
                 }
             } catch {
@@ -86,14 +92,21 @@ package struct IndexRebuild {
 
     /// Where what has been written to living volumes meanwhile ends, on stable storage: a batch that its writer is still
     /// syncing must not be enrolled on hope.
-    private func confirmedEnds(_ volumes: VolumeStore, after positions: [Int: Int64]) throws -> [Int: Int64] {
+    private func endsAtLast(_ volumes: VolumeStore, after positions: [Int: Int64]) throws -> [Int: Int64] {
         var ends: [Int: Int64] = [:]
-        for info in try volumes.volumes() where !info.isSealed {
+        for info in try volumes.volumes() {
+            let known = positions[info.number]
             do throws(VolumeFailure) {
-                ends[info.number] = try volumes.confirm(volume: info.number, from: positions[info.number] ?? 0)
+                if !info.isSealed {
+                    ends[info.number] = try volumes.confirm(volume: info.number, from: known ?? 0)
+                } else if known != nil {
+                    ends[info.number] = .max
+                } else if try volumes.isKept(volume: info.number) {
+                    ends[info.number] = .max
+                }
             } catch {
                 // Removed meanwhile, or it cannot be read: then nothing of it is enrolled now.
-                ends[info.number] = positions[info.number] ?? 0
+                ends[info.number] = known ?? 0
             }
         }
         return ends

@@ -78,10 +78,11 @@ package struct Replay: Sendable {
     /// Enrolls every entry of every volume, whoever writes it.
     /// - Parameters:
     ///   - positions: where to begin in each volume.
-    ///   - ends: where to stop in volumes that a living process writes: what lies behind is not acknowledged yet.
+    ///   - ends: where to stop in each volume: what a living process writes behind is not acknowledged yet. Volumes that
+    ///     are not named are passed over. Nil where nobody writes: everything is read.
     ///   - progress: told how many are enrolled, on the caller's thread.
     package func everything(
-        after positions: [Int: Int64] = [:], upTo ends: [Int: Int64] = [:], progress: (Int) -> Void = { _ in }
+        after positions: [Int: Int64] = [:], upTo ends: [Int: Int64]? = nil, progress: (Int) -> Void = { _ in }
     ) throws -> Summary {
         var summary = Summary()
         // A volume whose surplus could not be erased: the rest of it is passed over, and its position stays.
@@ -90,8 +91,9 @@ package struct Replay: Sendable {
             walk: { line in
                 do throws(VolumeFailure) {
                     for info in try volumes.volumes() where line.isOpen {
+                        guard let end = ends == nil ? Int64.max : ends?[info.number] else { continue }
                         let start = positions[info.number] ?? 0
-                        walk(info.number, in: start..<max(start, ends[info.number] ?? .max), line)
+                        walk(info.number, in: start..<max(start, end), line)
                     }
                 } catch {
                     line.put(.failed(error))

@@ -166,6 +166,20 @@ package final class VolumeStore: Sendable {
         return end
     }
 
+    /// Whether a sealed volume is there for good: waits while somebody has it locked, for a streamed object may be taken
+    /// back until it is enrolled.
+    package func isKept(volume number: Int) throws(VolumeFailure) -> Bool {
+        do throws(VolumeFailure) {
+            let file = try directory.open(number, .read)
+            _ = try directory.fileSystem.lock(file.descriptor, waiting: true)
+            defer { directory.fileSystem.unlock(file.descriptor) }
+            return try file.status().links > 0
+        } catch {
+            if error == .notFound(volume: number) { return false }
+            throw error
+        }
+    }
+
     // MARK: Deleting
 
     /// Deletes entries: names marked, bodies emptied, both durable on return. Repeating it does no harm. From any

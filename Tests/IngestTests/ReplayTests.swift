@@ -72,6 +72,29 @@ import Volumes
         #expect(read.map(\.kind) == [.updated, .stored])
         #expect(read.last?.studyInstanceUID == sample.studyInstanceUID)
     }
+
+    @Test("Volumes born after the first look are left to the last one")
+    func bornLater() throws {
+        let bench = try Bench()
+        try fill(bench)
+        let later = try VolumeStore(
+            directory: bench.folder.appending(path: "volumes").path,
+            options: VolumeOptions(volumeSize: 64 << 20, zeroAhead: 0, reserve: 0))
+        let ingest = IngestPipeline(
+            volumes: later, catalog: bench.catalog, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        var arrival = ingest.begin(Origin(source: "import"))
+        try unsafe Sample().file.withUnsafeBytes { try unsafe arrival.append($0) }
+        _ = try ingest.accept(arrival)
+        _ = ingest.stop()
+        later.close()
+        let rebuilt = try CatalogStore(path: bench.folder.appending(path: "rebuilt.sqlite").path)
+        let replay = Replay(volumes: bench.volumes, catalog: rebuilt)
+        #expect(try replay.everything(upTo: [1: .max]) == Replay.Summary(enrolled: 44))
+        let positions = try rebuilt.enrolledPositions()
+        #expect(Array(positions.keys) == [1])
+        #expect(try replay.everything(after: positions, upTo: [1: .max, 2: .max]) == Replay.Summary(enrolled: 1))
+        #expect(try rebuilt.snapshot() == bench.catalog.snapshot())
+    }
 }
 
 /// One walk, several readers, one enroller: batches of three, so that far more of them exist than the line holds.

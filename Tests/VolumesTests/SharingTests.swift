@@ -93,6 +93,23 @@ struct SharingTests {
         #expect(try store.append([Sample(2, length: 10).entry])[0].volume == 2)
     }
 
+    @Test("A committed stream counts as kept once its owner has decided", arguments: [true, false])
+    func isKept(keeps: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let (store, other) = (try folder.store(.small()), try folder.store(.small()))
+        let sample = Sample(1, length: 100_000)
+        let stream = try store.beginStream()
+        try stream.append(sample.body)
+        let place = try stream.commit(sample.facts)
+        // It waits: on a thread of its own.
+        async let answer = withCheckedThrowingContinuation { told in
+            Thread { told.resume(with: Result { try other.isKept(volume: place.volume) }) }.start()
+        }
+        if keeps { stream.keep() } else { stream.abort() }
+        #expect(try await answer == keeps)
+        #expect(try !other.isKept(volume: 7))
+    }
+
     @Test("Opening a folder clears streams that died, not those that live")
     func abandonedParts() throws {
         let folder = try TemporaryFolder()
