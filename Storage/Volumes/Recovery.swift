@@ -2,7 +2,8 @@
 
 /// What a recovery found.
 package struct Recovery: Equatable, Sendable {
-    /// Whole entries at or after the position that the caller knew, in order; their bodies have their digests.
+    /// Whole entries at or after the position that the caller knew, in order; their bodies have their digests, where
+    /// these were looked at.
     package let entries: [VolumeEntry]
     /// End of the last entry.
     package let tail: Int64

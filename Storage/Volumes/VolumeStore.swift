@@ -208,8 +208,9 @@ package final class VolumeStore: Sendable {
     // MARK: Recovery
 
     /// Takes over a volume after a crash or a restart: finds the entries at and after `enrolledTo` (0 when nothing
-    /// is known), clears a torn tail, and appends here from now on. Sealed volumes are only looked through. Nil when
-    /// another process holds the volume or has removed it.
+    /// is known), clears a torn tail, and appends here from now on. Sealed volumes are only looked through; where nothing
+    /// is known of one, by its headers alone: it was whole when it was sealed, and an archive is not digested before it
+    /// answers. Nil when another process holds the volume or has removed it.
     package func recover(volume number: Int, from enrolledTo: Int64) throws(VolumeFailure) -> Recovery? {
         do throws(VolumeFailure) {
             return try recoverPresent(number, from: enrolledTo)
@@ -257,8 +258,9 @@ package final class VolumeStore: Sendable {
     ) throws(VolumeFailure) -> Recovery {
         var entries: [VolumeEntry] = []
         var scan = try directory.scan(file, size: try file.status().size)
-        let summary = try scan.run(from: enrolledTo, verifyBodies: true, isSealed: isSealed) { entry in
-            if entry.isIntact == true { entries.append(entry) }
+        let digests = !isSealed || enrolledTo > 0
+        let summary = try scan.run(from: enrolledTo, verifyBodies: digests, isSealed: isSealed) { entry in
+            if !entry.isErased, entry.isIntact != false { entries.append(entry) }
             return true
         }
         return Recovery(entries: entries, tail: summary.end, flaw: summary.flaws.first, isAdopted: false)

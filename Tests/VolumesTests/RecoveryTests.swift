@@ -1,5 +1,6 @@
 // After a crash: what was acknowledged is kept, what was torn is cleared, what was whole is handed back.
 
+import FaultInjection
 import Foundation
 import Testing
 import Volumes
@@ -175,6 +176,28 @@ struct RecoveryTests {
         #expect(again.entries.isEmpty && again.flaw == nil)
         #expect(again.tail == first.last?.end)
         #expect(try #require(try store.recover(volume: 1, from: 1 << 40)).flaw != nil)
+    }
+
+    @Test("Of a sealed volume of which nothing is known the headers are read, not the bodies")
+    func sealedVolumeUnknown() throws {
+        let folder = try TemporaryFolder()
+        var places: [Place] = []
+        do {
+            let store = try folder.store(.small(100_000))
+            for index in 0..<8 { places += try store.append([Sample(index, length: 20_000).entry]) }
+            try store.finishSealing()
+        }
+        let first = places.filter { $0.volume == 1 }
+        let fileSystem = FaultyFileSystem()
+        // The last kilobytes of a body, which no walk from header to header comes near.
+        let body = first[1]
+        fileSystem.unreadable = body.bodyOffset + 15_000..<body.bodyOffset + 16_000
+        let store = try VolumeStore(directory: folder.path, fileSystem: fileSystem, options: .small(100_000))
+        let recovery = try #require(try store.recover(volume: 1, from: 0))
+        #expect(recovery.entries.map(\.place) == first)
+        #expect(recovery.flaw == nil && recovery.tail == first.last?.end)
+        // Behind a known position a crash may have left anything: there they are read.
+        #expect(throws: VolumeFailure.self) { try store.recover(volume: 1, from: first[0].end) }
     }
 
     @Test("A missing manifest is written by refreshSeals, and only that")
