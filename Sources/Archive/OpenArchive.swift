@@ -41,7 +41,8 @@ package final class OpenArchive: Sendable {
         volumes = try VolumeStore(
             directory: folder.volumes,
             options: VolumeOptions(
-                volumeSize: configuration.storage.volumeSize.bytes, reserve: configuration.storage.reserve.bytes))
+                volumeSize: configuration.storage.volumeSize.bytes, reserve: configuration.storage.reserve.bytes),
+            tell: { $0.tell(logger) })
         catalog = try CatalogStore(path: folder.catalog)
         records = try RecordStore(path: folder.records)
         encounters = Encounters(records: records, settings: OrderSettings(configuration.hospital))

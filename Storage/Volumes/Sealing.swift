@@ -25,11 +25,13 @@ final class Sealer: Sendable {
     private let queue = QuietQueue(name: "phim-sealer")
     private let isCancelled = Atomic(false)
     private let failure = Mutex<VolumeFailure?>(nil)
+    private let tell: @Sendable (VolumeTrouble) -> Void
     /// How many erasures of this process work on a volume. No digest stands in their way: each lists the volume after.
     private let erasures = Mutex<[Int: Int]>([:])
 
-    init(directory: VolumeDirectory) {
+    init(directory: VolumeDirectory, tell: @escaping @Sendable (VolumeTrouble) -> Void) {
         self.directory = directory
+        self.tell = tell
     }
 
     /// Seals a volume that takes no more entries. Its lock goes with it and is released at the end; what is left
@@ -39,7 +41,7 @@ final class Sealer: Sendable {
         let file = volume.file
         let size = TarBlock.archiveSize(tail: volume.tail)
         queue.async {
-            self.attempt(file) { () throws(VolumeFailure) in
+            self.attempt(file, file.number) { () throws(VolumeFailure) in
                 try self.finish(file, size: size)
                 try self.writeManifest(of: file, number: file.number)
             }
@@ -49,7 +51,7 @@ final class Sealer: Sendable {
     /// Lists a volume that is read-only already and that the caller has locked, in background.
     func list(_ file: VolumeFile, number: Int) {
         queue.async {
-            self.attempt(file) { () throws(VolumeFailure) in try self.writeManifest(of: file, number: number) }
+            self.attempt(file, number) { () throws(VolumeFailure) in try self.writeManifest(of: file, number: number) }
         }
     }
 
@@ -68,7 +70,7 @@ final class Sealer: Sendable {
         }
         guard isLast, !directory.fileSystem.exists(directory.manifestPath(number)) else { return }
         queue.async {
-            self.attempt { () throws(VolumeFailure) in
+            self.attempt(number) { () throws(VolumeFailure) in
                 try self.listIfMissing(number) { (file) throws(VolumeFailure) in try self.lockPatiently(file) }
             }
         }
@@ -99,18 +101,19 @@ final class Sealer: Sendable {
         queue.drain()
     }
 
-    private func attempt(_ file: VolumeFile, _ work: () throws(VolumeFailure) -> Void) {
+    private func attempt(_ file: VolumeFile, _ number: Int, _ work: () throws(VolumeFailure) -> Void) {
         defer { directory.fileSystem.unlock(file.descriptor) }
-        attempt(work)
+        attempt(number, work)
     }
 
-    private func attempt(_ work: () throws(VolumeFailure) -> Void) {
+    private func attempt(_ number: Int, _ work: () throws(VolumeFailure) -> Void) {
         guard !isCancelled.load(ordering: .relaxed) else { return }
         do throws(VolumeFailure) {
             try work()
         } catch {
             guard error != .closed else { return }
             failure.withLock { if $0 == nil { $0 = error } }
+            tell(.unsealed(volume: number, error))
         }
     }
 

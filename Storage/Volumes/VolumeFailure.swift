@@ -32,3 +32,11 @@ package enum VolumeFailure: Error, Equatable, Sendable {
         if case .io(number, _) = self { true } else { false }
     }
 }
+
+/// What is wrong with a volume, beside what callers are told: nothing is lost, but somebody should look at the disk.
+package enum VolumeTrouble: Equatable, Sendable {
+    /// A full volume could not be cut to its end, or not be listed; the next start does it.
+    case unsealed(volume: Int, VolumeFailure)
+    /// What had failed could not be cleared from a volume: nothing more is appended to it before the next start.
+    case abandoned(volume: Int, VolumeFailure)
+}

@@ -26,16 +26,18 @@ package final class VolumeStore: Sendable {
 
     /// Opens the folder, making it when it is not there, and removes streams that died unfinished. Volumes left by
     /// a process that is gone are not touched before `recover`.
+    /// - Parameter tell: told what goes wrong where no caller waits, from any thread; it must not call the store.
     package init(
-        directory path: String, fileSystem: any FileSystem = POSIXFileSystem(), options: VolumeOptions = VolumeOptions()
+        directory path: String, fileSystem: any FileSystem = POSIXFileSystem(),
+        options: VolumeOptions = VolumeOptions(), tell: @escaping @Sendable (VolumeTrouble) -> Void = { _ in }
     ) throws(VolumeFailure) {
         directory = VolumeDirectory(path: path, fileSystem: fileSystem)
         self.options = options
         try fileSystem.makeDirectory(path)
         try directory.removeAbandonedParts()
-        sealer = Sealer(directory: directory)
+        sealer = Sealer(directory: directory, tell: tell)
         readers = Readers(directory: directory)
-        writer = Mutex(Writer(directory: directory, options: options, sealer: sealer))
+        writer = Mutex(Writer(directory: directory, options: options, sealer: sealer, tell: tell))
     }
 
     deinit { close() }

@@ -8,6 +8,7 @@ struct Writer: Sendable {
     private let directory: VolumeDirectory
     private let options: VolumeOptions
     private let sealer: Sealer
+    private let tell: @Sendable (VolumeTrouble) -> Void
     private let queue: DispatchQueue
     private let spare: SpareVolume
 
@@ -20,10 +21,14 @@ struct Writer: Sendable {
     private let activity = AppendActivity()
     private(set) var isClosed = false
 
-    init(directory: VolumeDirectory, options: VolumeOptions, sealer: Sealer) {
+    init(
+        directory: VolumeDirectory, options: VolumeOptions, sealer: Sealer,
+        tell: @escaping @Sendable (VolumeTrouble) -> Void
+    ) {
         self.directory = directory
         self.options = options
         self.sealer = sealer
+        self.tell = tell
         queue = DispatchQueue(label: "phim.volumes.ahead", qos: .utility)
         spare = SpareVolume(directory: directory, options: options, activity: activity, queue: queue)
     }
@@ -81,13 +86,15 @@ struct Writer: Sendable {
             try active?.rollBack(to: start, end: start + length)
         } catch {
             // The disk refuses even zeros here. Nothing more is appended behind bytes that may be torn.
-            abandon()
+            abandon(for: error)
         }
     }
 
-    private mutating func abandon() {
-        active?.zeroAhead?.stop()
-        if let volume = active.take() { abandoned.append(volume) }
+    private mutating func abandon(for failure: VolumeFailure) {
+        guard let volume = active.take() else { return }
+        volume.zeroAhead?.stop()
+        abandoned.append(volume)
+        tell(.abandoned(volume: volume.number, failure))
     }
 
     /// See `VolumeStore.prepare`.

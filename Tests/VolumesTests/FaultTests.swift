@@ -2,6 +2,8 @@
 
 import FaultInjection
 import Foundation
+import Glibc
+import Synchronization
 import Testing
 import Volumes
 
@@ -21,6 +23,15 @@ private struct Ledger {
             enrolled[place.volume] = max(enrolled[place.volume] ?? 0, place.end)
         }
     }
+}
+
+/// What a store said of itself.
+private final class Told: Sendable {
+    private let all = Mutex<[VolumeTrouble]>([])
+
+    var troubles: [VolumeTrouble] { all.withLock { $0 } }
+
+    func note(_ trouble: VolumeTrouble) { all.withLock { $0.append(trouble) } }
 }
 
 @Suite("Faults of the file system")
@@ -148,6 +159,31 @@ struct FaultTests {
             let ledger = try work(folder, FaultyFileSystem(fault, calls: call..<Int.max))
             try check(folder, ledger, isStrict: false, "\(fault) from call \(call)")
         }
+    }
+
+    @Test("A volume that cannot be sealed, or not be cleared of what failed, is told of")
+    func troubles() throws {
+        let folder = try TemporaryFolder()
+        let fileSystem = FaultyFileSystem()
+        let told = Told()
+        let store = try VolumeStore(
+            directory: folder.path, fileSystem: fileSystem, options: .small(100_000), tell: { told.note($0) })
+        _ = try store.append([Sample(1, length: 60_000).entry])
+        fileSystem.refuse(["fchmod"])
+        _ = try store.append([Sample(2, length: 60_000).entry])
+        let failure = VolumeFailure.io(errno: EIO, operation: "fchmod")
+        #expect(throws: failure) { try store.finishSealing() }
+        #expect(told.troubles == [.unsealed(volume: 1, failure)])
+        fileSystem.refuse(["pwrite", "punch", "ftruncate"])
+        #expect(throws: VolumeFailure.self) { try store.append([Sample(3, length: 1_000).entry]) }
+        #expect(told.troubles.count == 2)
+        guard case .abandoned(volume: 2, _) = told.troubles.last else {
+            Issue.record("not told: \(told.troubles)")
+            return
+        }
+        fileSystem.refuse([])
+        #expect(try store.append([Sample(4, length: 1_000).entry])[0].volume == 3)
+        #expect(told.troubles.count == 2)
     }
 
     @Test("Some calls fail at random and again and again", arguments: 0..<40)
