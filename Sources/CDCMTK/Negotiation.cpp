@@ -279,8 +279,9 @@ int32_t resolve(const char *host, uint16_t port, std::vector<std::string> &addre
 
 /// Connects to one address and negotiates.
 /// - connect_seconds: for the connection; `options.negotiation_ms` for all of it.
+/// - connected: whether somebody was there.
 OFCondition request_association(
-    phim_association &a, T_ASC_Network *network, const std::string &address, int32_t connect_seconds) {
+    phim_association &a, T_ASC_Network *network, const std::string &address, int32_t connect_seconds, bool &connected) {
     // Left by an attempt that reached nobody; the parameters are used again.
     if (a.dcmtk) {
         a.dcmtk->params = nullptr;
@@ -292,12 +293,14 @@ OFCondition request_association(
     Layer::pending.link = a.link;
     const OFCondition condition = ASC_requestAssociation(
         network, a.params, &a.dcmtk, nullptr, nullptr, DUL_NOBLOCK, (a.options.negotiation_ms + 999) / 1000);
+    // DCMTK asks for the link once the socket is connected.
+    connected = !Layer::pending.link;
     Layer::pending = Layer::Pending();
     a.link->clear_deadline();
     return condition;
 }
 
-/// Whether nobody was there to speak with.
+/// Whether nobody spoke.
 bool unreached(const phim_association &a, const OFCondition &condition) {
     return condition.bad() && condition != DUL_ASSOCIATIONREJECTED && condition != DUL_PEERABORTEDASSOCIATION
            && a.link->failure() == PHIM_OK && a.link->fd() < 0;
@@ -316,9 +319,10 @@ int32_t phim_requestor_connect(phim_association *a, const char *host, uint16_t p
         a->link->inspect_first(inspect_answer);
         if (a->options.tls) a->link->secure(*a->options.tls, host);
         OFCondition condition = EC_Normal;
+        bool connected = false;
         for (const std::string &address : addresses) {
-            condition = request_association(*a, network, address, share);
-            if (!unreached(*a, condition) || a->link->interrupted()) break;
+            condition = request_association(*a, network, address, share, connected);
+            if (connected || condition.good() || a->link->interrupted()) break;
         }
         if (condition.good()) {
             a->index_contexts();
@@ -332,6 +336,7 @@ int32_t phim_requestor_connect(phim_association *a, const char *host, uint16_t p
             return PHIM_REJECTED;
         }
         if (unreached(*a, condition)) {
+            if (connected) return fail(error, PHIM_TIMED_OUT, "the peer fell silent");
             const size_t others = addresses.size() - 1;
             return fail(
                 error, PHIM_UNREACHABLE,

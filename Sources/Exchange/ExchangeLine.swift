@@ -79,8 +79,9 @@ package actor ExchangeLine {
     /// What goes over the line.
     nonisolated let pace: LinePace
     private var client: HTTPClient?
-    /// The one before the certificates changed: what is on its way goes to its end.
-    private var former: HTTPClient?
+    /// The ones before the certificates changed: what is on its way goes to its end, and connections without work end by
+    /// themselves.
+    private var former: [HTTPClient] = []
     private var certificates: [FileStamp] = []
     private var authorization = ""
     private var readAt = ContinuousClock.now
@@ -110,9 +111,9 @@ package actor ExchangeLine {
     }
 
     package func close() async {
-        let open = [client, former]
-        (client, former) = (nil, nil)
-        for each in open { try? await each?.shutdown() }
+        let open = former + [client].compactMap { $0 }
+        (client, former) = (nil, [])
+        for each in open { try? await each.shutdown() }
     }
 
     // MARK: Asking
@@ -201,9 +202,8 @@ package actor ExchangeLine {
             throw ExchangeLineFailure(outcome: .failed("stopped here"))
         }
         let made = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        let oldest = former
-        (former, client, certificates) = (client, made, read.certificates)
-        try? await oldest?.shutdown()
+        if let client { former.append(client) }
+        (client, certificates) = (made, read.certificates)
         return (made, read.authorization)
     }
 

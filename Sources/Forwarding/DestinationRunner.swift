@@ -66,9 +66,7 @@ struct DestinationRunner: Sendable {
     }
 
     func run() async {
-        let queue = ParcelQueue(
-            destination: destination.name, settings: destination.settings, outbox: outbox, carrier: carrier,
-            blocking: blocking)
+        let queue = ParcelQueue(destination: destination, outbox: outbox, carrier: carrier, blocking: blocking)
         setRate()
         await withDiscardingTaskGroup { group in
             for number in 0..<destination.settings.lanes { group.addTask { await carry(queue, number) } }

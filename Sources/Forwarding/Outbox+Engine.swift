@@ -126,12 +126,11 @@ extension Outbox {
 
     /// Writes down what became of one object.
     /// - Parameters:
-    ///   - settings: under which it left.
+    ///   - since: since when the destination was the archive that it left for (`DestinationRecord.changedAt`).
     ///   - closesLine: whether a failure is the whole line's.
     /// - Returns: Whether the object is to be tried again only later, and others before it.
     func note(
-        _ result: ParcelOutcome, of parcel: Parcel, under settings: DestinationSettings, closesLine: Bool = true,
-        chance: Double
+        _ result: ParcelOutcome, of parcel: Parcel, since changedAt: Int64, closesLine: Bool = true, chance: Double
     ) throws(ForwardingFailure) -> Bool {
         let words = String(result.outcome.words.prefix(500))
         let (shipment, instance) = (parcel.shipment, parcel.instance)
@@ -139,7 +138,7 @@ extension Outbox {
             // After a power cut a few objects go twice, which a receiver takes as the same: that is worth no sync for each.
             try book.note { records in
                 let line = try records.destination(shipment.destination)
-                if let line, !line.settings.isSameArchive(as: settings) {
+                if let line, line.changedAt != changedAt {
                     // The archive that took it is not the destination any more.
                     return try records.noteLineOctets(result.lineOctets, of: shipment.id)
                 }
@@ -242,15 +241,15 @@ extension Outbox {
     }
 
     /// The destination has these already, byte for byte: nothing goes over the line for them.
-    /// - Parameter settings: under which it was asked.
+    /// - Parameter changedAt: since when the destination was the archive that was asked.
     /// - Returns: False when the shipment is to leave in another form by now, or to another archive; then nothing is written
     ///   down.
     func noteHeld(
-        _ instances: [StoredInstance], of shipment: ShipmentRecord, under settings: DestinationSettings
+        _ instances: [StoredInstance], of shipment: ShipmentRecord, since changedAt: Int64
     ) throws(ForwardingFailure) -> Bool {
         try book.change(by: "rule") { desk in
             let line = try desk.records.destination(shipment.destination)
-            if let line, !line.settings.isSameArchive(as: settings) { return false }
+            if let line, line.changedAt != changedAt { return false }
             guard try desk.records.shipment(id: shipment.id).transform == shipment.transform else { return false }
             if instances.isEmpty { return true }
             for instance in instances {

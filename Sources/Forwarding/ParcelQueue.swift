@@ -20,9 +20,8 @@ package actor ParcelQueue {
     /// Objects of this many shipments are listed at a time.
     private static let mostLoads = 16
 
-    private let destination: String
-    /// For which the carrier was made.
-    private let settings: DestinationSettings
+    /// As it was when the carrier was made.
+    private let line: DestinationRecord
     private let outbox: Outbox
     private let carrier: any Carrier
     private let blocking: BlockingCalls
@@ -32,12 +31,8 @@ package actor ParcelQueue {
     /// The last that was found to go this way.
     private var usual: DueShipment?
 
-    package init(
-        destination: String, settings: DestinationSettings, outbox: Outbox, carrier: any Carrier,
-        blocking: BlockingCalls
-    ) {
-        self.destination = destination
-        self.settings = settings
+    package init(destination: DestinationRecord, outbox: Outbox, carrier: any Carrier, blocking: BlockingCalls) {
+        line = destination
         self.outbox = outbox
         self.carrier = carrier
         self.blocking = blocking
@@ -45,7 +40,7 @@ package actor ParcelQueue {
 
     /// The next object; nil while there is nothing to send now.
     package func next(onlyStat: Bool) async throws -> Parcel? {
-        let (outbox, destination) = (outbox, destination)
+        let (outbox, destination) = (outbox, line.name)
         let first = try await blocking.run { try outbox.due(destination, onlyStat: onlyStat, limit: 1).first }
         guard let first, try goesThisWay(first) else {
             loads = loads.filter { $0.value.underWay > 0 }
@@ -79,7 +74,7 @@ package actor ParcelQueue {
     /// then.
     private func goesThisWay(_ turn: Outbox.Turn) throws -> Bool {
         if let usual, turn.due.hasSettings(of: usual) { return true }
-        guard try turn.due.settings().isSameWay(as: settings) else { return false }
+        guard try turn.due.settings().isSameWay(as: line.settings) else { return false }
         usual = turn.due
         return true
     }
@@ -106,13 +101,13 @@ package actor ParcelQueue {
         case .held(let held):
             let there = missing.filter { held.contains($0.sopInstanceUID) }
             missing.removeAll { held.contains($0.sopInstanceUID) }
-            let settings = settings
-            guard try await blocking.run({ try outbox.noteHeld(there, of: shipment, under: settings) }) else {
+            let since = line.changedAt
+            guard try await blocking.run({ try outbox.noteHeld(there, of: shipment, since: since) }) else {
                 return true
             }
         case .failed(let why):
             guard !Task.isCancelled else { return false }
-            let destination = destination
+            let destination = line.name
             try await blocking.run { try outbox.close(destination, after: why, chance: Double.random(in: 0...1)) }
             return false
         }
@@ -137,12 +132,12 @@ package actor ParcelQueue {
     /// What became of an object. Durable when this returns.
     /// - Parameter closesLine: whether a failure is the whole line's.
     package func note(_ result: ParcelOutcome, of parcel: Parcel, closesLine: Bool = true) async throws {
-        let (outbox, settings) = (outbox, settings)
+        let (outbox, since) = (outbox, line.changedAt)
         var isDone = false
         defer { done(parcel, isDone: isDone) }
         isDone = try await blocking.run {
             try outbox.note(
-                result, of: parcel, under: settings, closesLine: closesLine, chance: Double.random(in: 0...1))
+                result, of: parcel, since: since, closesLine: closesLine, chance: Double.random(in: 0...1))
         }
     }
 

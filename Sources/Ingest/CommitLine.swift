@@ -210,7 +210,8 @@ final class CommitLine: Sendable {
                     batch.enrollments, enrolledTo: Self.ends(batch.enrollments), from: Self.starts(batch.enrollments),
                     beforeCommit: beforeCommit)
             } catch {
-                guard error == .busy, DispatchTime.now() < deadline else { throw error }
+                guard error == .busy, !line.isClosed, DispatchTime.now() < deadline else { throw error }
+                usleep(1_000)
             }
         }
     }

@@ -92,7 +92,11 @@ package final class IngestPipeline: Sendable {
 
     /// Finishes what waits, then ends both threads of the pipeline.
     /// - Returns: false when it did not end in time. What is on its volume but not enrolled is replayed at the next start.
-    package func stop(within seconds: Double = 60) -> Bool { line.stop(within: seconds) }
+    package func stop(within seconds: Double = 60) -> Bool {
+        let isInTime = line.stop(within: seconds)
+        lookup.close()
+        return isInTime
+    }
 
     /// Objects of a priority that wait for the writer.
     package func waiting(_ priority: IngestPriority) -> Int { line.waiting(priority) }

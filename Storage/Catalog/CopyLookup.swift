@@ -21,6 +21,14 @@ package final class CopyLookup: Sendable {
         } catch { throw CatalogError(error) }
     }
 
+    /// The last to close the file's connections puts what is in its log into the file, which one that only reads cannot.
+    package func close() {
+        connection.withLock { known in
+            try? known?.close()
+            known = nil
+        }
+    }
+
     /// At the first object, and again at the next one when that failed.
     private func open() throws -> DatabaseQueue {
         try connection.withLock { known in

@@ -61,7 +61,7 @@ package struct DestinationSettings: Codable, Hashable, Sendable, Blank {
     }
 
     /// Whether these lead to the archive to which others led, so that its proofs still count.
-    package func isSameArchive(as other: DestinationSettings) -> Bool {
+    func isSameArchive(as other: DestinationSettings) -> Bool {
         way == other.way && url == other.url && peer.lowercased() == other.peer.lowercased()
             && (other.receiptKey.isEmpty || receiptKey == other.receiptKey)
     }

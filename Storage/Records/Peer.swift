@@ -104,9 +104,12 @@ extension RecordStore {
 
     /// Removes a peer by its name, whatever the case.
     package func removePeer(named name: String) throws(RecordsError) {
+        let at = now()
         try write { db in
             try db.execute(sql: "DELETE FROM peer WHERE name = ?", arguments: [name])
             guard db.changesCount > 0 else { throw RecordsError.notFound }
+            // The configuration file may have another one of this name.
+            try RecordTransaction(db: db, now: at).doubtProofs(ofPeer: name)
         }
     }
 

@@ -18,7 +18,8 @@ package struct PeerAddress: Hashable, Sendable {
     package init(name: String, aeTitle: String, host: String, port: Int) {
         self.name = name
         self.aeTitle = aeTitle
-        self.host = host
+        // Names of hosts are the same in either case (RFC 4343).
+        self.host = host.lowercased()
         self.port = port
     }
 }
@@ -38,7 +39,7 @@ package struct PromiseRecord: Hashable, Sendable {
 // MARK: - Proofs that were given to us
 
 extension RecordTransaction {
-    /// The destination is another archive from now on: what is proven is to be proven anew, and what is under way begins
+    /// The destination is another archive from now on: what is proven is to be proven anew, and what had begun begins
     /// anew. What was given up already stays as it was proven.
     func doubtProofs(ofDestination name: String) throws {
         try run("UPDATE destination SET changedAt = ? WHERE name = ?", [now, name])
@@ -55,12 +56,20 @@ extension RecordTransaction {
             WHERE destination = ?2 AND state IN ('sent', 'committed')
                 AND NOT EXISTS (SELECT 1 FROM purge WHERE purge.studyInstanceUID = shipment.studyInstanceUID)
             """, [now, name])
-        let underWay = """
-            destination = ? AND state = 'waiting' AND sentInstances > 0
+        let begun = """
+            destination = ? AND state IN ('waiting', 'refused', 'dropped', 'withdrawn') AND sentInstances > 0
                 AND NOT EXISTS (SELECT 1 FROM purge WHERE purge.studyInstanceUID = shipment.studyInstanceUID)
             """
-        try run("DELETE FROM shipped WHERE shipment IN (SELECT id FROM shipment WHERE \(underWay))", [name])
-        try run("UPDATE shipment SET sentInstances = 0, sentOctets = 0 WHERE \(underWay)", [name])
+        // What was proven may have been given up here since: it stays known where it is, and what is here is asked for anew.
+        try run(
+            "DELETE FROM shipped WHERE committedAt IS NULL AND shipment IN (SELECT id FROM shipment WHERE \(begun))",
+            [name])
+        try run(
+            """
+            UPDATE shipment SET (sentInstances, sentOctets) =
+                (SELECT count(*), coalesce(sum(octets), 0) FROM shipped WHERE shipped.shipment = shipment.id)
+            WHERE \(begun)
+            """, [name])
     }
 
     /// As of one destination, of all that are reached as this peer.

@@ -105,7 +105,8 @@ struct Determinism {
         try live.replace(with: fresh)
         #expect(try live.snapshot() == wanted)
         #expect(try sibling.snapshot() == wanted)
-        #expect(try live.changes(after: 0) == feed)
+        // One more, by which the numbers jump.
+        #expect(try live.changes(after: 0).dropLast() == feed[...])
         #expect(try live.pendingErasures() == erasures)
         #expect(try live.integrityCheck() == [])
         #expect(try sibling.enroll([sample("1.7777", offset: 99_999_744)]) == [.new])

@@ -129,7 +129,7 @@ final class Station: Sendable {
     func drain(_ far: FarEnd, to destination: String = "centre", onlyStat: Bool = false) async throws -> [String] {
         let before = far.taken.count
         let queue = ParcelQueue(
-            destination: destination, settings: try book.destination(destination).settings, outbox: outbox,
+            destination: try book.destination(destination), outbox: outbox,
             carrier: far,
             blocking: BlockingCalls(threads: 1))
         let lane = far.lane()

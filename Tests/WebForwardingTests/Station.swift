@@ -99,7 +99,7 @@ final class Station: Sendable {
     /// What becomes of the next object.
     func send(_ carrier: some Carrier) async throws -> ParcelOutcome {
         let queue = ParcelQueue(
-            destination: "far", settings: try book.destination("far").settings, outbox: outbox, carrier: carrier,
+            destination: try book.destination("far"), outbox: outbox, carrier: carrier,
             blocking: BlockingCalls(threads: 1))
         guard let parcel = try await queue.next(onlyStat: false) else { throw CocoaError(.fileNoSuchFile) }
         let outcome = await carrier.lane().send(parcel)

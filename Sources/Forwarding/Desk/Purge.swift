@@ -140,7 +140,9 @@ package struct Purge: Sendable {
             position = (lastAt, last.id)
             for (shipment, obstacle) in proven where !survey.hasFound(shipment.studyInstanceUID) {
                 if let obstacle {
-                    survey.add(.stays(obstacle), of: shipment.studyInstanceUID)
+                    if try holds(shipment.studyInstanceUID) {
+                        survey.add(.stays(obstacle), of: shipment.studyInstanceUID)
+                    }
                     continue
                 }
                 guard let verdict = try verdict(shipment, wish) else { continue }
@@ -264,10 +266,7 @@ package struct Purge: Sendable {
                 throw .unavailable(reason: "The images cannot be erased now; it is tried again: \(error)")
             }
         }
-        let isHere: Bool
-        do throws(CatalogError) { isHere = try catalog.holds(study: uid) } catch {
-            throw .unavailable(reason: "The catalogue cannot be read now")
-        }
+        let isHere = try holds(uid)
         try change(by: "purge") { records in
             try records.finishPurge(study: uid)
             // Something of it is here again, or still: it may be given up again, by a proof of its own.
@@ -275,6 +274,13 @@ package struct Purge: Sendable {
         }
         return PurgedStudy(
             studyInstanceUID: uid, destination: destination, instances: gone.count, bytes: bytes)
+    }
+
+    /// Whether something of a study is here.
+    private func holds(_ uid: String) throws(ForwardingFailure) -> Bool {
+        do throws(CatalogError) { return try catalog.holds(study: uid) } catch {
+            throw .unavailable(reason: "The catalogue cannot be read now")
+        }
     }
 
     private func change(
