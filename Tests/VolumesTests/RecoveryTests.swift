@@ -159,8 +159,8 @@ struct RecoveryTests {
         #expect(recovery.tail == wreck.end)
     }
 
-    @Test("Sealed volumes hand back what was not enrolled; fully enrolled ones are passed over")
-    func sealedVolume() throws {
+    /// Several full volumes, and the places in the first.
+    private func sealedFolder() throws -> (TemporaryFolder, [Place]) {
         let folder = try TemporaryFolder()
         var places: [Place] = []
         do {
@@ -168,7 +168,12 @@ struct RecoveryTests {
             for index in 0..<8 { places += try store.append([Sample(index, length: 20_000).entry]) }
             try store.finishSealing()
         }
-        let first = places.filter { $0.volume == 1 }
+        return (folder, places.filter { $0.volume == 1 })
+    }
+
+    @Test("Sealed volumes hand back what was not enrolled; fully enrolled ones are passed over")
+    func sealedVolume() throws {
+        let (folder, first) = try sealedFolder()
         let store = try folder.store(.small(100_000))
         let recovery = try #require(try store.recover(volume: 1, from: first[1].end))
         #expect(recovery.entries.map(\.place) == Array(first.dropFirst(2)))
@@ -180,14 +185,7 @@ struct RecoveryTests {
 
     @Test("Of a sealed volume of which nothing is known the headers are read, not the bodies")
     func sealedVolumeUnknown() throws {
-        let folder = try TemporaryFolder()
-        var places: [Place] = []
-        do {
-            let store = try folder.store(.small(100_000))
-            for index in 0..<8 { places += try store.append([Sample(index, length: 20_000).entry]) }
-            try store.finishSealing()
-        }
-        let first = places.filter { $0.volume == 1 }
+        let (folder, first) = try sealedFolder()
         let fileSystem = FaultyFileSystem()
         // The last kilobytes of a body, which no walk from header to header comes near.
         let body = first[1]
